@@ -1,0 +1,95 @@
+"""The dataset file: faces, labels and where they came from, in one `.npz` (contract 4 of the design).
+
+Knows nothing of archives, cleaning or models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.errors import DataError
+from emotion.files import replacing
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Faces with their labels.
+
+    Attributes:
+        pixels: uint8, shape (n, 48, 48), grey, 0-255.
+        labels: int8, shape (n,), index into `classes`.
+        classes: class names in the order of the network's outputs.
+        names: str, shape (n,), the archive member (or csv row) that each face came from.
+        twin: bool, shape (n,), true where an exact copy of the face stands in another split.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int8]
+    classes: tuple[str, ...]
+    names: NDArray[np.str_]
+    twin: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of faces of each class, in class order."""
+        totals = np.bincount(self.labels, minlength=len(self.classes))
+        return {name: int(total) for name, total in zip(self.classes, totals, strict=True)}
+
+
+def save(dataset: Dataset, path: Path) -> None:
+    """Write a dataset file; equal datasets give equal bytes."""
+    with replacing(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            pixels=dataset.pixels,
+            labels=dataset.labels,
+            classes=np.array(dataset.classes),
+            names=dataset.names,
+            twin=dataset.twin,
+        )
+
+
+def load(path: Path) -> Dataset:
+    """Read a dataset file and check its schema.
+
+    Raises:
+        DataError: the file is missing, is no npz, or does not follow the schema.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            content = {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise DataError(f"expected a dataset file at {path}, received {error}; run: dvc repro preprocess") from error
+    _check_schema(content, path)
+    return Dataset(
+        pixels=content["pixels"],
+        labels=content["labels"],
+        classes=tuple(str(name) for name in content["classes"]),
+        names=content["names"],
+        twin=content["twin"],
+    )
+
+
+def _check_schema(content: dict[str, NDArray[np.generic]], path: Path) -> None:
+    expected = {"pixels": ("uint8", 3), "labels": ("int8", 1), "classes": ("str", 1), "names": ("str", 1), "twin": ("bool", 1)}
+    faults = [
+        f"{name} {kind} of {dimensions} dimensions"
+        for name, (kind, dimensions) in expected.items()
+        if name not in content or not content[name].dtype.name.startswith(kind) or content[name].ndim != dimensions
+    ]
+    if not faults:
+        lengths = {len(content[name]) for name in ("pixels", "labels", "names", "twin")}
+        if len(lengths) != 1:
+            faults.append("pixels, labels, names and twin of one length")
+        elif np.any((content["labels"] < 0) | (content["labels"] >= len(content["classes"]))):
+            faults.append("labels that index classes")
+    if faults:
+        found = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in content.items())
+        raise DataError(f"{path}: expected {'; '.join(faults)}; received {found}; run: dvc repro preprocess")

@@ -1,0 +1,108 @@
+"""From any picture to a face (contract 1 of the design): uint8 (48, 48), grey, 0-255.
+
+The file on disk, the webcam crop and the training example pass through `to_face`, so that training and serving agree.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from emotion.errors import ImageError
+
+FACE_SIZE: Final = 48
+"""Edge of a face in pixels."""
+
+MAX_PIXELS: Final = 100_000_000
+"""Largest picture that is decoded, in pixels: a 100 megapixel camera passes, a decompression bomb does not."""
+
+
+def read_image(source: bytes | Path) -> Image.Image:
+    """Decode a picture file and turn it upright by its EXIF orientation; of an animation, the first frame.
+
+    Args:
+        source: the file's content, or its path.
+
+    Raises:
+        ImageError: Pillow cannot decode it (`not_an_image`), it is cut off (`truncated`), or it has more than
+            `MAX_PIXELS` pixels (`too_large`, found from the header, before any pixel is decoded).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {error}") from error
+    except FileNotFoundError as error:
+        raise ImageError("not_found", f"expected a picture file, received {source!s}, which does not exist") from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise ImageError("not_an_image", "expected a picture that Pillow can decode, received something else") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {image.width}x{image.height}")
+    return _load_upright(image)
+
+
+def _load_upright(image: Image.Image) -> Image.Image:
+    try:
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # Pillow's decoders raise a dozen types, OSError to struct.error, on damaged files
+        raise ImageError("truncated", f"expected a whole picture, received one that breaks off or is damaged ({error})") from error
+
+
+def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
+    """Convert a picture to grey (ITU-R 601 luma); transparent pixels are laid over white, 16 bits scaled to 8.
+
+    Args:
+        image: Pillow picture of any mode, or an array: uint8 (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA.
+
+    Returns:
+        uint8, shape (h, w), 0-255.
+
+    Raises:
+        ImageError: the array has another dtype or shape (`wrong_array`).
+    """
+    if isinstance(image, np.ndarray):
+        image = _from_array(image)
+    if image.mode.startswith("I"):
+        return _scale_deep(np.asarray(image))
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.asarray(image.convert("L"))
+
+
+def to_face(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
+    """Convert a picture of one face, already cropped, into what the network takes.
+
+    Args:
+        image: as for `to_grey`; a picture that is not square is resized without keeping its proportions.
+
+    Returns:
+        uint8, shape (48, 48), grey, 0-255. A grey picture of 48x48 comes back unchanged.
+    """
+    grey = to_grey(image)
+    if grey.shape == (FACE_SIZE, FACE_SIZE):
+        return grey
+    # Pillow widens the bilinear filter when it shrinks (antialiasing); OpenCV's default does not.
+    resized = Image.fromarray(grey).resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    grey_or_colour = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not grey_or_colour or array.size == 0:
+        raise ImageError(
+            "wrong_array", f"expected uint8 of shape (h, w), (h, w, 3) or (h, w, 4), received {array.dtype} {array.shape}"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _scale_deep(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale 16-bit grey, which Pillow opens in the modes `I;16` and `I`, to 0-255."""
+    return np.clip(np.rint(values.astype(np.float64) / 257), 0, 255).astype(np.uint8)
