@@ -1,0 +1,184 @@
+"""Archives as streams of (member name, content): zip, tar.gz, csv file or folder in, one canonical zip out.
+
+Knows nothing of faces, classes or where an archive came from. Nothing is ever unpacked to disk under a member's name.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Final, TypeVar
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from emotion.errors import DataError
+from emotion.files import replacing
+
+EXPECTED: Final = "a .zip, .tar.gz or .csv file or a folder"
+"""What `members` reads, in words for an error."""
+
+_Entry = TypeVar("_Entry")
+
+_FIXED_DATE: Final = (1980, 1, 1, 0, 0, 0)
+_FILE_ATTRIBUTES: Final = 0o100644 << 16
+_UNIX: Final = 3
+_DAMAGES: Final = (
+    BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,  # zipfile's answer to a password and to an unknown compression
+    ValueError,  # of a seek to a negative offset, of names that are not in the encoding they claim
+)
+
+
+def members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Stream the files of an archive in the order of their names; one at a time is in memory.
+
+    Names are relative, with `/` between folders. Hidden files and `__MACOSX`, which desktops add to archives, are left
+    out. The member of a csv file is the file itself.
+
+    Args:
+        path: a `.zip`, `.tar.gz`, `.tgz` or `.csv` file or a folder.
+
+    Raises:
+        DataError: another kind of file, a damaged one, a member whose name is absolute or leads out of the archive
+            (`..`), a link in a tar.gz, or two members of one name. Damage of one member shows when it is reached.
+    """
+    if path.is_dir():
+        return _folder_members(path)
+    name = path.name.lower()
+    if name.endswith(".zip"):
+        return _zip_members(path)
+    if name.endswith((".tar.gz", ".tgz")):
+        return _tar_members(path)
+    if name.endswith(".csv"):
+        return iter([(path.name, path.read_bytes())])
+    raise DataError(f"expected {EXPECTED}, received {path}; convert it or put another in its place")
+
+
+def write_canonical(members: Iterable[tuple[str, bytes]], path: Path) -> None:
+    """Write a zip whose bytes depend on the members alone: sorted names, fixed dates and attributes, stored as they are.
+
+    Args:
+        members: name and content in any order, each name once.
+        path: the zip, written atomically.
+
+    Raises:
+        DataError: there is no member at all.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A nameless file beside the zip: members need not fit into memory, and a killed process leaves nothing of it.
+    with tempfile.TemporaryFile(dir=path.parent) as spool, replacing(path) as temporary:
+        places = {}
+        for name, content in members:
+            places[name] = (spool.tell(), len(content))
+            spool.write(content)
+        if not places:
+            raise DataError(f"expected files to write into {path}, received an empty archive; put another in its place")
+        with ZipFile(temporary, "w") as archive:
+            for name, (start, length) in sorted(places.items()):
+                spool.seek(start)
+                archive.writestr(_canonical_entry(name), spool.read(length))
+
+
+def content_hash(path: Path) -> str:
+    """Return one SHA-256 for all that an archive holds, whatever its format, compression, order or dates.
+
+    Each member, in order of name, adds its name in UTF-8, a zero byte, its length as 8 bytes (big-endian), its content.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: as `members`; every member's checksum is tested on the way.
+    """
+    digest = hashlib.sha256()
+    for name, content in members(path):
+        digest.update(name.encode() + b"\0" + len(content).to_bytes(8, "big"))
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _canonical_entry(name: str) -> ZipInfo:
+    entry = ZipInfo(name, _FIXED_DATE)
+    entry.compress_type = ZIP_STORED
+    entry.create_system = _UNIX
+    entry.external_attr = _FILE_ATTRIBUTES
+    return entry
+
+
+def _folder_members(folder: Path) -> Iterator[tuple[str, bytes]]:
+    files = [(file.relative_to(folder).as_posix(), file) for file in folder.rglob("*") if file.is_file()]
+    for name, file in _by_name(files, folder):
+        yield name, file.read_bytes()
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    with _damage_explained(path), ZipFile(path) as archive:
+        entries = [(entry.filename, entry) for entry in archive.infolist() if not entry.is_dir()]
+        for name, entry in _by_name(entries, path):
+            yield name, archive.read(entry)
+
+
+def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    # Inflated once into a nameless file: in a gzip stream every step backwards would start again from its beginning.
+    with _damage_explained(path), tempfile.TemporaryFile() as inflated:
+        with gzip.open(path) as stream:
+            shutil.copyfileobj(stream, inflated)
+        inflated.seek(0)
+        with tarfile.open(fileobj=inflated) as archive:
+            entries = [(entry.name, entry) for entry in archive if not entry.isdir()]
+            for name, entry in _by_name(entries, path):
+                yield name, _tar_content(archive, entry, path)
+
+
+def _tar_content(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> bytes:
+    stream = archive.extractfile(entry) if entry.isfile() else None
+    if stream is None:
+        raise DataError(f"{path}: expected files and folders only, received {entry.name}, a link or device; pack it again")
+    return stream.read()
+
+
+def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> list[tuple[str, _Entry]]:
+    found: dict[str, _Entry] = {}
+    for raw_name, entry in entries:
+        name = _safe_name(raw_name, path)
+        if _is_litter(name):
+            continue
+        if name in found:
+            raise DataError(f"{path}: expected each member once, received {name} twice; pack it again")
+        found[name] = entry
+    return sorted(found.items(), key=lambda item: item[0])
+
+
+def _safe_name(raw_name: str, path: Path) -> str:
+    # Windows packers write backslashes; names that are no text at all become visible escapes instead of surrogates.
+    name = PurePosixPath(raw_name.replace("\\", "/").encode(errors="backslashreplace").decode())
+    if name.is_absolute() or ".." in name.parts or PureWindowsPath(name).drive:
+        raise DataError(f"{path}: expected members inside the archive, received the path {raw_name!r}; do not trust this file")
+    return str(name)
+
+
+def _is_litter(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+@contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except _DAMAGES as error:
+        expected = f"{path}: expected a whole archive"
+        raise DataError(f"{expected}, received a damaged one ({error}); fetch or pack it again") from error
