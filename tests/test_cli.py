@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from emotion import cli, shipping
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """Run the command line in this process and return what it ends with."""
+    monkeypatch.setattr(sys, "argv", ["emotion", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+def test_help_lists_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(monkeypatch, "--help") == 0
+    assert {"promote", "restore", "--version"} <= set(capsys.readouterr().out.split())
+
+
+def test_version_is_the_installed_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == version("emotion") + "\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("dance",), ("promote", "--loudly"), ("restore", "now")])
+def test_wrong_usage_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert answer(monkeypatch, *arguments) == 2
+    assert "Usage: emotion" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("command", ["promote", "restore"])
+def test_known_error_is_one_line_on_stderr_and_ends_with_1(tmp_path: Path, command: str) -> None:
+    run = [sys.executable, "-m", "emotion.cli", command]
+    result = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("emotion: expected the file ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> list[Path]:
+        raise PermissionError(13, "Permission denied", "emotion/shipped/emotion.onnx")
+
+    monkeypatch.setattr(shipping, "promote", refuse)
+    ended = answer(monkeypatch, "promote")
+    assert ended == "emotion: [Errno 13] Permission denied: 'emotion/shipped/emotion.onnx'"
+
+
+@pytest.mark.parametrize("command", ["promote", "restore"])
+def test_command_prints_each_file_it_wrote(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    written = tmp_path / "emotion.onnx"
+    written.write_bytes(bytes(1234))
+    monkeypatch.setattr(shipping, command, lambda: [written])
+    assert answer(monkeypatch, command) == 0
+    assert capsys.readouterr().out.startswith(str(written))
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = "import sys, emotion.cli; print(*sys.modules)"
+    loaded = set(subprocess.check_output([sys.executable, "-c", program], text=True).split())
+    assert "typer" in loaded
+    assert not loaded & {"cv2", "dvc", "keras", "numpy", "onnxruntime", "pandas", "pydantic", "tensorflow", "yaml"}
