@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 
 from emotion import cli, shipping
 
@@ -20,7 +21,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None
 
 def test_help_lists_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(monkeypatch, "--help") == 0
-    assert {"promote", "restore", "--version"} <= set(capsys.readouterr().out.split())
+    assert {"promote", "restore", "--version"} <= set(typer.unstyle(capsys.readouterr().out).split())
 
 
 def test_version_is_the_installed_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,7 +34,7 @@ def test_wrong_usage_ends_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     assert answer(monkeypatch, *arguments) == 2
-    assert "Usage: emotion" in "".join(capsys.readouterr())
+    assert "Usage: emotion" in typer.unstyle("".join(capsys.readouterr()))
 
 
 @pytest.mark.parametrize("command", ["promote", "restore"])
