@@ -1,0 +1,267 @@
+"""From an archive's records to three datasets: classes chosen, faults collected, blanks dropped, copies marked.
+
+Knows nothing of archives and file names; what a record claims is `layouts`' business.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.dataset import Dataset
+from emotion.errors import DataError, ImageError
+from emotion.images import FACE_SIZE, read_image, to_face
+from emotion.labels import NAMES, SPLITS
+from emotion.layouts import Fault, Record
+from emotion.params import Preprocess
+
+BLANK_DEVIATION: Final = 5.0
+"""Faces whose grey levels have a smaller standard deviation show nothing; FER-2013 has 14."""
+
+SHOWN: Final = 5
+"""How many names an error line quotes."""
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What `clean` made of an archive.
+
+    Attributes:
+        datasets: one dataset for each of `labels.SPLITS`.
+        faults: the faces that could not be used, empty unless `on_bad_image` is `drop`.
+        left_out: number of pictures by folder or class that is not among the chosen classes.
+        summary: the headline numbers: `faces` and `twins` a split, `dropped` by cause, `converted`, `label_conflicts`.
+            Twins are counted as found, before `twins: drop_from_train` takes those of train away.
+    """
+
+    datasets: dict[str, Dataset]
+    faults: list[Fault]
+    left_out: dict[str, int]
+    summary: dict[str, int | dict[str, int]]
+
+
+@dataclass
+class _Collected:
+    """Lists of equal length for the faces, and what became of everything else; `split` is empty where none is told."""
+
+    pixels: list[NDArray[np.uint8]] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    split: list[str] = field(default_factory=list)
+    converted: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """Columns of equal length; `split` holds names of `labels.SPLITS`."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int8]
+    names: NDArray[np.str_]
+    split: NDArray[np.str_]
+
+    def keep(self, chosen: NDArray[np.bool_]) -> _Faces:
+        return _Faces(self.pixels[chosen], self.labels[chosen], self.names[chosen], self.split[chosen])
+
+
+def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
+    """Turn an archive's records into datasets.
+
+    Args:
+        records: as `layouts.read_records` yields them.
+        settings: the section `preprocess` of `params.yaml`.
+
+    Raises:
+        DataError: faces that cannot be used (all of them counted by reason, unless `on_bad_image` is `drop`), no
+            picture of a chosen class, pictures that `split` finds no place for, or a split without one of the classes.
+    """
+    collected = _collect(records, settings)
+    _check_collected(collected, settings)
+    faces = _arrange(collected, settings)
+    blank = find_blank(faces.pixels)
+    faces = faces.keep(~blank)
+    groups = group_copies(faces.pixels)
+    twin = mark_twins(groups, faces.split)
+    summary: dict[str, int | dict[str, int]] = {
+        "twins": {split: int(np.sum(twin & (faces.split == split))) for split in SPLITS},
+        "dropped": {"blank": int(blank.sum()), "undecodable": len(collected.faults)},
+        "converted": collected.converted,
+        "label_conflicts": count_conflicts(groups, faces.labels),
+    }
+    if settings.twins == "drop_from_train":
+        chosen = ~(twin & (faces.split == "train"))
+        # Without their copies in train, the faces of validation and test are twins no longer.
+        faces, twin = faces.keep(chosen), np.zeros(int(chosen.sum()), dtype=bool)
+    datasets = _divide(faces, twin, tuple(settings.classes))
+    return Cleaned(
+        datasets=datasets,
+        faults=collected.faults,
+        left_out=dict(sorted(collected.left_out.items())),
+        summary={"faces": {split: len(dataset) for split, dataset in datasets.items()}, **summary},
+    )
+
+
+def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Find faces that show nothing: a standard deviation under `BLANK_DEVIATION` grey levels.
+
+    Args:
+        faces: uint8, shape (n, 48, 48), grey, 0-255.
+
+    Returns:
+        bool, shape (n,).
+    """
+    # One face at a time: the deviation of all at once would hold them as float64, eight times their size.
+    return np.array([face.std() < BLANK_DEVIATION for face in faces], dtype=bool)
+
+
+def group_copies(faces: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Number the faces so that exact copies, and they alone, share a number.
+
+    Args:
+        faces: uint8, shape (n, 48, 48), grey, 0-255.
+
+    Returns:
+        int64, shape (n,), 0 to the number of different faces - 1.
+    """
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(face.tobytes(), len(numbers)) for face in faces], dtype=np.int64)
+
+
+def mark_twins(groups: NDArray[np.int64], split: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Mark faces of validation and test with an exact copy in train, and faces of train with one in either.
+
+    Args:
+        groups: int64, shape (n,), as `group_copies` returns them.
+        split: str, shape (n,), names of `labels.SPLITS`.
+
+    Returns:
+        bool, shape (n,).
+    """
+    train = split == "train"
+    in_train, elsewhere = np.isin(groups, groups[train]), np.isin(groups, groups[~train])
+    return np.where(train, elsewhere, in_train)
+
+
+def count_conflicts(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> int:
+    """Count the groups of exact copies that carry different labels.
+
+    Args:
+        groups: int64, shape (n,), as `group_copies` returns them.
+        labels: int8, shape (n,).
+    """
+    different = np.unique(np.stack([groups, labels]), axis=1)
+    return int(np.sum(np.bincount(different[0]) > 1))
+
+
+def share_of_train(labels: NDArray[np.int8], classes: Sequence[str], fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Choose the faces of train that become validation: the same share of every class, at least one face.
+
+    Args:
+        labels: int8, shape (n,), index into `classes`.
+        classes: class names; a class keeps its choice when others come or go.
+        fraction: share of each class, 0-1.
+        seed: of the choice.
+
+    Returns:
+        bool, shape (n,).
+    """
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label, name in enumerate(classes):
+        members = np.flatnonzero(labels == label)
+        generator = np.random.default_rng([seed, NAMES.index(name)])
+        chosen[generator.permutation(members)[: max(1, round(fraction * len(members)))]] = True
+    return chosen
+
+
+def _collect(records: Iterable[Record | Fault], settings: Preprocess) -> _Collected:
+    collected = _Collected()
+    for record in records:
+        if isinstance(record, Fault):
+            collected.faults.append(record)
+        elif record.emotion not in settings.classes:
+            collected.left_out[record.emotion] += 1
+        else:
+            _add(collected, record, settings)
+    return collected
+
+
+def _add(collected: _Collected, record: Record, settings: Preprocess) -> None:
+    try:
+        face, converted = _decode(record.content)
+    except ImageError as error:
+        collected.faults.append(Fault(record.name, error.reason, str(error)))
+        return
+    collected.pixels.append(face)
+    collected.labels.append(settings.classes.index(record.emotion))
+    collected.names.append(record.name)
+    collected.split.append((record.official if settings.split == "official" else record.folder) or "")
+    collected.converted += converted
+
+
+def _decode(content: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
+    if isinstance(content, np.ndarray):
+        return content, False
+    image = read_image(content)
+    return to_face(image), image.mode != "L" or image.size != (FACE_SIZE, FACE_SIZE)
+
+
+def _check_collected(collected: _Collected, settings: Preprocess) -> None:
+    if collected.faults and settings.on_bad_image == "fail":
+        raise DataError(f"{_describe_faults(collected.faults)}; replace them or use -S preprocess.on_bad_image=drop")
+    if not collected.names:
+        found = ", ".join(f"{name or 'no folder'} ({count})" for name, count in sorted(collected.left_out.items()))
+        raise DataError(
+            f"expected pictures in folders named {', '.join(settings.classes)} below train and test, "
+            f"received {found or 'none that can be decoded'}; rename the folders or choose others with -S preprocess.classes"
+        )
+    homeless = [name for name, split in zip(collected.names, collected.split, strict=True) if not split]
+    if homeless:
+        raise DataError(_describe_homeless(homeless, len(collected.names), settings.split))
+
+
+def _describe_faults(faults: Sequence[Fault]) -> str:
+    reasons = Counter(fault.reason for fault in faults)
+    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+    first = "; ".join(f"{fault.name}: {fault.message}" for fault in faults[:SHOWN])
+    return f"expected pictures that can be decoded, received {len(faults)} that cannot ({counts}): {first}"
+
+
+def _describe_homeless(names: Sequence[str], total: int, split: str) -> str:
+    received = f"received {len(names)} of {total} without ({', '.join(names[:SHOWN])})"
+    if split == "official":
+        return (
+            f"expected the official split in file names such as Training_123.jpg, {received}; "
+            "use -S preprocess.split=folders"
+        )
+    return f"expected pictures below folders named train and test, {received}; sort them or use -S preprocess.split=official"
+
+
+def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
+    labels, split = np.array(collected.labels, dtype=np.int8), np.array(collected.split, dtype="<U10")
+    if settings.split == "folders":
+        train = np.flatnonzero(split == "train")
+        share = share_of_train(labels[train], settings.classes, settings.validation_fraction, settings.seed)
+        split[train[share]] = "validation"
+    return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split)
+
+
+def _divide(faces: _Faces, twin: NDArray[np.bool_], classes: tuple[str, ...]) -> dict[str, Dataset]:
+    datasets = {}
+    for split in SPLITS:
+        here = faces.split == split
+        part = faces.keep(here)
+        datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, twin[here])
+    empty = [f"{split}/{name}" for split, part in datasets.items() for name, count in part.counts().items() if not count]
+    if empty:
+        raise DataError(
+            f"expected faces of every class in train, validation and test, received none in {', '.join(empty)}; "
+            f"add pictures, leave the class out with -S preprocess.classes or choose another preprocess.split"
+        )
+    return datasets

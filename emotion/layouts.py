@@ -1,0 +1,181 @@
+"""The public layouts of FER-2013 and of one's own faces, told apart by names: what each archive member claims to be.
+
+Knows file names and the csv form; decodes no picture and chooses neither classes nor splits.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.errors import DataError
+from emotion.images import FACE_SIZE
+from emotion.labels import CSV_CODES, NAMES, OFFICIAL_SPLITS
+
+SPLIT_FOLDERS: Final = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+"""The two halves of an archive by the folder names in use, in lower case."""
+
+SPELLINGS: Final = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happiness": "happy",
+    "sadness": "sad",
+    "suprise": "surprise",
+    "surprised": "surprise",
+} | {name: name for name in NAMES}
+"""Our class by the folder names that public copies of the dataset use, in lower case."""
+
+TABLES: Final = ("fer2013.csv", "icml_face_data.csv")
+"""Names under which the competition's table is published, beside tables that are none of ours."""
+
+COLUMNS: Final = ("emotion", "pixels", "usage")
+
+_OFFICIAL_NAME: Final = re.compile(rf"({'|'.join(OFFICIAL_SPLITS)})_")
+_PICTURES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_DESKTOP_FILES: Final = {"desktop.ini", "thumbs.db"}
+_PIXELS: Final = {str(value): value for value in range(256)}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an archive says about one face.
+
+    Attributes:
+        name: archive member, or table and line such as `fer2013.csv:2`.
+        emotion: one of `labels.NAMES`, or the folder's name in lower case where it is none of them.
+        folder: `train` or `test`, the half of the archive that it lies in; None where no folder says so.
+        official: `train`, `validation` or `test` by file name or `Usage`; None where neither says so.
+        content: the picture file's bytes, or uint8 of shape (48, 48), grey, 0-255.
+    """
+
+    name: str
+    emotion: str
+    folder: str | None
+    official: str | None
+    content: bytes | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why one face cannot be used.
+
+    Attributes:
+        name: as in `Record`.
+        reason: short code for counting, such as `truncated` or `wrong_pixel`.
+        message: what was expected and what was received.
+    """
+
+    name: str
+    reason: str
+    message: str
+
+
+def read_records(members: Iterable[tuple[str, bytes]]) -> Iterator[Record | Fault]:
+    """Yield every face of an archive in the order of its members, in any of the layouts.
+
+    Pictures lie in `<train or test folder>/<class>/`, below any other folders. A table is read only where there is no
+    picture of a known class, because a table beside pictures repeats or describes them.
+
+    Args:
+        members: name and content of each archive member.
+
+    Raises:
+        DataError: no table among several is `fer2013.csv` or `icml_face_data.csv`, or the table lacks a column.
+    """
+    tables: dict[str, bytes] = {}
+    pictures = False
+    for name, content in members:
+        path = PurePosixPath(name)
+        if path.suffix.lower() == ".csv":
+            tables[name] = content
+        elif _is_picture(path):
+            record = _read_picture(path, content)
+            pictures = pictures or record.emotion in NAMES
+            yield record
+    if tables and not pictures:
+        name = _choose_table(tables)
+        yield from _read_table(PurePosixPath(name).name, tables[name])
+
+
+def _is_picture(path: PurePosixPath) -> bool:
+    # In a class folder everything counts, so that a picture which cannot be decoded is a fault and not overlooked.
+    listed = path.suffix.lower() in _PICTURES or path.parent.name.lower() in SPELLINGS
+    return listed and path.name.lower() not in _DESKTOP_FILES
+
+
+def _read_picture(path: PurePosixPath, content: bytes) -> Record:
+    parents = [part.lower() for part in path.parts[:-1]]
+    emotion = parents[-1] if parents else ""
+    halves = [SPLIT_FOLDERS[part] for part in parents if part in SPLIT_FOLDERS]
+    official = _OFFICIAL_NAME.match(path.name)
+    return Record(
+        name=str(path),
+        emotion=SPELLINGS.get(emotion, emotion),
+        folder=halves[-1] if halves else None,
+        official=OFFICIAL_SPLITS[official[1]] if official else None,
+        content=content,
+    )
+
+
+def _choose_table(tables: Mapping[str, bytes]) -> str:
+    known = [name for name in tables if PurePosixPath(name).name.lower() in TABLES]
+    candidates = known or list(tables)
+    if len(candidates) > 1:
+        raise DataError(f"expected one table, {' or '.join(TABLES)}, received {', '.join(candidates)}; leave one of them")
+    return candidates[0]
+
+
+def _read_table(name: str, content: bytes) -> Iterator[Record | Fault]:
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline="")
+    rows = csv.reader(text)
+    try:
+        columns = _find_columns(name, next(rows, []))
+        for row in rows:
+            if row:
+                yield _read_row(f"{name}:{rows.line_num}", [row[index] if index < len(row) else "" for index in columns])
+    except csv.Error as error:
+        raise DataError(f"{name}, line {rows.line_num}: expected comma-separated values, received {error}; mend the line") from error
+
+
+def _find_columns(name: str, header: list[str]) -> list[int]:
+    found = [title.strip().lower() for title in header]
+    missing = [column for column in COLUMNS if column not in found]
+    if missing:
+        raise DataError(
+            f"{name}, line 1: expected the columns emotion, pixels and Usage, received {', '.join(header)[:200] or 'nothing'}; "
+            f"add {' and '.join(missing)}"
+        )
+    return [found.index(column) for column in COLUMNS]
+
+
+def _read_row(name: str, fields: list[str]) -> Record | Fault:
+    emotion, numbers, usage = (field.strip() for field in fields)
+    if usage not in OFFICIAL_SPLITS:
+        return Fault(name, "wrong_usage", f"expected Usage to be {', '.join(OFFICIAL_SPLITS)}, received {usage[:20]!r}")
+    if emotion not in _PIXELS or _PIXELS[emotion] >= len(CSV_CODES):
+        return Fault(name, "wrong_emotion", f"expected emotion 0 to {len(CSV_CODES) - 1}, received {emotion[:20]!r}")
+    pixels = _read_pixels(name, numbers.split())
+    if isinstance(pixels, Fault):
+        return pixels
+    official = OFFICIAL_SPLITS[usage]
+    return Record(name, CSV_CODES[_PIXELS[emotion]], "train" if official == "train" else "test", official, pixels)
+
+
+def _read_pixels(name: str, numbers: list[str]) -> NDArray[np.uint8] | Fault:
+    if len(numbers) != FACE_SIZE**2:
+        return Fault(name, "short_row" if len(numbers) < FACE_SIZE**2 else "long_row",
+                     f"expected {FACE_SIZE**2} pixels, received {len(numbers)}")
+    try:
+        values = bytes(map(_PIXELS.__getitem__, numbers))
+    except KeyError as error:
+        return Fault(name, "wrong_pixel", f"expected pixels from 0 to 255, received {str(error.args[0])[:20]!r}")
+    return np.frombuffer(values, np.uint8).reshape(FACE_SIZE, FACE_SIZE)

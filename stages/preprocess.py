@@ -1,0 +1,31 @@
+"""The stage `preprocess`: clean the faces of the archive and split them into dataset files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emotion import dataset, params
+from emotion.archives import members
+from emotion.cleaning import clean
+from emotion.errors import run_as_command
+from emotion.files import write_csv, write_json
+from emotion.layouts import read_records
+
+
+def preprocess() -> None:
+    """Read `data/raw/faces.zip`; write the dataset files, the headline numbers and the class counts."""
+    settings = params.load().preprocess
+    cleaned = clean(read_records(members(Path("data/raw/faces.zip"))), settings)
+    for fault in cleaned.faults:
+        print(f"dropped {fault.name} ({fault.reason}): {fault.message}")
+    for name, count in cleaned.left_out.items():
+        print(f"left out {name or 'no folder'}: {count} faces")
+    for split, faces in cleaned.datasets.items():
+        dataset.save(faces, Path(f"data/faces/{split}.npz"))
+    counts = [(split, *count) for split, faces in cleaned.datasets.items() for count in faces.counts().items()]
+    write_csv(Path("plots/data/classes.csv"), ("split", "class", "faces"), counts)
+    write_json(Path("metrics/data.json"), cleaned.summary)
+
+
+if __name__ == "__main__":
+    run_as_command(preprocess)
