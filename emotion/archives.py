@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Final, TypeVar
+from typing import IO, Final, NamedTuple, TypeVar
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from emotion.errors import DataError
@@ -39,6 +39,13 @@ _DAMAGES: Final = (
     RuntimeError,  # zipfile's answer to a password and to an unknown compression
     ValueError,  # of a seek to a negative offset, of names that are not in the encoding they claim
 )
+
+
+class Contents(NamedTuple):
+    """What a written archive holds: its `content_hash` and its number of members."""
+
+    sha256: str
+    members: int
 
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -66,8 +73,8 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
     raise DataError(f"expected {EXPECTED}, received {path}; convert it or put another in its place")
 
 
-def write_canonical(members: Iterable[tuple[str, bytes]], path: Path) -> None:
-    """Write a zip whose bytes depend on the members alone: sorted names, fixed dates and attributes, stored as they are.
+def write_canonical(members: Iterable[tuple[str, bytes]], path: Path) -> Contents:
+    """Write a zip whose bytes depend on the members alone: sorted, with fixed dates and attributes, stored as they are.
 
     Args:
         members: name and content in any order, each name once.
@@ -78,17 +85,16 @@ def write_canonical(members: Iterable[tuple[str, bytes]], path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A nameless file beside the zip: members need not fit into memory, and a killed process leaves nothing of it.
-    with tempfile.TemporaryFile(dir=path.parent) as spool, replacing(path) as temporary:
+    with tempfile.TemporaryFile(dir=path.parent) as spool:
         places = {}
         for name, content in members:
             places[name] = (spool.tell(), len(content))
             spool.write(content)
         if not places:
             raise DataError(f"expected files to write into {path}, received an empty archive; put another in its place")
-        with ZipFile(temporary, "w") as archive:
-            for name, (start, length) in sorted(places.items()):
-                spool.seek(start)
-                archive.writestr(_canonical_entry(name), spool.read(length))
+        in_order = ((name, _read_at(spool, *place)) for name, place in sorted(places.items()))
+        with replacing(path) as temporary:
+            return Contents(_store(in_order, temporary), len(places))
 
 
 def content_hash(path: Path) -> str:
@@ -104,8 +110,26 @@ def content_hash(path: Path) -> str:
     """
     digest = hashlib.sha256()
     for name, content in members(path):
-        digest.update(name.encode() + b"\0" + len(content).to_bytes(8, "big"))
-        digest.update(content)
+        _add_member(digest, name, content)
+    return digest.hexdigest()
+
+
+def _add_member(digest: hashlib._Hash, name: str, content: bytes) -> None:
+    digest.update(name.encode() + b"\0" + len(content).to_bytes(8, "big"))
+    digest.update(content)
+
+
+def _read_at(stream: IO[bytes], start: int, length: int) -> bytes:
+    stream.seek(start)
+    return stream.read(length)
+
+
+def _store(members: Iterable[tuple[str, bytes]], path: Path) -> str:
+    digest = hashlib.sha256()
+    with ZipFile(path, "w") as archive:
+        for name, content in members:
+            archive.writestr(_canonical_entry(name), content)
+            _add_member(digest, name, content)
     return digest.hexdigest()
 
 
@@ -145,7 +169,9 @@ def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
 def _tar_content(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> bytes:
     stream = archive.extractfile(entry) if entry.isfile() else None
     if stream is None:
-        raise DataError(f"{path}: expected files and folders only, received {entry.name}, a link or device; pack it again")
+        raise DataError(
+            f"{path}: expected files and folders only, received {entry.name}, a link or device; pack it again"
+        )
     return stream.read()
 
 
@@ -165,7 +191,9 @@ def _safe_name(raw_name: str, path: Path) -> str:
     # Windows packers write backslashes; names that are no text at all become visible escapes instead of surrogates.
     name = PurePosixPath(raw_name.replace("\\", "/").encode(errors="backslashreplace").decode())
     if name.is_absolute() or ".." in name.parts or PureWindowsPath(name).drive:
-        raise DataError(f"{path}: expected members inside the archive, received the path {raw_name!r}; do not trust this file")
+        raise DataError(
+            f"{path}: expected members inside the archive, received the path {raw_name!r}; do not trust this file"
+        )
     return str(name)
 
 

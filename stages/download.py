@@ -1,0 +1,13 @@
+"""Fetch, draw or take in the faces and repack them into one canonical zip."""
+
+from emotion import params, sources
+from emotion.errors import run_as_command
+
+
+def download() -> None:
+    """Write `data/raw/faces.zip` and `data/raw/source.json`."""
+    sources.fetch(params.load().download)
+
+
+if __name__ == "__main__":
+    run_as_command(download)
