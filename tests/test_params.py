@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emotion import params
+from emotion.errors import ParameterError
+from emotion.labels import NAMES
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / params.PATH
+STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
+ABSENT = object()
+
+
+def changed(name: str, value: object) -> dict[str, Any]:
+    """Return the committed settings with one of them, named with dots, changed or taken out."""
+    settings: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    section = settings
+    *sections, key = name.split(".")
+    for part in sections:
+        section = section[part]
+    section[key] = value
+    if value is ABSENT:
+        del section[key]
+    return settings
+
+
+def message(settings: dict[str, Any]) -> str:
+    with pytest.raises(ParameterError) as raised:
+        params.check(settings)
+    return str(raised.value)
+
+
+def test_committed_settings_pass_and_come_back_as_they_stand() -> None:
+    assert params.load(FILE).model_dump() == yaml.safe_load(FILE.read_text())
+
+
+def test_settings_cannot_be_changed_by_a_stage() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        params.load(FILE).train.epochs = 1  # type: ignore[misc]
+
+
+def test_classes_that_may_be_chosen_are_those_of_the_dataset() -> None:
+    assert params.check(changed("preprocess.classes", list(NAMES))).preprocess.classes == list(NAMES)
+    assert params.check(changed("preprocess.classes", ["sad", "happy"])).preprocess.classes == ["sad", "happy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("train.epochs", "fifty", "train.epochs: expected a whole number >= 1, received 'fifty'"),
+        ("train.epochs", 0, "train.epochs: expected a whole number >= 1, received 0"),
+        ("train.epochs", 1.5, "train.epochs: expected a whole number >= 1, received 1.5"),
+        ("train.epochs", True, "train.epochs: expected a whole number >= 1, received True"),
+        ("train.epochs", None, "train.epochs: expected a whole number >= 1, received None"),
+        ("train.epochs", "50", "train.epochs: expected a whole number >= 1, received '50'"),
+        ("train.seed", -1, "train.seed: expected a whole number >= 0 and <= 2147483647, received -1"),
+        ("train.learning_rate", 0, "train.learning_rate: expected a number > 0, received 0"),
+        ("train.learning_rate", math.nan, "train.learning_rate: expected a number > 0, received nan"),
+        ("train.weight_decay", math.inf, "train.weight_decay: expected a number >= 0, received inf"),
+        ("train.label_smoothing", 1, "train.label_smoothing: expected a number >= 0 and < 1, received 1"),
+        ("train.ema", "off", "train.ema: expected a number >= 0 and < 1, received 'off'"),
+        ("train.augmentation.flip", 1.1, "train.augmentation.flip: expected a number >= 0 and <= 1, received 1.1"),
+        ("train.augmentation.crop", 41, "train.augmentation.crop: expected 0 or an even number from 24 to 48"),
+        ("train.augmentation.crop", 50, "train.augmentation.crop: expected a whole number >= 0 and <= 48, received 50"),
+        ("train.architecture", "resnet500", "train.architecture: expected 'three_block_cnn', 'batchnorm_cnn', "),
+        ("train.transfer.image_size", 20, "train.transfer.image_size: expected a whole number >= 32 and <= 224"),
+        ("train.warmup_epochs", 36, "train.warmup_epochs: expected fewer than epochs (36), received 36"),
+        ("train.start_from", 5, "train.start_from: expected a valid string, received 5"),
+        ("preprocess.validation_fraction", 1.5, "validation_fraction: expected a number > 0 and < 1, received 1.5"),
+        ("preprocess.validation_fraction", 0, "validation_fraction: expected a number > 0 and < 1, received 0"),
+        ("preprocess.classes", ["happy", "bored"], "preprocess.classes.1: expected 'angry', 'disgust', 'fear', "),
+        ("preprocess.classes", ["happy"], "preprocess.classes: expected at least 2, received ['happy']"),
+        ("preprocess.classes", ["sad", "sad"], "preprocess.classes: expected each name once, received ['sad', 'sad']"),
+        ("preprocess.classes", "happy", "preprocess.classes: expected a valid list, received 'happy'"),
+        ("download.source", "Kaggle", "download.source: expected 'kaggle', 'sample' or 'incoming', received 'Kaggle'"),
+        ("download.dataset", "fer2013", "download.dataset: expected owner/name/version, received 'fer2013'"),
+        ("download.sha256", "abc", "download.sha256: expected 64 digits out of 0-9 and a-f, received 'abc'"),
+        ("download.sample.train", 0, "download.sample.train: expected a whole number >= 1, received 0"),
+        ("export.tolerance", -1e-4, "export.tolerance: expected a number > 0, received -0.0001"),
+        ("evaluate.calibration_bins", 1, "evaluate.calibration_bins: expected a whole number >= 2 and <= 100"),
+        ("plot.colormap", "jet", "plot.colormap: expected 'Blues', 'cividis', 'viridis', 'magma' or 'Greys', received"),
+        ("plot", None, "plot: expected keys with values below it, received None"),
+        ("train.augmentation", 0.5, "train.augmentation: expected keys with values below it, received 0.5"),
+    ],
+)
+def test_value_that_is_not_allowed_is_named_with_what_is(name: str, value: object, fault: str) -> None:
+    text = message(changed(name, value))
+    assert text.startswith("params.yaml: ")
+    assert fault in text
+    assert text.endswith("; correct it and run it again")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("train.epoch", "train.epoch: expected epochs as the key, received 5"),
+        ("trian", "trian: expected train as the key, received 5"),
+        ("train.augmentation.flips", "train.augmentation.flips: expected flip as the key, received 5"),
+        ("plot.xyz", "plot.xyz: expected dpi or colormap or sample_faces as the key, received 5"),
+    ],
+)
+def test_unknown_key_is_named_with_the_one_that_was_meant(name: str, fault: str) -> None:
+    assert fault in message(changed(name, 5))
+
+
+@pytest.mark.parametrize("name", ["plot", "train.epochs", "train.augmentation.crop", "download.sample.seed"])
+def test_missing_key_is_named(name: str) -> None:
+    assert f"{name}: expected a value, received none" in message(changed(name, ABSENT))
+
+
+def test_whole_labels_do_not_go_with_smoothing() -> None:
+    settings = changed("train.loss", "sparse_categorical_crossentropy")
+    assert "train.loss: sparse_categorical_crossentropy takes whole labels; set label_smoothing" in message(settings)
+    settings["train"]["label_smoothing"] = settings["train"]["augmentation"]["mixup"] = 0
+    assert params.check(settings).train.loss == "sparse_categorical_crossentropy"
+
+
+def test_every_fault_is_reported_at_once() -> None:
+    settings = changed("train.epochs", "fifty")
+    settings["plot"]["dpi"] = 0
+    assert {"train.epochs", "plot.dpi"} <= set(message(settings).replace(":", "").split())
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", r"expected sections such as train, received None"),
+        (b"- train", r"expected sections such as train, received \['train'\]"),
+        (b"train: [", r"params\.yaml, line 1: expected YAML, but expected the node content"),
+        (b"plot: 1\nplot: 2", r"params\.yaml, line 2: expected YAML, but found duplicate key \"plot\""),
+        (b"\xff\xfe\x00", r"expected UTF-8 text, received .* save it as UTF-8"),
+    ],
+)
+def test_file_that_is_no_settings_is_refused(tmp_path: Path, content: bytes, fault: str) -> None:
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(ParameterError, match=fault) as raised:
+        params.load(tmp_path / "params.yaml")
+    assert "\n" not in str(raised.value)
+
+
+def test_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="received No such file or directory; run it in the project's folder"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_small_number_is_read_as_dvc_writes_it(tmp_path: Path) -> None:
+    from dvc.utils.hydra import apply_overrides
+
+    file = tmp_path / "params.yaml"
+    file.write_bytes(FILE.read_bytes())
+    apply_overrides(str(file), ["train.learning_rate=0.00001"])
+    assert "1e-05" in file.read_text()
+    assert params.load(file).train.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_checks_every_section_before_it_works(stage: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(FILE.read_text().replace("colormap: Blues", "colormap: jet"))
+    run = [sys.executable, "-W", "error", "-m", f"stages.{stage}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    expected = f"{stage}: params.yaml: plot.colormap: expected 'Blues', 'cividis', 'viridis', 'magma' or 'Greys'"
+    assert result.stderr.splitlines()[-1].startswith(expected)
+    assert "Traceback" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_stage_with_arguments_is_wrong_usage() -> None:
+    run = [sys.executable, "-m", "stages.plot", "--dpi", "300"]
+    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == "plot: expected no arguments, received --dpi 300; settings live in params.yaml\n"
