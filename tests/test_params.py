@@ -138,6 +138,7 @@ def test_every_fault_is_reported_at_once() -> None:
         (b"- train", r"expected sections such as train, received \['train'\]"),
         (b"train: [", r"params\.yaml, line 1: expected YAML, but expected the node content"),
         (b"plot: 1\nplot: 2", r"params\.yaml, line 2: expected YAML, but found duplicate key \"plot\""),
+        (b"plot: \x07", r"expected UTF-8 text, received unacceptable character .* save it as UTF-8"),
         (b"\xff\xfe\x00", r"expected UTF-8 text, received .* save it as UTF-8"),
     ],
 )
