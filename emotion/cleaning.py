@@ -50,7 +50,7 @@ class _Collected:
     """Lists of equal length for the faces, and what became of everything else; `split` is empty where none is told."""
 
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
-    labels: list[int] = field(default_factory=list)
+    emotions: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     split: list[str] = field(default_factory=list)
     converted: int = 0
@@ -122,7 +122,7 @@ def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def group_copies(faces: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Number the faces so that exact copies, and they alone, share a number.
+    """Give exact copies, and them alone, one number.
 
     Args:
         faces: uint8, shape (n, 48, 48), grey, 0-255.
@@ -199,7 +199,7 @@ def _add(collected: _Collected, record: Record, settings: Preprocess) -> None:
         collected.faults.append(Fault(record.name, error.reason, str(error)))
         return
     collected.pixels.append(face)
-    collected.labels.append(settings.classes.index(record.emotion))
+    collected.emotions.append(record.emotion)
     collected.names.append(record.name)
     collected.split.append((record.official if settings.split == "official" else record.folder) or "")
     collected.converted += converted
@@ -219,7 +219,7 @@ def _check_collected(collected: _Collected, settings: Preprocess) -> None:
         found = ", ".join(f"{name or 'no folder'} ({count})" for name, count in sorted(collected.left_out.items()))
         raise DataError(
             f"expected pictures in folders named {', '.join(settings.classes)} below train and test, "
-            f"received {found or 'none that can be decoded'}; rename the folders or choose others with -S preprocess.classes"
+            f"received {found or 'none that can be decoded'}; rename them or choose others with -S preprocess.classes"
         )
     homeless = [name for name, split in zip(collected.names, collected.split, strict=True) if not split]
     if homeless:
@@ -240,14 +240,19 @@ def _describe_homeless(names: Sequence[str], total: int, split: str) -> str:
             f"expected the official split in file names such as Training_123.jpg, {received}; "
             "use -S preprocess.split=folders"
         )
-    return f"expected pictures below folders named train and test, {received}; sort them or use -S preprocess.split=official"
+    return (
+        f"expected pictures below folders named train and test, {received}; "
+        "sort them or use -S preprocess.split=official"
+    )
 
 
 def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
-    labels, split = np.array(collected.labels, dtype=np.int8), np.array(collected.split, dtype="<U10")
+    classes: list[str] = list(settings.classes)
+    labels = np.array([classes.index(emotion) for emotion in collected.emotions], dtype=np.int8)
+    split = np.array(collected.split, dtype="<U10")
     if settings.split == "folders":
         train = np.flatnonzero(split == "train")
-        share = share_of_train(labels[train], settings.classes, settings.validation_fraction, settings.seed)
+        share = share_of_train(labels[train], classes, settings.validation_fraction, settings.seed)
         split[train[share]] = "validation"
     return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split)
 
@@ -258,10 +263,11 @@ def _divide(faces: _Faces, twin: NDArray[np.bool_], classes: tuple[str, ...]) ->
         here = faces.split == split
         part = faces.keep(here)
         datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, twin[here])
-    empty = [f"{split}/{name}" for split, part in datasets.items() for name, count in part.counts().items() if not count]
+    counts = [(split, *count) for split, part in datasets.items() for count in part.counts().items()]
+    empty = [f"{split}/{name}" for split, name, count in counts if not count]
     if empty:
         raise DataError(
             f"expected faces of every class in train, validation and test, received none in {', '.join(empty)}; "
-            f"add pictures, leave the class out with -S preprocess.classes or choose another preprocess.split"
+            "add pictures, leave the class out with -S preprocess.classes or choose another preprocess.split"
         )
     return datasets

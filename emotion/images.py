@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from emotion.errors import ImageError
 
@@ -30,30 +30,51 @@ def read_image(source: bytes | Path) -> Image.Image:
         source: the file's content, or its path.
 
     Raises:
-        ImageError: Pillow cannot decode it (`not_an_image`), it is cut off (`truncated`), or it has more than
-            `MAX_PIXELS` pixels (`too_large`, found from the header, before any pixel is decoded).
+        ImageError: the path cannot be read (`not_found`), Pillow cannot decode it (`not_an_image`), it is cut off
+            (`truncated`), or it has more than `MAX_PIXELS` pixels (`too_large`, found from the header, before any
+            pixel is decoded).
     """
+    content = source if isinstance(source, bytes) else _read_bytes(source)
+    with warnings.catch_warnings():
+        # A picture decodes or it does not; what Pillow remarks on its metadata on the way changes nothing.
+        warnings.simplefilter("ignore")
+        with _open(content) as image:
+            return _load_upright(image)
+
+
+def _read_bytes(path: Path) -> bytes:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError("not_found", f"expected a picture file, received {path} ({error.strerror})") from error
+
+
+def _open(content: bytes) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(content))
     except Image.DecompressionBombError as error:
-        raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {error}") from error
-    except FileNotFoundError as error:
-        raise ImageError("not_found", f"expected a picture file, received {source!s}, which does not exist") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ImageError("not_an_image", "expected a picture that Pillow can decode, received something else") from error
+        size = str(error).split(" exceeds")[0]
+        raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {size}") from error
+    except Exception as error:  # UnidentifiedImageError, or what a decoder makes of damage to the first bytes
+        expected = "expected a picture that Pillow can decode"
+        raise ImageError("not_an_image", f"{expected}, received something else") from error
+    if image.format == "EPS":
+        raise ImageError("not_an_image", "expected a picture, received EPS, a program that Pillow has Ghostscript run")
     if image.width * image.height > MAX_PIXELS:
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {image.width}x{image.height}")
-    return _load_upright(image)
+    return image
 
 
 def _load_upright(image: Image.Image) -> Image.Image:
     try:
         image.load()
         return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise a dozen types, OSError to struct.error, on damaged files
-        raise ImageError("truncated", f"expected a whole picture, received one that breaks off or is damaged ({error})") from error
+        raise ImageError(
+            "truncated", f"expected a whole picture, received one that breaks off or is damaged ({error})"
+        ) from error
 
 
 def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
@@ -98,7 +119,8 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
     grey_or_colour = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if array.dtype != np.uint8 or not grey_or_colour or array.size == 0:
         raise ImageError(
-            "wrong_array", f"expected uint8 of shape (h, w), (h, w, 3) or (h, w, 4), received {array.dtype} {array.shape}"
+            "wrong_array",
+            f"expected uint8 of shape (h, w), (h, w, 3) or (h, w, 4), received {array.dtype} {array.shape}",
         )
     return Image.fromarray(np.ascontiguousarray(array))
 

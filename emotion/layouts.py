@@ -130,7 +130,9 @@ def _choose_table(tables: Mapping[str, bytes]) -> str:
     known = [name for name in tables if PurePosixPath(name).name.lower() in TABLES]
     candidates = known or list(tables)
     if len(candidates) > 1:
-        raise DataError(f"expected one table, {' or '.join(TABLES)}, received {', '.join(candidates)}; leave one of them")
+        raise DataError(
+            f"expected one table, {' or '.join(TABLES)}, received {', '.join(candidates)}; leave one of them"
+        )
     return candidates[0]
 
 
@@ -141,9 +143,10 @@ def _read_table(name: str, content: bytes) -> Iterator[Record | Fault]:
         columns = _find_columns(name, next(rows, []))
         for row in rows:
             if row:
-                yield _read_row(f"{name}:{rows.line_num}", [row[index] if index < len(row) else "" for index in columns])
+                yield _read_row(f"{name}:{rows.line_num}", row, columns)
     except csv.Error as error:
-        raise DataError(f"{name}, line {rows.line_num}: expected comma-separated values, received {error}; mend the line") from error
+        place = f"{name}, line {rows.line_num}"
+        raise DataError(f"{place}: expected comma-separated values, received {error}; mend the line") from error
 
 
 def _find_columns(name: str, header: list[str]) -> list[int]:
@@ -151,14 +154,16 @@ def _find_columns(name: str, header: list[str]) -> list[int]:
     missing = [column for column in COLUMNS if column not in found]
     if missing:
         raise DataError(
-            f"{name}, line 1: expected the columns emotion, pixels and Usage, received {', '.join(header)[:200] or 'nothing'}; "
-            f"add {' and '.join(missing)}"
+            f"{name}, line 1: expected the columns emotion, pixels and Usage, "
+            f"received {', '.join(header)[:200] or 'nothing'}; add {' and '.join(missing)}"
         )
     return [found.index(column) for column in COLUMNS]
 
 
-def _read_row(name: str, fields: list[str]) -> Record | Fault:
-    emotion, numbers, usage = (field.strip() for field in fields)
+def _read_row(name: str, row: list[str], columns: list[int]) -> Record | Fault:
+    if len(row) <= max(columns):
+        return Fault(name, "short_row", f"expected {max(columns) + 1} columns, received {len(row)}")
+    emotion, numbers, usage = (row[column].strip() for column in columns)
     if usage not in OFFICIAL_SPLITS:
         return Fault(name, "wrong_usage", f"expected Usage to be {', '.join(OFFICIAL_SPLITS)}, received {usage[:20]!r}")
     if emotion not in _PIXELS or _PIXELS[emotion] >= len(CSV_CODES):
@@ -172,8 +177,8 @@ def _read_row(name: str, fields: list[str]) -> Record | Fault:
 
 def _read_pixels(name: str, numbers: list[str]) -> NDArray[np.uint8] | Fault:
     if len(numbers) != FACE_SIZE**2:
-        return Fault(name, "short_row" if len(numbers) < FACE_SIZE**2 else "long_row",
-                     f"expected {FACE_SIZE**2} pixels, received {len(numbers)}")
+        reason = "short_row" if len(numbers) < FACE_SIZE**2 else "long_row"
+        return Fault(name, reason, f"expected {FACE_SIZE**2} pixels, received {len(numbers)}")
     try:
         values = bytes(map(_PIXELS.__getitem__, numbers))
     except KeyError as error:
