@@ -1,0 +1,22 @@
+"""Draw the figures and write the model card from the files that the other stages left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emotion import dataset, figures, modelcard, params
+from emotion.errors import run_as_command
+from emotion.files import write_text
+
+
+def plot() -> None:
+    """Draw pictures and grids of faces, and write the model card."""
+    settings = params.load().plot
+    figures.draw_pictures(Path(), settings)
+    faces = dataset.load(Path("data/faces/validation.npz"))
+    figures.draw_grids(Path(), faces.pixels, faces.names.tolist(), settings)
+    write_text(Path("models/card.md"), modelcard.write(modelcard.read_facts(Path())))
+
+
+if __name__ == "__main__":
+    run_as_command(plot)

@@ -1,0 +1,53 @@
+"""A small ONNX model of the pipeline's form, for the tests of what runs one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from emotion.labels import NAMES
+from emotion.metadata import KEY, Metadata
+
+SETTINGS: dict[str, Any] = {
+    "preprocess": {"split": "official"},
+    "train": {"architecture": "resnet", "epochs": 4, "keep": "best"},
+}
+
+
+def metadata_of(classes: tuple[str, ...] = NAMES) -> Metadata:
+    return Metadata(classes, 48, 1.25, "0" * 64, "tensorflow", "cpu", SETTINGS)
+
+
+def write_model(
+    path: Path,
+    classes: tuple[str, ...] = NAMES,
+    *,
+    text: str | None = "",
+    size: int = 48,
+    kind: int = TensorProto.UINT8,
+    faces: str | int = "faces",
+) -> Path:
+    """Write pixels -> linear -> softmax; `text` is its metadata, "" for the right ones and None for none."""
+    weights = np.random.default_rng(0).normal(scale=1 / 2000, size=(size * size, len(classes))).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["faces"], ["grey"], to=TensorProto.FLOAT),
+            helper.make_node("Flatten", ["grey"], ["pixels"]),
+            helper.make_node("MatMul", ["pixels", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"]),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("faces", kind, [faces, size, size])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [faces, len(classes)])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    if text is not None:
+        helper.set_model_props(model, {KEY: text or metadata_of(classes).to_json()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(path))
+    return path

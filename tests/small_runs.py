@@ -1,0 +1,70 @@
+"""The files that a run leaves for `plot`, made up, for the tests of what reads them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from small_models import metadata_of
+
+from emotion import dataset, metrics
+from emotion.dataset import Dataset
+from emotion.files import write_csv, write_json
+from emotion.labels import NAMES, SPLITS
+
+
+def faces_of(classes: tuple[str, ...], number: int, seed: int) -> Dataset:
+    """Draw noise with labels that take turns."""
+    generator = np.random.default_rng(seed)
+    return Dataset(
+        pixels=generator.integers(0, 256, (number, 48, 48), np.uint8),
+        labels=(np.arange(number) % len(classes)).astype(np.int8),
+        classes=classes,
+        names=np.array([f"test/face{seed}_{index}.jpg" for index in range(number)]),
+        twin=generator.random(number) < 0.1,
+    )
+
+
+def answers_to(faces: Dataset, seed: int, *, perfect: bool = False) -> metrics.Answers:
+    """Answer mostly right, or always."""
+    truth = np.eye(len(faces.classes))[faces.labels]
+    noise = np.random.default_rng(seed).dirichlet(np.ones(len(faces.classes)), len(faces))
+    probabilities = (truth if perfect else 0.4 * truth + 0.6 * noise).astype(np.float32)
+    return metrics.Answers(faces.classes, faces.labels, probabilities, faces.twin, faces.names)
+
+
+def write_run(
+    root: Path, classes: tuple[str, ...] = NAMES, *, number: int = 60, perfect: bool = False, epochs: int = 4
+) -> Path:
+    """Write what download, preprocess, train, export and evaluate would leave below `root`."""
+    splits = {split: faces_of(classes, number, seed) for seed, split in enumerate(SPLITS)}
+    for split, faces in splits.items():
+        dataset.save(faces, root / f"data/faces/{split}.npz")
+    judged = {split: answers_to(splits[split], 5, perfect=perfect) for split in ("validation", "test")}
+    metrics.write(judged, 10, root)
+    write_json(root / "metrics/details/model.json", asdict(metadata_of(classes)))
+    _write_facts(root, number)
+    rows = [(split, name, count) for split, faces in splits.items() for name, count in faces.counts().items()]
+    write_csv(root / "plots/data/classes.csv", ("split", "class", "faces"), rows)
+    header = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate")
+    history = [
+        (epoch, 0.1 * epoch, 2 / epoch, 0.5 - 0.1 * abs(epoch - 3), 1.5 / epoch, 0.002)
+        for epoch in range(1, epochs + 1)
+    ]
+    write_csv(root / "plots/training/history.csv", header, history)
+    return root
+
+
+def _write_facts(root: Path, number: int) -> None:
+    title = "FER-2013 (msambare/fer2013, version 1)"
+    write_json(root / "data/raw/source.json", {"source": "kaggle", "dataset": title, "sha256": "f" * 64, "members": 9})
+    counts = dict.fromkeys(SPLITS, number)
+    data = {"faces": counts, "twins": counts, "dropped": {"blank": 14}, "converted": 2, "label_conflicts": 57}
+    write_json(root / "metrics/data.json", data)
+    exported = {
+        f"{suffix}_{what}": value
+        for suffix in ("onnx", "h5", "tflite")
+        for what, value in {"difference": 6e-8, "agreement": 1.0, "bytes": 2_790_123}.items()
+    }
+    write_json(root / "metrics/export.json", {"temperature": 1.25, **exported})

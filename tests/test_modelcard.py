@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_runs import write_run
+
+from emotion import modelcard
+from emotion.modelcard import Facts
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    return modelcard.read_facts(write_run(tmp_path_factory.mktemp("run")))
+
+
+def test_figures_of_both_splits_stand_in_the_table(facts: Facts) -> None:
+    validation, test = facts.headlines["validation"], facts.headlines["test"]
+    assert f"| accuracy | {validation['accuracy']:.2%} | {test['accuracy']:.2%} |" in modelcard.write(facts)
+    assert f"| log loss (nats) | {validation['log_loss']:.4f} | {test['log_loss']:.4f} |" in modelcard.write(facts)
+
+
+def test_every_headline_figure_is_in_the_card(facts: Facts) -> None:
+    assert set(facts.headlines["test"]) == {*modelcard.FIGURES, "log_loss"}
+
+
+def test_figure_that_could_not_be_computed_is_named_so(facts: Facts) -> None:
+    headlines = {split: {**figures, "accuracy_unseen": None} for split, figures in facts.headlines.items()}
+    assert "in another split | n/a | n/a |" in modelcard.write(replace(facts, headlines=headlines))
+
+
+def test_defects_are_told_with_counts(facts: Facts) -> None:
+    card = modelcard.write(facts)
+    assert "Dropped: 14 blank. Converted from another size or from colour: 2." in card
+    assert "contradictory labels: 57." in card
+    assert "| test | 60 | 60 |" in card
+
+
+def test_every_class_and_file_has_its_row(facts: Facts) -> None:
+    card = modelcard.write(facts)
+    for name in facts.model["classes"]:
+        assert f"\n| {name} |" in card
+    for suffix in ("onnx", "h5", "tflite"):
+        assert f"| `emotion.{suffix}` |" in card
+    assert "2.79 MB" in card
+
+
+def test_official_split_of_fer2013_is_named_and_no_other(facts: Facts) -> None:
+    assert "validation split (the competition's PublicTest)" in modelcard.write(facts)
+    folders = {**facts.model, "parameters": {**facts.model["parameters"], "preprocess": {"split": "folders"}}}
+    assert "PublicTest" not in modelcard.write(replace(facts, model=folders))
+
+
+def test_meaning_and_use_are_stated(facts: Facts) -> None:
+    card = modelcard.write(facts)
+    for part in (
+        "does not measure what a person feels",
+        "Article 5(1)(f)",
+        "Article 50(3)",
+        "Excluded",
+        "Not measured",
+    ):
+        assert part in card
+
+
+def test_drawn_faces_are_called_drawn_and_not_fer2013(facts: Facts) -> None:
+    drawn = modelcard.write(replace(facts, source={**facts.source, "source": "sample", "dataset": "sample faces"}))
+    assert "faces drawn by a program" in drawn
+    assert "download.source=sample" in drawn
+    assert "FER" not in drawn
+    assert "faces drawn by a program" not in modelcard.write(facts)
+
+
+def test_tables_are_whole(facts: Facts) -> None:
+    for block in modelcard.write(facts).split("\n\n"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1
+
+
+def test_equal_files_give_equal_text_without_paths(facts: Facts, tmp_path: Path) -> None:
+    card = modelcard.write(modelcard.read_facts(write_run(tmp_path)))
+    assert card == modelcard.write(facts)
+    assert str(tmp_path) not in card
