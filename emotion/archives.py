@@ -5,6 +5,7 @@ Knows nothing of faces, classes or where an archive came from. Nothing is ever u
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import lzma
@@ -32,7 +33,6 @@ _UNIX: Final = 3
 _DAMAGES: Final = (
     BadZipFile,
     tarfile.TarError,
-    gzip.BadGzipFile,
     zlib.error,
     lzma.LZMAError,
     EOFError,
@@ -207,6 +207,9 @@ def _damage_explained(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except _DAMAGES as error:
+    except (*_DAMAGES, OSError) as error:
+        # A damaged offset ends in a seek that the system refuses; any other OSError is the disk's or the reader's.
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+            raise
         expected = f"{path}: expected a whole archive"
         raise DataError(f"{expected}, received a damaged one ({error}); fetch or pack it again") from error
