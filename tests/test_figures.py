@@ -54,7 +54,7 @@ def cut_off(figure: Figure) -> float:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("run"))
+    return write_run(tmp_path_factory.mktemp("run"), ("happy", "sad", "fear"))
 
 
 @pytest.fixture(scope="module")
