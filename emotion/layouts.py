@@ -37,7 +37,7 @@ SPELLINGS: Final = {
 TABLES: Final = ("fer2013.csv", "icml_face_data.csv")
 """Names under which the competition's table is published, beside tables that are none of ours."""
 
-COLUMNS: Final = ("emotion", "pixels", "usage")
+COLUMNS: Final = ("emotion", "pixels", "Usage")
 
 _OFFICIAL_NAME: Final = re.compile(rf"({'|'.join(OFFICIAL_SPLITS)})_")
 _PICTURES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -151,13 +151,13 @@ def _read_table(name: str, content: bytes) -> Iterator[Record | Fault]:
 
 def _find_columns(name: str, header: list[str]) -> list[int]:
     found = [title.strip().lower() for title in header]
-    missing = [column for column in COLUMNS if column not in found]
+    missing = [column for column in COLUMNS if column.lower() not in found]
     if missing:
         raise DataError(
             f"{name}, line 1: expected the columns emotion, pixels and Usage, "
             f"received {', '.join(header)[:200] or 'nothing'}; add {' and '.join(missing)}"
         )
-    return [found.index(column) for column in COLUMNS]
+    return [found.index(column.lower()) for column in COLUMNS]
 
 
 def _read_row(name: str, row: list[str], columns: list[int]) -> Record | Fault:

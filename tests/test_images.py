@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from small_archives import encode, noise
+
+from emotion.errors import ImageError
+from emotion.images import MAX_PIXELS, read_image, to_face, to_grey
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds hardly any pixel."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"\0" * 9))]
+    packed = [struct.pack(">I", len(body)) + kind + body for kind, body in chunks]
+    sums = [struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk + checksum for chunk, checksum in zip(packed, sums, strict=True))
+
+
+def reason_of(source: bytes | Path) -> str:
+    with pytest.raises(ImageError) as caught:
+        to_face(read_image(source))
+    assert str(caught.value).startswith("expected ")
+    assert "received " in str(caught.value)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"])
+@pytest.mark.parametrize("size", [(48, 48), (1, 1), (300, 17), (47, 200)])
+def test_every_mode_and_size_becomes_a_face(mode: str, size: tuple[int, int]) -> None:
+    image = noise(1, size) if mode != "I;16" else noise(1, size).convert("I").convert("I;16")
+    face = to_face(image.convert(mode))
+    assert (face.dtype, face.shape) == (np.uint8, (48, 48))
+
+
+def test_grey_picture_of_48_pixels_comes_back_unchanged() -> None:
+    image = noise(2)
+    np.testing.assert_array_equal(to_face(read_image(encode(image))), np.asarray(image))
+    np.testing.assert_array_equal(to_face(np.asarray(image)), np.asarray(image))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF"])
+def test_bytes_path_and_array_of_a_picture_give_one_face(tmp_path: Path, form: str) -> None:
+    content = encode(noise(3, (61, 90), "RGB"), form)
+    path = tmp_path / "picture"
+    path.write_bytes(content)
+    face = to_face(read_image(content))
+    np.testing.assert_array_equal(to_face(read_image(path)), face)
+    np.testing.assert_array_equal(to_face(np.asarray(read_image(content).convert("RGB"))), face)
+
+
+def test_grey_is_luma() -> None:
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], dtype=np.uint8)
+    np.testing.assert_array_equal(to_grey(colours), [[76, 150, 29, 255]])
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
+def test_transparent_pixels_lie_over_white(form: str) -> None:
+    image = Image.new("RGBA", (48, 48), (0, 0, 0, 0))
+    image.paste((10, 10, 10, 255), (0, 0, 24, 48))
+    face = to_face(read_image(encode(image, form, lossless=True)))
+    assert face[0, 0] == 10
+    assert face[0, 47] == 255
+
+
+def test_transparent_colour_of_a_palette_lies_over_white() -> None:
+    image = Image.new("P", (48, 48), 1)
+    image.putpalette([0, 0, 0, 90, 90, 90])
+    image.paste(0, (0, 0, 48, 24))
+    face = to_face(read_image(encode(image, transparency=0)))
+    assert (face[0, 0], face[47, 0]) == (255, 90)
+
+
+def test_sixteen_bits_are_scaled_to_eight() -> None:
+    deep = np.repeat(np.arange(48, dtype=np.uint16)[:, None] * 1285, 48, axis=1)
+    face = to_face(read_image(encode(Image.fromarray(deep))))
+    np.testing.assert_array_equal(face[:, 0], np.arange(48) * 5)
+
+
+def test_exif_orientation_turns_the_picture_upright() -> None:
+    pixels = np.zeros((48, 48), dtype=np.uint8)
+    pixels[:24] = 250
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its left side: turn clockwise to see it
+    face = to_face(read_image(encode(Image.fromarray(pixels), exif=exif)))
+    np.testing.assert_array_equal(face, np.rot90(pixels, -1))
+
+
+def test_first_frame_of_an_animation_counts() -> None:
+    first, second = Image.new("L", (48, 48), 10), Image.new("L", (48, 48), 200)
+    content = encode(first, "GIF", save_all=True, append_images=[second])
+    assert np.all(to_face(read_image(content)) == 10)
+
+
+def test_shrinking_averages_instead_of_skipping_pixels() -> None:
+    stripes = np.zeros((480, 480), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    inside = to_face(stripes)[4:-4, 4:-4]
+    assert inside.min() > 115
+    assert inside.max() < 140
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_picture_that_breaks_off_is_truncated(form: str, share: float) -> None:
+    content = encode(noise(4), form)
+    assert reason_of(content[: int(len(content) * share)]) == "truncated"
+
+
+@pytest.mark.parametrize("content", [b"", b"a text named .jpg\n" * 99, b"<html>not found</html>", b"\xff\xd8\xff"])
+def test_something_else_is_not_an_image(content: bytes) -> None:
+    assert reason_of(content) == "not_an_image"
+
+
+def test_postscript_is_not_run() -> None:
+    assert reason_of(encode(noise(5), "EPS")) == "not_an_image"
+
+
+@pytest.mark.parametrize("size", [(20_000, 20_000), (MAX_PIXELS // 10_000 + 1, 10_000), (2**31 - 1, 1)])
+def test_huge_picture_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    # Decoding would fail as truncated: the file holds nine bytes of pixels.
+    assert reason_of(png_header(*size)) == "too_large"
+
+
+def test_largest_picture_allowed_is_decoded() -> None:
+    assert reason_of(png_header(MAX_PIXELS // 10_000, 10_000)) == "truncated"
+
+
+def test_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert reason_of(tmp_path / "absent.jpg") == "not_found"
+    with pytest.raises(ImageError, match=r"absent\.jpg \(No such file or directory\)"):
+        read_image(tmp_path / "absent.jpg")
+    assert reason_of(tmp_path) == "not_found"
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((48, 48), np.float32),
+        np.zeros((48, 48, 2), np.uint8),
+        np.zeros((1, 48, 48, 3), np.uint8),
+        np.zeros((0, 48), np.uint8),
+        np.zeros(48, np.uint8),
+    ],
+)
+def test_array_of_another_kind_is_refused(array: np.ndarray[Any, Any]) -> None:
+    with pytest.raises(ImageError, match=r"expected uint8 of shape .* received") as caught:
+        to_face(array)
+    assert caught.value.reason == "wrong_array"
+
+
+CONTENTS = [encode(noise(6, (20, 30), "RGB"), form) for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")]
+
+
+@settings(deadline=None)
+@given(
+    content=st.sampled_from(CONTENTS),
+    changes=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=6),
+    length=st.floats(0, 1),
+)
+def test_damaged_picture_gives_a_face_or_an_image_error(
+    content: bytes, changes: list[tuple[int, int]], length: float
+) -> None:
+    damaged = bytearray(content)
+    for place, value in changes:
+        damaged[place % len(damaged)] = value
+    with suppress(ImageError):
+        assert to_face(read_image(bytes(damaged[: round(length * len(damaged))]))).shape == (48, 48)
+
+
+def test_array_of_a_slice_is_taken_as_it_looks() -> None:
+    image = np.asarray(noise(7, (96, 96), "RGB"))
+    np.testing.assert_array_equal(to_face(image[::2, ::-2]), to_face(image[::2, ::-2].copy()))
