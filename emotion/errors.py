@@ -49,14 +49,19 @@ def run_as_command(command: Callable[[], None]) -> None:
     """
     name = command.__name__
     if len(sys.argv) > 1:
-        print(f"{name}: expected no arguments, received {' '.join(sys.argv[1:])}; settings live in params.yaml", file=sys.stderr)
+        print(
+            f"{name}: expected no arguments, received {' '.join(sys.argv[1:])}; settings live in params.yaml",
+            file=sys.stderr,
+        )
         sys.exit(2)
     try:
         command()
     except EmotionError as error:
         sys.exit(f"{name}: {one_line(error)}")
     except OSError as error:
-        sys.exit(f"{name}: {one_line(error)}; check the path, its permissions and the free disk space, then run it again")
+        sys.exit(
+            f"{name}: {one_line(error)}; check the path, its permissions and the free disk space, then run it again"
+        )
     except KeyboardInterrupt:
         sys.exit(f"{name}: interrupted; run it again to go on")
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emotion.errors import ParameterError
-from emotion.labels import NAMES
 
 PATH: Final = Path("params.yaml")
 
@@ -49,7 +48,9 @@ class Preprocess(_Section):
     """Which faces become which split."""
 
     split: Literal["official", "folders"]
-    classes: Annotated[list[Literal[NAMES]], Field(min_length=2)]
+    classes: Annotated[
+        list[Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]], Field(min_length=2)
+    ]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     on_bad_image: Literal["fail", "drop"]
@@ -127,7 +128,9 @@ class Train(_Section):
                 "set label_smoothing and augmentation.mixup to 0 or choose categorical_crossentropy"
             )
         if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}")
+            raise ValueError(
+                f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}"
+            )
         return self
 
 
@@ -176,7 +179,9 @@ def load(path: Path = PATH) -> Params:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ParameterError(f"expected settings in {path}, received {error.strerror}; run it in the project's folder") from error
+        raise ParameterError(
+            f"expected settings in {path}, received {error.strerror}; run it in the project's folder"
+        ) from error
     except yaml.YAMLError as error:
         raise ParameterError(f"{path}: expected YAML, received {error}") from error
     if not isinstance(content, dict):

@@ -1,0 +1,195 @@
+"""The networks: one table of named builders, each from grey levels in 0-1 to logits.
+
+Knows nothing of training, data files or exports. Free of any one backend's own functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import keras
+from keras import layers
+
+from emotion.errors import ModelError
+
+Tensor = Any
+"""A symbolic Keras tensor; Keras publishes no type for it."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What the networks of keras.applications need to know.
+
+    Attributes:
+        weights: `imagenet`, `none`, or the path of a weights file.
+        image_size: edge in pixels to which faces are enlarged.
+    """
+
+    weights: str
+    image_size: int
+
+
+def build(name: str, image_size: int, classes: int, transfer: Transfer) -> keras.Model:
+    """Build the network that learns.
+
+    Args:
+        name: a key of `BUILDERS` or `APPLICATIONS`.
+        image_size: edge of the square input in pixels.
+        classes: number of outputs.
+        transfer: read by the networks of keras.applications alone.
+
+    Returns:
+        A model from float (n, image_size, image_size, 1), grey levels 0-1, to float32 logits (n, classes).
+
+    Raises:
+        ModelError: pretrained weights cannot be had.
+    """
+    faces = keras.Input((image_size, image_size, 1), name="grey")
+    features = BUILDERS[name](faces) if name in BUILDERS else _application(name, faces, transfer)
+    # Logits in float32 whatever the precision: the loss of a half-precision softmax is too coarse.
+    logits = layers.Dense(classes, dtype="float32", name="logits")(features)
+    return keras.Model(faces, logits, name=name)
+
+
+def three_block_cnn(x: Tensor) -> Tensor:
+    """Build [Conv-ReLU-MaxPool-Dropout] x3, then a dense layer: the starting point of most tutorials."""
+    for filters in (32, 64, 128):
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D(2)(x)
+        x = layers.Dropout(0.25)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(256, activation="relu")(x)
+    return layers.Dropout(0.5)(x)
+
+
+def batchnorm_cnn(x: Tensor) -> Tensor:
+    """Build [(Conv-BatchNorm-ReLU) x2-MaxPool-Dropout] x4, then a normalised dense layer."""
+    for filters in (32, 64, 128, 256):
+        x = _convolve(_convolve(x, filters), filters)
+        x = layers.MaxPooling2D(2)(x)
+        x = layers.Dropout(0.25)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(256, activation="relu")(x)
+    x = layers.BatchNormalization()(x)
+    return layers.Dropout(0.5)(x)
+
+
+def gap_cnn(x: Tensor) -> Tensor:
+    """Build [Conv-BatchNorm-MaxPool] x4 with 256 to 64 filters, then global average pooling and two dense layers."""
+    for filters in (256, 128, 128, 64):
+        x = layers.MaxPooling2D(2)(_convolve(x, filters))
+    x = layers.GlobalAveragePooling2D()(x)
+    for units in (512, 64):
+        x = layers.Dense(units, activation="relu")(x)
+        x = layers.Dropout(0.2)(x)
+    return x
+
+
+def resnet(x: Tensor) -> Tensor:
+    """Build a compact residual network (He et al. 2016, arXiv:1512.03385) that leaves full resolution early.
+
+    Most of the time of a naive network on 48x48 faces goes into its first layers; here two light convolutions reach
+    half resolution, where the residual blocks begin.
+    """
+    x = _convolve(x, 16)
+    x = _convolve(x, 64, strides=2)
+    for filters, strides in ((64, 1), (64, 1), (128, 2), (128, 1), (192, 2)):
+        x = _residual_block(x, filters, strides)
+    x = layers.GlobalAveragePooling2D()(x)
+    return layers.Dropout(0.3)(x)
+
+
+def _convolve(x: Tensor, filters: int, size: int = 3, strides: int = 1, activation: str | None = "relu") -> Tensor:
+    x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.BatchNormalization()(x)
+    return layers.Activation(activation)(x) if activation else x
+
+
+def _residual_block(x: Tensor, filters: int, strides: int) -> Tensor:
+    shortcut = x
+    if strides != 1 or x.shape[-1] != filters:
+        # Averaging before the 1x1 convolution keeps the three quarters of the map that a stride would skip
+        # (He et al. 2019, arXiv:1812.01187, ResNet-D).
+        if strides != 1:
+            shortcut = layers.AveragePooling2D(strides, padding="same")(shortcut)
+        shortcut = _convolve(shortcut, filters, size=1, activation=None)
+    x = _convolve(x, filters, strides=strides)
+    x = _convolve(x, filters, activation=None)
+    return layers.Activation("relu")(layers.Add()([x, shortcut]))
+
+
+def _application(name: str, x: Tensor, transfer: Transfer) -> Tensor:
+    """Enlarge the faces, repeat grey to three channels and bring them to the range that the network learned on."""
+    application = APPLICATIONS[name]
+    x = layers.Resizing(transfer.image_size, transfer.image_size)(x)
+    x = layers.Concatenate()([x, x, x])
+    x = layers.Rescaling(application.scale, offset=application.offset)(x)
+    x = _pretrained(application.name, transfer)(x)
+    return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+
+
+def _pretrained(name: str, transfer: Transfer) -> keras.Model:
+    shape = (transfer.image_size, transfer.image_size, 3)
+    weights = None if transfer.weights == "none" else transfer.weights
+    try:
+        return getattr(keras.applications, name)(include_top=False, weights=weights, input_shape=shape, name=BASE)
+    except Exception as error:  # what Keras raises for a failed fetch has no narrower type
+        raise ModelError(
+            f"train.transfer.weights: expected weights of {name}, received {transfer.weights} ({error}); "
+            "put a file into data/weights/ and name it there, or set it to none"
+        ) from error
+
+
+BUILDERS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
+    "three_block_cnn": three_block_cnn,
+    "batchnorm_cnn": batchnorm_cnn,
+    "gap_cnn": gap_cnn,
+    "resnet": resnet,
+}
+"""The networks of this project: each function takes grey levels and returns features, shape (n, features)."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """A network of keras.applications and the range it learned on: grey level (0-1) * scale + offset."""
+
+    name: str
+    scale: float
+    offset: float | list[float]
+
+
+# The means of ImageNet in the order blue, green, red, as ResNet50 and VGG16 learned with; our channels are equal.
+_IMAGENET_MEANS: Final = [-103.939, -116.779, -123.68]
+
+APPLICATIONS: Final = {
+    "efficientnetb0": Application("EfficientNetB0", 255.0, 0.0),
+    "resnet50": Application("ResNet50", 255.0, _IMAGENET_MEANS),
+    "mobilenetv2": Application("MobileNetV2", 2.0, -1.0),
+    "vgg16": Application("VGG16", 255.0, _IMAGENET_MEANS),
+}
+
+BASE: Final = "base"
+"""Name of the pretrained part inside the networks of keras.applications."""
+
+
+def serve(network: keras.Model, face_size: int, temperature: float) -> keras.Model:
+    """Wrap a network as users call it: raw pixels in, calibrated probabilities out (contract 2 of the design).
+
+    Args:
+        network: as from `build`; where it learned on smaller crops, it sees the centre of the face.
+        face_size: edge of a face in pixels.
+        temperature: divisor of the logits (Guo et al. 2017, arXiv:1706.04599).
+
+    Returns:
+        A model from uint8 (n, face_size, face_size) to float32 (n, classes) whose rows sum to 1.
+    """
+    faces = keras.Input((face_size, face_size), name="faces", dtype="uint8")
+    margin = (face_size - network.input_shape[1]) // 2
+    x = layers.Reshape((face_size, face_size, 1), dtype="uint8")(faces)
+    x = layers.Cropping2D(margin, dtype="uint8", name="centre")(x)
+    x = layers.Rescaling(1 / 255, dtype="float32", name="grey_levels")(x)
+    x = network(x)
+    x = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(x)
+    return keras.Model(faces, layers.Softmax(dtype="float32", name="probabilities")(x), name="emotion")

@@ -1,0 +1,60 @@
+"""Which backend Keras runs on, with how many threads and from which seed; to be called before Keras is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def prepare(backend: str, threads: int, seed: int) -> None:
+    """Choose the backend and make its results repeatable: same inputs, same bytes.
+
+    Args:
+        backend: `tensorflow` or `jax`.
+        threads: threads of the CPU that one operation may use; weights depend on it. JAX takes all that the process
+            may use, whatever this says.
+        seed: of every random number that the network draws.
+    """
+    os.environ["KERAS_BACKEND"] = backend
+    if backend == "tensorflow":
+        _prepare_tensorflow(threads)
+    else:
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+    import keras
+
+    keras.utils.set_random_seed(seed)
+
+
+def device() -> str:
+    """Return the kind of device that the backend computes on: `cpu` or `gpu`."""
+    import keras
+
+    return "gpu" if keras.distribution.list_devices("gpu") else "cpu"
+
+
+def _prepare_tensorflow(threads: int) -> None:
+    with _quiet():
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.config.experimental.enable_op_determinism()
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the notes about CPU features and missing GPUs, which no log level of TensorFlow 2.21 silences.
+
+    They come from C++ and past `sys.stderr`, hence the descriptor. Python's errors are raised all the same.
+    """
+    kept = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)

@@ -1,0 +1,87 @@
+"""Model files with their metadata inside: reading `.keras` and `.h5`, writing `.keras`.
+
+Equal models give equal bytes: Keras puts the time, zip dates and memory addresses into its files; here they are fixed.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+import h5py
+import keras
+
+from emotion import metadata
+from emotion.errors import ModelError
+from emotion.files import replacing
+from emotion.metadata import Metadata
+
+_MEMBER: Final = f"{metadata.KEY}.json"
+_DATE: Final = (1980, 1, 1, 0, 0, 0)
+
+
+def save(model: keras.Model, facts: Metadata, path: Path) -> None:
+    """Write a model and its metadata as a `.keras` file; equal models give equal bytes in every process."""
+    with replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / path.name
+        model.save(raw)
+        with zipfile.ZipFile(raw) as source, zipfile.ZipFile(temporary, "w") as target:
+            for name in sorted(source.namelist()):
+                _write(target, name, _fix(name, source.read(name)))
+            _write(target, _MEMBER, facts.to_json().encode())
+
+
+def load(path: Path) -> tuple[keras.Model, Metadata]:
+    """Read a `.keras` or `.h5` file of this project with its metadata.
+
+    Raises:
+        ModelError: the file is missing, is no model file, or carries no metadata of ours.
+    """
+    try:
+        facts = metadata.parse(_read_text(path), path.name)
+        return keras.models.load_model(path, compile=False), facts
+    except ModelError:
+        raise
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"expected a model file of this project at {path}, received {error}; run: dvc repro train"
+        ) from error
+
+
+def _read_text(path: Path) -> str | None:
+    if path.suffix == ".h5":
+        with h5py.File(path) as file:
+            text = file.attrs.get(metadata.KEY)
+            return None if text is None else str(text)
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(_MEMBER).decode() if _MEMBER in archive.namelist() else None
+
+
+def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    archive.writestr(zipfile.ZipInfo(name, _DATE), content)
+
+
+def _fix(name: str, content: bytes) -> bytes:
+    if not name.endswith(".json"):
+        return content
+    document = json.loads(content)
+    if name == "metadata.json":
+        document["date_saved"] = "1980-01-01@00:00:00"
+    _renumber(document, {})
+    return json.dumps(document).encode()
+
+
+def _renumber(node: Any, seen: dict[int, int]) -> None:
+    """Replace each `shared_object_id`, a memory address, by the order in which it first stands in the document."""
+    if isinstance(node, list):
+        for item in node:
+            _renumber(item, seen)
+    elif isinstance(node, dict):
+        address = node.get("shared_object_id")
+        if isinstance(address, int):
+            node["shared_object_id"] = seen.setdefault(address, len(seen) + 1)
+        for item in node.values():
+            _renumber(item, seen)

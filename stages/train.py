@@ -1,0 +1,27 @@
+"""Train the network and keep its best epoch by validation accuracy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emotion import params
+from emotion.backend import prepare
+from emotion.errors import run_as_command
+
+FACES = (Path("data/faces/train.npz"), Path("data/faces/validation.npz"))
+MODEL = Path("models/emotion.keras")
+HISTORY = Path("plots/training/history.csv")
+
+
+def train() -> None:
+    """Train by the section `train` of the settings; a killed run goes on from its last finished epoch."""
+    settings = params.load().train
+    prepare(settings.backend, settings.threads, settings.seed)
+    # Keras chooses its backend when it is imported, hence after `prepare`.
+    from emotion import training
+
+    training.run(settings, FACES, MODEL, HISTORY)
+
+
+if __name__ == "__main__":
+    run_as_command(train)
