@@ -129,10 +129,10 @@ def _passing_fault(dataset: str, status: int, text: str) -> str:
     raise DownloadError(f"expected {dataset} from Kaggle, received {fault}; {advice}, or {OFFLINE}")
 
 
-def _innermost(error: Exception) -> str:
-    # requests wraps urllib3's MaxRetryError, which wraps the reason: only that one says something to a reader.
-    wrapped = error.args[0] if error.args else error
-    return one_line(getattr(wrapped, "reason", error))
+def _innermost(error: BaseException) -> str:
+    # requests wraps urllib3's errors, which wrap others: only the last one says something to a reader.
+    wrapped = [cause for cause in (getattr(error, "reason", None), *error.args) if isinstance(cause, Exception)]
+    return _innermost(wrapped[0]) if wrapped else one_line(error)
 
 
 def _content_of(archive: Path) -> str:

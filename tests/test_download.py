@@ -187,7 +187,8 @@ def server(workspace: Path) -> Iterator[Kaggle]:
 
 def run_stage(server: Kaggle, home: Path) -> subprocess.CompletedProcess[str]:
     home.mkdir(exist_ok=True)
-    inherited = {name: value for name, value in server.environment().items() if not name.startswith("XDG_")}
+    personal = ("XDG_", "KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR")
+    inherited = {name: value for name, value in server.environment().items() if not name.startswith(personal)}
     return subprocess.run(
         [sys.executable, "-m", "stages.download"],
         env={**inherited, "HOME": str(home), "PYTHONPATH": str(ROOT)},
