@@ -52,6 +52,12 @@ def cut_off(figure: Figure) -> float:
     return float(max(page.x0 - drawn.x0, page.y0 - drawn.y0, drawn.x1 - page.x1, drawn.y1 - page.y1))
 
 
+def room_below_caption(figure: Figure) -> float:
+    """Return by how many pixels the caption clears what is drawn below it."""
+    caption = min(text.get_window_extent().y0 for text in figure.texts)
+    return float(caption - max(box.y1 for axes in figure.axes if (box := axes.get_tightbbox()) is not None))
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("run"), ("happy", "sad", "fear"))
@@ -110,6 +116,7 @@ def test_no_label_is_cut_off_for_any_number_of_classes(tmp_path: Path, classes: 
         figures.face_grid(faces.pixels, rows, range(9), "Predictions", run),
     ):
         assert cut_off(picture) <= 0
+        assert room_below_caption(picture) >= 0
 
 
 def test_titles_carry_dataset_network_and_accuracy(root: Path, run: figures.Run) -> None:
