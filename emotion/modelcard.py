@@ -63,6 +63,7 @@ class Facts:
         export: `metrics/export.json`.
         headlines: `metrics/<split>.json` of validation and test.
         classes: rows of `metrics/details/test_classes.csv`.
+        split: `preprocess.split` of the settings.
     """
 
     source: dict[str, Any]
@@ -71,10 +72,11 @@ class Facts:
     export: dict[str, Any]
     headlines: dict[str, dict[str, float | None]]
     classes: list[dict[str, str]]
+    split: str
 
 
-def read_facts(root: Path) -> Facts:
-    """Read the files of a run below `root`."""
+def read_facts(root: Path, split: str) -> Facts:
+    """Read the files of a run below `root`, whose faces were split by the setting `split`."""
     return Facts(
         source=read_json(root / "data/raw/source.json"),
         data=read_json(root / "metrics/data.json"),
@@ -82,6 +84,7 @@ def read_facts(root: Path) -> Facts:
         export=read_json(root / "metrics/export.json"),
         headlines={split: read_json(root / f"metrics/{split}.json") for split in ("validation", "test")},
         classes=read_csv(root / "metrics/details/test_classes.csv"),
+        split=split,
     )
 
 
@@ -128,7 +131,7 @@ def _data(facts: Facts) -> str:
 
 
 def _protocol(facts: Facts) -> str:
-    official = _is_fer2013(facts) and facts.model["parameters"].get("preprocess", {}).get("split") == "official"
+    official = _is_fer2013(facts) and facts.split == "official"
     validation, test = (" (the competition's PublicTest)", " (PrivateTest)") if official else ("", "")
     return (
         f"Everything that was chosen, epoch and temperature included, was chosen on the validation split{validation}. "

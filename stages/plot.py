@@ -11,11 +11,11 @@ from emotion.files import write_text
 
 def plot() -> None:
     """Draw pictures and grids of faces, and write the model card."""
-    settings = params.load().plot
-    figures.draw_pictures(Path(), settings)
+    settings = params.load()
+    figures.draw_pictures(Path(), settings.plot)
     faces = dataset.load(Path("data/faces/validation.npz"))
-    figures.draw_grids(Path(), faces.pixels, faces.names.tolist(), settings)
-    write_text(Path("models/card.md"), modelcard.write(modelcard.read_facts(Path())))
+    figures.draw_grids(Path(), faces.pixels, faces.names.tolist(), settings.plot)
+    write_text(Path("models/card.md"), modelcard.write(modelcard.read_facts(Path(), settings.preprocess.split)))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from emotion.labels import NAMES
 from emotion.metadata import KEY, Metadata
 
-SETTINGS: dict[str, Any] = {
-    "preprocess": {"split": "official"},
-    "train": {"architecture": "resnet", "epochs": 4, "keep": "best"},
-}
+SETTINGS: dict[str, Any] = {"train": {"architecture": "resnet", "epochs": 4, "keep": "best"}}
 
 
 def metadata_of(classes: tuple[str, ...] = NAMES) -> Metadata:

@@ -6,12 +6,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import yaml
 from small_models import metadata_of
 
 from emotion import dataset, metrics
 from emotion.dataset import Dataset
 from emotion.files import write_csv, write_json
 from emotion.labels import NAMES, SPLITS
+
+
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+
+
+def write_settings(root: Path, section: str, key: str, value: object) -> None:
+    """Write the project's settings below `root` with one value changed."""
+    content = yaml.safe_load(PARAMS.read_text())
+    content[section][key] = value
+    (root / "params.yaml").write_text(yaml.safe_dump(content))
 
 
 def faces_of(classes: tuple[str, ...], number: int, seed: int) -> Dataset:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from small_models import write_model
-from small_runs import faces_of
+from small_runs import faces_of, write_settings
 
 from emotion import dataset
 from emotion.files import read_csv
@@ -86,8 +86,7 @@ def test_predictions_follow_the_datasets_and_the_models_facts_stand_beside_the_m
 
 
 def test_misspelt_setting_of_another_stage_is_refused_before_any_work(workspace: Path) -> None:
-    path = workspace / "params.yaml"
-    path.write_text(path.read_text().replace("epochs: 36", "epochs: fifty"))
+    write_settings(workspace, "train", "epochs", "fifty")
     assert "train.epochs" in refusal(workspace)
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_runs import write_run
+from small_runs import write_run, write_settings
 
 ROOT = Path(__file__).parents[1]
 MADE = ("plots/pictures", "plots/faces", "models/card.md")
@@ -22,8 +22,7 @@ def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A project folder as `evaluate` leaves it, for a quick drawing."""
-    settings = (ROOT / "params.yaml").read_text().replace("dpi: 120", "dpi: 50")
-    (tmp_path / "params.yaml").write_text(settings)
+    write_settings(tmp_path, "plot", "dpi", 50)
     return write_run(tmp_path)
 
 
@@ -45,15 +44,14 @@ def test_stage_writes_pictures_grids_and_card_and_the_same_bytes_again(workspace
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [("colormap: Blues", "colormap: jet", "plot.colormap"), ("epochs: 36", "epochs: fifty", "train.epochs")],
+    ("section", "key", "value"), [("plot", "colormap", "jet"), ("train", "epochs", "fifty"), ("plot", "dpi", "120")]
 )
-def test_wrong_setting_is_refused_before_anything_is_drawn(workspace: Path, old: str, new: str, message: str) -> None:
-    path = workspace / "params.yaml"
-    path.write_text(path.read_text().replace(old, new))
+def test_wrong_setting_is_refused_before_anything_is_drawn(workspace: Path, section: str, key: str, value: str) -> None:
+    write_settings(workspace, section, key, value)
     result = run_stage(workspace)
     assert result.returncode == 1
-    assert message in result.stderr
+    assert f"{section}.{key}" in result.stderr
+    assert value in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert outputs(workspace) == {}
 
