@@ -14,7 +14,6 @@ from emotion.dataset import Dataset
 from emotion.files import write_csv, write_json
 from emotion.labels import NAMES, SPLITS
 
-
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
