@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-# Absolute, because the demo runs in another folder; first, so that `python` in dvc.yaml is this environment's.
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 DEMO := build/demo
 DEMO_SETTINGS := download.source=sample train.epochs=12 train.warmup_epochs=1
@@ -16,13 +14,19 @@ help: ## List the commands
 
 venv: $(INSTALLED) ## Make .venv and install the pinned packages (PYTHON=python3.12 chooses another Python)
 
-$(INSTALLED): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("expected Python 3.11 or newer, received %d.%d (%s); run: make PYTHON=/path/to/python3.11" % (sys.version_info[0], sys.version_info[1], sys.executable))'
-	$(PYTHON) -m venv $(VENV)
-	@echo "Installing the pinned packages into $(VENV): some minutes and 4 GB the first time"
-	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.txt
+$(INSTALLED): $(VENV)/.requirements pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
+
+$(VENV)/.requirements: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("expected Python 3.11 or newer, received %d.%d (%s); run: make PYTHON=/path/to/python3.11" % (sys.version_info[0], sys.version_info[1], sys.executable))'
+	$(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing the pinned packages into $(VENV): 3 GB, about three minutes"
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@touch $@
+
+# First, so that `python` in dvc.yaml is this environment's; private, so that PYTHON above is not.
+demo test test-slow restore: private export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 demo: $(INSTALLED) ## Run the whole pipeline on drawn faces, in a clone of its own under build/demo
 	@test -z "$$(git status --porcelain)" || echo "Uncommitted changes stay out: the demo runs the last commit."
