@@ -17,6 +17,8 @@ def prepare(backend: str, threads: int, seed: int) -> None:
         seed: of every random number that the network draws.
     """
     os.environ["KERAS_BACKEND"] = backend
+    # TensorFlow's C++ marks notes about graphs as errors; what goes wrong reaches Python as an exception anyway.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if backend == "tensorflow":
         _prepare_tensorflow(threads)
     else:
@@ -45,7 +47,7 @@ def _prepare_tensorflow(threads: int) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back the notes about CPU features and missing GPUs, which no log level of TensorFlow 2.21 silences.
+    """Hold back the notes about CPU features and missing GPUs, which come before a log level is read.
 
     They come from C++ and past `sys.stderr`, hence the descriptor. Python's errors are raised all the same.
     """
