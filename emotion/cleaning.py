@@ -217,9 +217,10 @@ def _check_collected(collected: _Collected, settings: Preprocess) -> None:
         raise DataError(f"{_describe_faults(collected.faults)}; replace them or use -S preprocess.on_bad_image=drop")
     if not collected.names:
         found = ", ".join(f"{name or 'no folder'} ({count})" for name, count in sorted(collected.left_out.items()))
+        received = found or "no picture that can be decoded"
         raise DataError(
             f"expected pictures in folders named {', '.join(settings.classes)} below train and test, "
-            f"received {found or 'none that can be decoded'}; rename them or choose others with -S preprocess.classes"
+            f"received {received}; rename the folders or choose others with -S preprocess.classes"
         )
     homeless = [name for name, split in zip(collected.names, collected.split, strict=True) if not split]
     if homeless:

@@ -38,7 +38,8 @@ def reason_of(source: bytes | Path) -> str:
 def test_every_mode_and_size_becomes_a_face(mode: str, size: tuple[int, int]) -> None:
     image = noise(1, size) if mode != "I;16" else noise(1, size).convert("I").convert("I;16")
     face = to_face(image.convert(mode))
-    assert (face.dtype, face.shape) == (np.uint8, (48, 48))
+    assert face.dtype == np.uint8
+    assert face.shape == (48, 48)
 
 
 def test_grey_picture_of_48_pixels_comes_back_unchanged() -> None:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emotion import dataset
+from emotion.dataset import Dataset
+from emotion.errors import DataError
+
+
+def faces() -> Dataset:
+    return Dataset(
+        pixels=np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8),
+        labels=np.array([0, 2, 1, 2, 2], dtype=np.int8),
+        classes=("angry", "sad", "happy"),
+        names=np.array(["a.jpg", "b.jpg", "c.jpg", "d.jpg", "\u00e9.jpg"]),
+        twin=np.array([True, False, False, True, False]),
+    )
+
+
+def write(path: Path, **changes: Any) -> None:
+    content: dict[str, Any] = {"pixels": faces().pixels, "labels": faces().labels, "classes": np.array(faces().classes)}
+    content |= {"names": faces().names, "twin": faces().twin} | changes
+    np.savez(path, allow_pickle=True, **{name: array for name, array in content.items() if array is not None})
+
+
+def test_saved_faces_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "faces.npz"
+    dataset.save(faces(), path)
+    loaded = dataset.load(path)
+    assert loaded.classes == faces().classes
+    for name in ("pixels", "labels", "names", "twin"):
+        expected = getattr(faces(), name)
+        np.testing.assert_array_equal(getattr(loaded, name), expected)
+        assert getattr(loaded, name).dtype == expected.dtype
+    assert [path.name for path in path.parent.iterdir()] == ["faces.npz"]
+
+
+def test_equal_faces_give_equal_bytes(tmp_path: Path) -> None:
+    dataset.save(faces(), tmp_path / "one.npz")
+    dataset.save(faces(), tmp_path / "two.npz")
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_counts_follow_the_order_of_the_classes() -> None:
+    assert list(faces().counts().items()) == [("angry", 1), ("sad", 1), ("happy", 3)]
+    assert replace(faces(), labels=np.zeros(5, np.int8)).counts() == {"angry": 5, "sad": 0, "happy": 0}
+    assert len(faces()) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"pixels": None}, "expected pixels uint8 of 3 dimensions; received labels int8"),
+        ({"twin": None}, "expected twin bool of 1 dimensions"),
+        ({"pixels": np.zeros((5, 48, 48), np.float32)}, "expected pixels uint8 of 3 dimensions"),
+        ({"pixels": np.zeros((5, 48, 48, 1), np.uint8)}, "expected pixels uint8 of 3 dimensions"),
+        ({"labels": np.zeros((5, 3), np.int8)}, "expected labels int8 of 1 dimensions"),
+        ({"labels": np.zeros(4, np.int8)}, "expected pixels, labels, names and twin of one length"),
+        ({"labels": np.full(5, 3, np.int8)}, "expected labels that index classes"),
+        ({"labels": np.full(5, -1, np.int8)}, "expected labels that index classes"),
+    ],
+)
+def test_file_of_another_schema_is_refused(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
+    path = tmp_path / "faces.npz"
+    write(path, **changes)
+    with pytest.raises(DataError, match=expected) as caught:
+        dataset.load(path)
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).endswith("run: dvc repro preprocess")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text"])
+def test_missing_or_damaged_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "faces.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"expected a dataset file at .*; run: dvc repro preprocess"):
+        dataset.load(path)
+
+
+def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "faces.npz"
+    write(path, names=np.array([{"a": 1}] * 5, dtype=object))
+    with pytest.raises(DataError, match="expected a dataset file"):
+        dataset.load(path)
