@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from emotion.errors import DataError
@@ -66,9 +66,10 @@ def load(path: Path) -> Dataset:
         DataError: the file is missing, is no npz, or does not follow the schema.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        # Opened here because `np.load` leaves a damaged file open and takes a single array for an archive of them.
+        with path.open("rb") as stream, NpzFile(stream, allow_pickle=False) as arrays:
+            content = {name: np.asarray(arrays[name]) for name in arrays.files}
+    except Exception as error:  # NumPy and zipfile raise a dozen types on damaged files
         raise DataError(f"expected a dataset file at {path}, received {error}; run: dvc repro preprocess") from error
     _check_schema(content, path)
     return Dataset(
@@ -97,6 +98,8 @@ def _check_schema(content: dict[str, NDArray[Any]], path: Path) -> None:
         lengths = {len(content[name]) for name in ("pixels", "labels", "names", "twin")}
         if len(lengths) != 1:
             faults.append("pixels, labels, names and twin of one length")
+        elif content["pixels"].shape[1:] != (48, 48):
+            faults.append("pixels of 48x48")
         elif np.any((content["labels"] < 0) | (content["labels"] >= len(content["classes"]))):
             faults.append("labels that index classes")
     if faults:

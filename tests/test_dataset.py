@@ -59,6 +59,7 @@ def test_counts_follow_the_order_of_the_classes() -> None:
         ({"twin": None}, "expected twin bool of 1 dimensions"),
         ({"pixels": np.zeros((5, 48, 48), np.float32)}, "expected pixels uint8 of 3 dimensions"),
         ({"pixels": np.zeros((5, 48, 48, 1), np.uint8)}, "expected pixels uint8 of 3 dimensions"),
+        ({"pixels": np.zeros((5, 32, 32), np.uint8)}, "expected pixels of 48x48"),
         ({"labels": np.zeros((5, 3), np.int8)}, "expected labels int8 of 1 dimensions"),
         ({"labels": np.zeros(4, np.int8)}, "expected pixels, labels, names and twin of one length"),
         ({"labels": np.full(5, 3, np.int8)}, "expected labels that index classes"),
@@ -74,7 +75,7 @@ def test_file_of_another_schema_is_refused(tmp_path: Path, changes: dict[str, An
     assert str(caught.value).endswith("run: dvc repro preprocess")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"text"])
+@pytest.mark.parametrize("content", [None, b"", b"text", b"PK\x03\x04 not a zip", b"\x93NUMPY"])
 def test_missing_or_damaged_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "faces.npz"
     if content is not None:
@@ -83,8 +84,37 @@ def test_missing_or_damaged_file_is_refused(tmp_path: Path, content: bytes | Non
         dataset.load(path)
 
 
+def test_single_array_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faces.npz"
+    with path.open("wb") as stream:
+        np.save(stream, faces().pixels)
+    with pytest.raises(DataError, match="expected a dataset file"):
+        dataset.load(path)
+
+
+def test_file_that_breaks_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faces.npz"
+    write(path)
+    content = path.read_bytes()
+    for length in range(0, len(content), 997):
+        path.write_bytes(content[:length])
+        with pytest.raises(DataError):
+            dataset.load(path)
+
+
 def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     write(path, names=np.array([{"a": 1}] * 5, dtype=object))
     with pytest.raises(DataError, match="expected a dataset file"):
+        dataset.load(path)
+
+
+@pytest.mark.parametrize("flipped", [200, -2000, -100])
+def test_flipped_bytes_are_noticed(tmp_path: Path, flipped: int) -> None:
+    path = tmp_path / "faces.npz"
+    write(path)
+    content = bytearray(path.read_bytes())
+    content[flipped] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError):
         dataset.load(path)
