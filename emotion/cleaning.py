@@ -36,7 +36,7 @@ class Cleaned:
         faults: the faces that could not be used, empty unless `on_bad_image` is `drop`.
         left_out: number of pictures by folder or class that is not among the chosen classes.
         summary: the headline numbers: `faces` and `twins` a split, `dropped` by cause, `converted`, `label_conflicts`.
-            Twins are counted as found, before `twins: drop_from_train` takes those of train away.
+            Twins and conflicts are counted as found, before `twins: drop_from_train` takes faces away.
     """
 
     datasets: dict[str, Dataset]
@@ -84,28 +84,21 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     """
     collected = _collect(records, settings)
     _check_collected(collected, settings)
-    faces = _arrange(collected, settings)
-    blank = find_blank(faces.pixels)
-    faces = faces.keep(~blank)
+    arranged = _arrange(collected, settings)
+    faces = arranged.keep(~find_blank(arranged.pixels))
     groups = group_copies(faces.pixels)
     twin = mark_twins(groups, faces.split)
-    summary: dict[str, int | dict[str, int]] = {
+    found: dict[str, int | dict[str, int]] = {
         "twins": {split: int(np.sum(twin & (faces.split == split))) for split in SPLITS},
-        "dropped": {"blank": int(blank.sum()), "undecodable": len(collected.faults)},
+        "dropped": {"blank": len(arranged.names) - len(faces.names), "undecodable": len(collected.faults)},
         "converted": collected.converted,
         "label_conflicts": count_conflicts(groups, faces.labels),
     }
     if settings.twins == "drop_from_train":
-        chosen = ~(twin & (faces.split == "train"))
-        # Without their copies in train, the faces of validation and test are twins no longer.
-        faces, twin = faces.keep(chosen), np.zeros(int(chosen.sum()), dtype=bool)
+        faces, twin = _drop_twins(faces, twin)
     datasets = _divide(faces, twin, tuple(settings.classes))
-    return Cleaned(
-        datasets=datasets,
-        faults=collected.faults,
-        left_out=dict(sorted(collected.left_out.items())),
-        summary={"faces": {split: len(dataset) for split, dataset in datasets.items()}, **summary},
-    )
+    summary = {"faces": {split: len(dataset) for split, dataset in datasets.items()}, **found}
+    return Cleaned(datasets, collected.faults, dict(sorted(collected.left_out.items())), summary)
 
 
 def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -256,6 +249,12 @@ def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
         share = share_of_train(labels[train], classes, settings.validation_fraction, settings.seed)
         split[train[share]] = "validation"
     return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split)
+
+
+def _drop_twins(faces: _Faces, twin: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:
+    kept = faces.keep(~(twin & (faces.split == "train")))
+    # Without their copies in train, the faces of validation and test are twins no longer.
+    return kept, np.zeros(len(kept.names), dtype=bool)
 
 
 def _divide(faces: _Faces, twin: NDArray[np.bool_], classes: tuple[str, ...]) -> dict[str, Dataset]:
