@@ -8,7 +8,6 @@ Knows nothing of archives or of the pipeline.
 from __future__ import annotations
 
 import io
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -31,6 +30,8 @@ ACTION_UNITS: Final[dict[str, dict[int, float]]] = {
     "surprise": {1: 1.0, 2: 1.0, 5: 0.7, 25: 0.5, 26: 1.0},
 }
 """Full intensity (0-1) of each action unit of an expression, by its number in the Facial Action Coding System."""
+
+_UNITS: Final = sorted({unit for units in ACTION_UNITS.values() for unit in units})
 
 OVERSAMPLING: Final = 4
 """Pixels drawn for each pixel of a face and direction; shrinking them smooths the edges."""
@@ -71,7 +72,7 @@ def draw_members(counts: dict[str, int], seed: int) -> Iterator[tuple[str, bytes
 
 
 def draw_face(expression: str, generator: Generator) -> NDArray[np.uint8]:
-    """Draw one face of a random person.
+    """Draw one face of a random person; generators in one state give one person, whatever the expression.
 
     Returns:
         uint8, shape (48, 48), grey, 0-255.
@@ -113,9 +114,10 @@ class _Pen:
     def place(self, points: ArrayLike, depth: float) -> list[float]:
         """Turn face units into pixels; `depth` is how far the middle of the face stands out from its edge."""
         flat = np.array(points, dtype=float)
-        bulge = depth * np.sqrt(np.clip(1 - 0.8 * flat[:, :1] ** 2, 0, 1))
+        bulge = depth * np.sqrt(np.maximum(0, 1 - 0.8 * flat[:, :1] ** 2))
         placed = (flat + bulge * self.tilt) @ self.frame + self.centre
-        return [float(value) for value in placed.ravel()]
+        pixels: list[float] = placed.ravel().tolist()
+        return pixels
 
     def fill(self, points: ArrayLike, grey: float, depth: float = 1.0) -> None:
         self.canvas.polygon(self.place(points, depth), fill=_to_grey(grey))
@@ -129,13 +131,13 @@ class _Pen:
 
 
 def _random_units(expression: str, generator: Generator) -> dict[int, float]:
-    """Return the intensity (0-1) of each action unit: those of the expression strong, traces of the others."""
-    strength = generator.uniform(0.8, 1.0)
-    units = defaultdict[int, float](float)
-    for unit in (1, 2, 4, 5, 7, 12, 15, 20, 23):
-        units[unit] = generator.uniform(0, 0.1)
-    for unit, intensity in ACTION_UNITS[expression].items():
-        units[unit] = intensity * strength * generator.uniform(0.85, 1.0)
+    """Return the intensity (0-1) of every action unit: those of the expression strong, traces of the others."""
+    full, strength = ACTION_UNITS[expression], generator.uniform(0.8, 1.0)
+    units = {}
+    for unit in _UNITS:
+        # Both drawn for each unit, so that every expression leaves the generator in one state: see `draw_face`.
+        share, trace = generator.uniform(0.85, 1.0), generator.uniform(0, 0.08)
+        units[unit] = full[unit] * strength * share if unit in full else trace
     return units
 
 

@@ -1,0 +1,31 @@
+"""Drawn faces for every test: seeded, a few of each expression and no picture of a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emotion.archives import write_canonical
+from emotion.labels import NAMES
+from emotion.synthetic import draw_face, draw_members
+
+
+@pytest.fixture(scope="session")
+def faces() -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
+    """Four faces of each expression, uint8 (28, 48, 48), and their labels, int8 (28,): indices of `labels.NAMES`."""
+    labels = np.repeat(np.arange(len(NAMES), dtype=np.int8), 4)
+    pixels = np.stack([draw_face(NAMES[label], np.random.default_rng([1, i])) for i, label in enumerate(labels)])
+    pixels.flags.writeable = False
+    labels.flags.writeable = False
+    return pixels, labels
+
+
+@pytest.fixture(scope="session")
+def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a canonical zip in Kaggle's layout: of each class two faces for training, one for each other split."""
+    path = tmp_path_factory.mktemp("sample") / "faces.zip"
+    write_canonical(draw_members({"train": 2, "validation": 1, "test": 1}, seed=3), path)
+    return path
