@@ -29,7 +29,7 @@ class Answers:
         classes: class names in the order of the probabilities.
         actual: integer, shape (n,), the labels, index into `classes`.
         probabilities: float32, shape (n, classes), 0-1, rows sum to 1.
-        twin: bool, shape (n,), true where an exact copy of the face stands in another split.
+        twin: bool, shape (n,), true where an exact copy of the face stands in train.
         names: str, shape (n,), the archive member that each face came from.
     """
 

@@ -14,7 +14,7 @@ from emotion.files import read_csv, read_json
 
 FIGURES: Final = {
     "accuracy": "accuracy",
-    "accuracy_unseen": "accuracy on faces without an exact copy in another split",
+    "accuracy_unseen": "accuracy on faces without an exact copy in train",
     "balanced_accuracy": "balanced accuracy (mean recall of the classes)",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
@@ -126,7 +126,7 @@ def _data(facts: Facts) -> str:
         f"Groups of equal pictures with contradictory labels: {data['label_conflicts']:,}."
     )
     provenance = [FER2013] if _is_fer2013(facts) else []
-    table = _table(("split", "faces", "of them with an exact copy in another split"), rows)
+    table = _table(("split", "faces", "of them with an exact copy in train (train: in the others)"), rows)
     return "\n\n".join([*provenance, table, counts])
 
 
