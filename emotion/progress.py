@@ -47,18 +47,18 @@ class Recorder(keras.callbacks.Callback):
         return schedules.should_stop(self._column("val_accuracy"), self._settings.early_stopping)
 
     def begin(self, model: keras.Model, phase: Phase) -> None:
-        """Set a compiled model to the stored state; a phase that has not begun takes the weights, not the optimizer."""
+        """Set a compiled model to where the run stands: a second phase begins with the best weights of the first."""
         self._peak = phase.learning_rate
         model.optimizer.build(model.trainable_variables)
-        if not self._stored:
-            return
-        print(f"resuming after epoch {len(self.history)}")
-        targets = model.variables
-        if len(self.history) > phase.start:
-            targets = targets + model.optimizer.variables
-        for variable, value in zip(targets, self._stored.variables, strict=False):
-            variable.assign(value)
-        self._stored = None
+        if self._stored:
+            print(f"resuming after epoch {len(self.history)}")
+            running = len(self.history) > phase.start
+            targets = model.variables + (model.optimizer.variables if running else [])
+            for variable, value in zip(targets, self._stored.variables, strict=False):
+                variable.assign(value)
+            self._stored = None
+        if len(self.history) == phase.start > 0:
+            self.network.set_weights(self.best)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock and set the plateau's learning rate."""

@@ -27,7 +27,7 @@ def test_every_headline_figure_is_in_the_card(facts: Facts) -> None:
 
 def test_figure_that_could_not_be_computed_is_named_so(facts: Facts) -> None:
     headlines = {split: {**figures, "accuracy_unseen": None} for split, figures in facts.headlines.items()}
-    assert "in another split | n/a | n/a |" in modelcard.write(replace(facts, headlines=headlines))
+    assert "in train | n/a | n/a |" in modelcard.write(replace(facts, headlines=headlines))
 
 
 def test_defects_are_told_with_counts(facts: Facts) -> None:
