@@ -1,0 +1,127 @@
+"""Steps of the real training loop on random faces, timed one by one. The only room here with Keras in it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from functools import partial
+from typing import Any, Final
+from unittest import mock
+
+import keras
+import numpy as np
+
+from emotion import architectures, training
+from emotion.backend import device
+from emotion.checkpoints import Checkpoint
+from emotion.dataset import Dataset
+from emotion.params import Train
+from emotion.progress import Recorder
+
+WARM_UP: Final = 3
+"""Steps that do not count: the first one traces the graph."""
+
+LEAST, MOST = 5, 100
+"""Steps that count, whatever time they take."""
+
+_EDGE: Final = 1024
+_PRODUCTS: Final = 20
+
+
+class EnoughSteps(BaseException):
+    """The way out of training once enough is measured; no error, hence no `Exception`.
+
+    Attributes:
+        steps: seconds of each step that counts.
+        network: what was trained.
+    """
+
+    def __init__(self, steps: list[float], network: keras.Model) -> None:
+        super().__init__()
+        self.steps, self.network = steps, network
+
+
+class StepClock(Recorder):
+    """A recorder that notes when each step ended, and leaves when there are enough of them."""
+
+    def __init__(self, seconds: float, settings: Train, network: keras.Model, checkpoint: Checkpoint) -> None:
+        super().__init__(settings, network, checkpoint)
+        self._seconds = seconds
+        self._ends: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Note the time once the loss is known, that is when the step is done."""
+        super().on_train_batch_end(batch, logs)
+        self._ends.append(time.perf_counter())
+        counted = self._ends[WARM_UP - 1 :]
+        number = len(counted) - 1
+        if number == MOST or (number >= LEAST and counted[-1] - counted[0] >= self._seconds):
+            raise EnoughSteps(np.diff(counted).tolist(), self.network)
+
+
+def measure(settings: Train, seconds: float) -> dict[str, Any]:
+    """Train for about this long.
+
+    Returns:
+        `steps` (seconds of each), `batch_size`, `image_size` (pixels that the network works on), `multiply_adds`,
+        `product_rate` (GFLOP/s) and `device`.
+    """
+    products = multiply_matrices()
+    done = _train(settings, seconds)
+    products += multiply_matrices()
+    enlarged = settings.architecture in architectures.APPLICATIONS
+    return {
+        "steps": done.steps,
+        "batch_size": settings.batch_size,
+        "image_size": settings.transfer.image_size if enlarged else done.network.input_shape[1],
+        "multiply_adds": multiply_adds(done.network),
+        "product_rate": 2 * _EDGE**3 / statistics.median(products) / 1e9,
+        "device": device(),
+    }
+
+
+def multiply_matrices() -> list[float]:
+    """Return the seconds of each of some products of two float32 matrices."""
+    matrix = keras.ops.convert_to_tensor(np.random.default_rng(0).random((_EDGE, _EDGE), np.float32))
+    ends = [time.perf_counter()]
+    for _ in range(_PRODUCTS + 1):
+        # Reading a number waits for the product where a backend works ahead.
+        float(keras.ops.matmul(matrix, matrix)[0, 0])
+        ends.append(time.perf_counter())
+    return np.diff(ends[1:]).tolist()
+
+
+def flat(network: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers of a network, those of networks inside it in their place."""
+    inner = [flat(layer) if isinstance(layer, keras.Model) else [layer] for layer in network.layers]
+    return [layer for layers in inner for layer in layers]
+
+
+def multiply_adds(network: keras.Model) -> int:
+    """Count those of convolutions and dense layers, for one image forward: each weight is used at each output place."""
+    layers = [layer for layer in flat(network) if hasattr(layer, "kernel")]
+    return sum(math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1]) for layer in layers)
+
+
+def random_faces(number: int) -> Dataset:
+    """Return uint8 noise (number, 48, 48) of seven classes."""
+    generator = np.random.default_rng(0)
+    return Dataset(
+        pixels=generator.integers(0, 256, (number, 48, 48), np.uint8),
+        labels=(np.arange(number) % 7).astype(np.int8),
+        classes=tuple("abcdefg"),
+        names=np.full(number, "noise"),
+        twin=np.zeros(number, np.bool_),
+    )
+
+
+def _train(settings: Train, seconds: float) -> EnoughSteps:
+    faces = random_faces(settings.batch_size * (WARM_UP + MOST))
+    try:
+        # The recorder is the one part of training that sees every step.
+        with mock.patch.object(training, "Recorder", partial(StepClock, seconds)):
+            training.train(settings, faces, faces, Checkpoint("benchmark"))
+    except EnoughSteps as enough:
+        return enough
+    raise RuntimeError("the epoch ended before enough steps were counted")

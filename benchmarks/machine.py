@@ -1,0 +1,41 @@
+"""What the figures depend on: processor, memory, versions and who else was at work. No host name, path or date."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+PACKAGES: Final = ("numpy", "tensorflow", "keras", "dvc")
+"""Whose versions the figures depend on most."""
+
+BUSY: Final = 0.5
+"""Cores; with more of them at work before the start, others share the machine."""
+
+
+def describe() -> dict[str, Any]:
+    """Return facts by name; to be called before the first measurement, whose own work is no other's."""
+    load = os.getloadavg()[0]
+    shared = "the machine was shared: expect better figures on an idle one" if load > BUSY else "otherwise idle"
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "cores at work in the minute before": f"{load:.1f} ({shared})",
+    }
+
+
+def _processor() -> str:
+    """Name the processor and its instructions for bfloat16, on which mixed precision depends."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        return platform.processor() or platform.machine()
+    entries = dict(line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in entries.items()}
+    halves = [flag for flag in facts.get("flags", "").split() if "bf16" in flag]
+    return f"{facts.get('model name', platform.machine())} ({', '.join(halves) or 'no'} instructions for bfloat16)"

@@ -1,0 +1,55 @@
+"""Time and memory of the stage `preprocess` on FER-2013, or on a few drawn faces for a quick look."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.processes import ROOT, Run, run, say, workplace
+from benchmarks.results import Result
+from emotion.archives import write_canonical
+from emotion.errors import DataError
+from emotion.files import read_json
+from emotion.synthetic import draw_members
+
+RUNS: Final = 3
+
+
+def measure(quick: bool) -> Iterator[Result]:
+    """Yield time and peak memory.
+
+    Raises:
+        DataError: there is no archive.
+    """
+    with workplace({}) as folder:
+        archive = folder / "data/raw/faces.zip"
+        archive.parent.mkdir(parents=True)
+        if quick:
+            write_canonical(draw_members({"train": 4, "validation": 2, "test": 2}, seed=0), archive)
+        else:
+            archive.symlink_to(_archive())
+        runs = [_run(folder, number) for number in range(1 if quick else RUNS + 1)]
+        # The first one fills the file cache.
+        runs = runs[-RUNS:]
+        faces = sum(read_json(folder / "metrics/data.json")["faces"].values())
+    what = f"preprocess {faces:,} faces"
+    yield Result(f"{what} (goal for FER-2013: 10 s)", "s", tuple(run.seconds for run in runs))
+    yield Result(f"{what}, peak memory (goal: 1 GB)", "GB", tuple(run.peak_bytes / 1e9 for run in runs))
+
+
+def _run(folder: Path, number: int) -> Run:
+    say(f"preprocess: run {number + 1}")
+    return run(["python", "-m", "stages.preprocess"], folder)
+
+
+def _archive() -> Path:
+    named = os.environ.get("FER2013_ARCHIVE")
+    path = Path(named) if named else ROOT / "data/raw/faces.zip"
+    if not path.is_file():
+        raise DataError(
+            f"expected the archive of FER-2013 in FER2013_ARCHIVE or at data/raw/faces.zip, received {path}, "
+            "which is no file; run: dvc repro download"
+        )
+    return path.resolve()

@@ -1,0 +1,96 @@
+"""Processes of their own for what is measured: a fresh start, own thread settings, and an account of time and memory.
+
+Stays free of heavy imports: the kernel counts this process's memory as the least peak of those it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from emotion.errors import EmotionError
+from emotion.files import write_text
+
+ROOT: Final = Path(__file__).parents[1]
+"""The project's folder."""
+
+_PEAK_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+"""Bytes in the unit of `ru_maxrss`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a process cost and said.
+
+    Attributes:
+        seconds: from its start to its end.
+        peak_bytes: most memory that it held at once.
+        output: what it printed, errors included.
+    """
+
+    seconds: float
+    peak_bytes: int
+    output: str
+
+
+def run(command: Sequence[str], folder: Path) -> Run:
+    """Run a command to its end, `python` and `dvc` being those of this environment.
+
+    Raises:
+        EmotionError: the command failed.
+    """
+    # Beside the interpreter, without following its link: that is where the environment's commands lie.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryFile() as output:
+        begun = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if process.returncode:
+        last = text.strip().rpartition("\n")[2]
+        raise EmotionError(f"expected {command[0]} {command[-1]} to succeed, received {process.returncode}: {last}")
+    return Run(seconds, usage.ru_maxrss * _PEAK_UNIT, text)
+
+
+@contextmanager
+def workplace(changes: dict[str, object]) -> Iterator[Path]:
+    """Yield a temporary folder with the project's settings, some of them changed as by `write_settings`."""
+    with tempfile.TemporaryDirectory() as name:
+        write_settings(Path(name), changes)
+        yield Path(name)
+
+
+def write_settings(folder: Path, changes: dict[str, object]) -> None:
+    """Write the project's `params.yaml` into a folder.
+
+    Args:
+        folder: where to.
+        changes: new values by dotted name, such as `train.epochs`.
+    """
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        *sections, key = name.split(".")
+        section = content
+        for part in sections:
+            section = section[part]
+        section[key] = value
+    write_text(folder / "params.yaml", yaml.safe_dump(content, sort_keys=False))
+
+
+def say(text: str) -> None:
+    """Show progress, apart from the table."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,162 @@
+"""The benchmarks' quick path and their table. Nothing here looks at how long anything took."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+from small_networks import OFF, TINY
+
+from benchmarks import __main__ as command
+from benchmarks import clock, machine, processes, repro, results, startup
+from benchmarks.processes import ROOT, Run
+from benchmarks.results import Result, Work
+from emotion import architectures
+from emotion.errors import EmotionError
+from emotion.files import read_json
+from emotion.params import Train
+
+TRAINED = Result("train resnet", "images/s", (100.0, 120.0, 110.0), Work(50_000_000, 130.0))
+STARTED = Result("start of the stage plot", "s", (0.25,))
+
+
+def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *arguments])
+    command.main()
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|\n").split("|")]
+
+
+def small(architecture: str, edge: int) -> keras.Model:
+    return architectures.build(architecture, edge, 7, architectures.Transfer("none", 32))
+
+
+def test_quick_look_at_preprocess_shows_and_writes_one_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run_command(monkeypatch, "--quick", "--only", "preprocess", "--folder", str(tmp_path))
+    shown = capsys.readouterr()
+    assert [cells_of(line)[0].split(",")[0] for line in shown.out.splitlines()[2:]] == [
+        "preprocess 56 faces (goal for FER-2013: 10 s)",
+        "preprocess 56 faces",
+    ]
+    assert "preprocess: run 1" in shown.err
+    assert shown.out in (tmp_path / "results.md").read_text()
+    written = read_json(tmp_path / "results.json")["results"]
+    assert [(line["unit"], len(line["values"])) for line in written] == [("s", 1), ("GB", 1)]
+
+
+def test_quick_look_at_startup_has_a_line_for_each_stage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    light = {stage: more for stage, more in startup.STAGES.items() if not more}
+    monkeypatch.setattr(startup, "STAGES", light)
+    run_command(monkeypatch, "--quick", "--only", "startup", "--folder", str(tmp_path))
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [cells_of(line)[0] for line in lines] == [f"start of the stage {stage}" for stage in light]
+
+
+def test_every_stage_has_a_start() -> None:
+    assert set(startup.STAGES) == {path.stem for path in (ROOT / "stages").glob("[!_]*.py")}
+
+
+def test_no_path_of_this_machine_enters_the_results(tmp_path: Path) -> None:
+    results.write([TRAINED, STARTED], machine.describe(), tmp_path)
+    written = (tmp_path / "results.md").read_text() + (tmp_path / "results.json").read_text()
+    assert not [path for path in (ROOT, tmp_path, Path.home(), Path(sys.prefix)) if f"{path}/" in written]
+
+
+def test_table_has_equally_many_cells_in_every_line() -> None:
+    lines = results.table([TRAINED, STARTED]).splitlines()
+    assert {len(cells_of(line)) for line in lines} == {8}
+    assert cells_of(lines[2]) == ["train resnet", "110 images/s", "100", "120", "3", "50.0", "33.0", "130"]
+    assert cells_of(lines[3]) == ["start of the stage plot", "0.250 s", "0.250", "0.250", "1", "", "", ""]
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.05678, "0.0568"), (1.0, "1.00"), (371.4, "371"), (28709.0, "28,709")])
+def test_numbers_have_three_digits_and_no_exponent(value: float, text: str) -> None:
+    assert results.digits(value) == text
+
+
+@pytest.mark.parametrize(("load", "words"), [(0.2, "otherwise idle"), (1.4, "the machine was shared")])
+def test_a_shared_machine_is_called_so(load: float, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert words in " ".join(str(fact) for fact in machine.describe().values())
+
+
+def test_multiply_adds_of_three_block_cnn_are_those_counted_by_hand() -> None:
+    convolutions = 9 * (48 * 48 * 1 * 32 + 24 * 24 * 32 * 64 + 12 * 12 * 64 * 128)
+    dense = 6 * 6 * 128 * 256 + 256 * 7
+    assert clock.multiply_adds(small("three_block_cnn", 48)) == convolutions + dense
+
+
+def test_multiply_adds_reach_into_networks_inside_and_count_each_channel_of_depthwise_convolutions_once() -> None:
+    grey = keras.Input((8, 8, 4))
+    inner = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.DepthwiseConv2D(3, strides=2, padding="same")])
+    assert clock.multiply_adds(keras.Model(grey, inner(grey))) == 4 * 4 * 9 * 4
+
+
+def test_steps_of_training_are_timed_after_the_warm_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Train.model_validate({**TINY, "batch_size": 4, "augmentation": {**OFF, "flip": 0.5, "crop": 24}})
+    report = clock.measure(settings, 0)
+    assert len(report["steps"]) == clock.LEAST
+    assert (report["batch_size"], report["image_size"]) == (4, 24)
+    assert report["multiply_adds"] == clock.multiply_adds(small("three_block_cnn", 24))
+    assert min(*report["steps"], report["product_rate"]) > 0
+
+
+def test_settings_change_by_dotted_name_and_no_others(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    processes.write_settings(before, {})
+    processes.write_settings(after, {"download.sample.seed": 12345})
+    changed = set(after.joinpath("params.yaml").read_text().splitlines()) - set(
+        before.joinpath("params.yaml").read_text().splitlines()
+    )
+    assert [line.strip() for line in changed] == ["seed: 12345"]
+
+
+def test_archive_that_is_not_there_ends_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FER2013_ARCHIVE", str(tmp_path / "none.zip"))
+    with pytest.raises(SystemExit, match=r"^benchmarks: expected the archive .* run: dvc repro download$"):
+        run_command(monkeypatch, "--only", "preprocess", "--folder", str(tmp_path))
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failed_process_is_told_by_its_last_line(tmp_path: Path) -> None:
+    with pytest.raises(EmotionError, match=r"received 3: the reason$"):
+        processes.run(["python", "-c", "print('noise\\nthe reason'); exit(3)"], tmp_path)
+
+
+def test_work_that_dvc_finds_to_do_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repro, "run", lambda *_: Run(1.0, 1, "Running stage 'plot'"))
+    with pytest.raises(EmotionError, match="nothing to do"):
+        repro._repro(tmp_path, 0)
+
+
+def test_unknown_topic_is_a_matter_of_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run_command(monkeypatch, "--only", "everything")
+    assert "preprocess" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_quick_look_measures_every_topic(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--folder", str(tmp_path)], cwd=ROOT, check=True, timeout=1000
+    )
+    written = [line["what"] for line in read_json(tmp_path / "results.json")["results"]]
+    assert sum(what.startswith("train ") for what in written) == 1
+    assert "dvc repro with nothing to do" in written
+    assert sum(what.startswith("start of the stage ") for what in written) == len(startup.STAGES)
