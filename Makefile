@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 DEMO := build/demo
-DEMO_SETTINGS := download.source=sample train.epochs=15 train.batch_size=32 train.ema=0.95 train.precision=float32
+DEMO_SETTINGS := download.source=sample train.epochs=12 train.batch_size=32 train.ema=0.95 train.precision=float32
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-slow restore lock
