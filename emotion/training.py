@@ -191,11 +191,13 @@ def _choose_learning_layers(network: keras.Model, settings: Train, phase: schedu
 
 
 def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.optimizers.Optimizer:
-    average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
+    # An average longer than a twentieth of a short run would still hold the weights that it began with.
+    momentum = min(settings.ema, 1 - 20 / max(20, steps * (phase.end - phase.start)))
     common: dict[str, Any] = {
         "learning_rate": _learning_rate(settings, phase, steps),
         "weight_decay": settings.weight_decay or None,
-        **average,
+        "use_ema": bool(settings.ema),
+        "ema_momentum": momentum,
     }
     if settings.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
