@@ -131,15 +131,21 @@ def _application(name: str, x: Tensor, transfer: Transfer) -> Tensor:
 
 
 def _pretrained(name: str, transfer: Transfer) -> keras.Model:
-    shape = (transfer.image_size, transfer.image_size, 3)
-    weights = None if transfer.weights == "none" else transfer.weights
+    """Build the base without weights, then fill it: Keras builds EfficientNet otherwise when it fetches the weights."""
+    settings = {"include_top": False, "input_shape": (transfer.image_size, transfer.image_size, 3)}
+    make = getattr(keras.applications, name)
+    base = make(weights=None, name=BASE, **settings)
     try:
-        return getattr(keras.applications, name)(include_top=False, weights=weights, input_shape=shape, name=BASE)
+        if transfer.weights == "imagenet":
+            base.set_weights(make(weights="imagenet", **settings).get_weights())
+        elif transfer.weights != "none":
+            base.load_weights(transfer.weights)
     except Exception as error:  # what Keras raises for a failed fetch has no narrower type
         raise ModelError(
             f"train.transfer.weights: expected weights of {name}, received {transfer.weights} ({error}); "
             "put a file into data/weights/ and name it there, or set it to none"
         ) from error
+    return base
 
 
 BUILDERS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
@@ -156,15 +162,25 @@ class Application:
     """A network of keras.applications and the range it learned on: grey level (0-1) * scale + offset."""
 
     name: str
-    scale: float
+    scale: float | list[float]
     offset: float | list[float]
 
+
+# EfficientNet subtracts the means of ImageNet and divides by the square root of the deviations; its weights want the
+# deviations themselves, so the rest of the division stands here (red, green, blue; shares of 255).
+_MEANS: Final = (0.485, 0.456, 0.406)
+_DEVIATIONS: Final = (0.229, 0.224, 0.225)
+_EFFICIENTNET: Final = Application(
+    "EfficientNetB0",
+    scale=[255 / deviation**0.5 for deviation in _DEVIATIONS],
+    offset=[255 * mean * (1 - 1 / deviation**0.5) for mean, deviation in zip(_MEANS, _DEVIATIONS, strict=True)],
+)
 
 # The means of ImageNet in the order blue, green, red, as ResNet50 and VGG16 learned with; our channels are equal.
 _IMAGENET_MEANS: Final = [-103.939, -116.779, -123.68]
 
 APPLICATIONS: Final = {
-    "efficientnetb0": Application("EfficientNetB0", 255.0, 0.0),
+    "efficientnetb0": _EFFICIENTNET,
     "resnet50": Application("ResNet50", 255.0, _IMAGENET_MEANS),
     "mobilenetv2": Application("MobileNetV2", 2.0, -1.0),
     "vgg16": Application("VGG16", 255.0, _IMAGENET_MEANS),

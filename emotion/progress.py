@@ -39,7 +39,7 @@ class Recorder(keras.callbacks.Callback):
         self.history = list(self._stored.history) if self._stored else []
         self.best: Arrays = self._stored.best if self._stored else []
         self._candidate: Arrays = []
-        self._begun, self._peak = 0.0, settings.learning_rate
+        self._begun = 0.0
 
     @property
     def stopped(self) -> bool:
@@ -48,7 +48,7 @@ class Recorder(keras.callbacks.Callback):
 
     def begin(self, model: keras.Model, phase: Phase) -> None:
         """Set a compiled model to where the run stands: a second phase begins with the best weights of the first."""
-        self._peak = phase.learning_rate
+        self._phase = phase
         model.optimizer.build(model.trainable_variables)
         if self._stored:
             print(f"resuming after epoch {len(self.history)}")
@@ -64,15 +64,12 @@ class Recorder(keras.callbacks.Callback):
         """Start the clock and set the plateau's learning rate."""
         self._begun = time.perf_counter()
         if self._settings.schedule == "plateau":
-            self.model.optimizer.learning_rate = schedules.plateau(self._column("val_loss"), self._peak)
+            losses = self._column("val_loss")[self._phase.start :]
+            self.model.optimizer.learning_rate = schedules.plateau(losses, self._phase.learning_rate)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """End a run that has diverged."""
-        if not math.isfinite((logs or {})["loss"]):
-            raise ModelError(
-                f"expected a finite loss, received {(logs or {})['loss']} in epoch {len(self.history) + 1}, "
-                f"step {batch + 1}; lower train.learning_rate or set train.precision to float32"
-            )
+        self._check((logs or {})["loss"], f"step {batch + 1}")
 
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Note the weights just validated, which are the averaged ones where an average is kept."""
@@ -80,6 +77,7 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Record the epoch, keep its weights if they are the best, and store the state to resume from."""
+        self._check((logs or {})["val_loss"], "validation")
         numbers = {
             **(logs or {}),
             "epoch": epoch + 1,
@@ -92,6 +90,13 @@ class Recorder(keras.callbacks.Callback):
         self._checkpoint.save(State(self.history, variables, self.best))
         self.model.stop_training = self.stopped
         _log(f"epoch {epoch + 1}: {time.perf_counter() - self._begun:.1f} s")
+
+    def _check(self, loss: float, where: str) -> None:
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"expected a finite loss, received {loss} in epoch {len(self.history) + 1}, {where}; "
+                "lower train.learning_rate or set train.precision to float32"
+            )
 
     def _column(self, name: str) -> list[float]:
         return [row[name] for row in self.history]

@@ -82,8 +82,10 @@ def train(
 
 def build(settings: Train, data: Dataset) -> keras.Model:
     """Build the network that the settings name for these classes, under the dtype policy in force."""
+    # `start_from` replaces all weights: none need be fetched.
+    weights = "none" if settings.start_from else _weights(settings.transfer.weights)
     size = settings.augmentation.crop or data.pixels.shape[1]
-    transfer = architectures.Transfer(_weights(settings.transfer.weights), settings.transfer.image_size)
+    transfer = architectures.Transfer(weights, settings.transfer.image_size)
     return architectures.build(settings.architecture, size, len(data.classes), transfer)
 
 
@@ -195,7 +197,7 @@ def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.opt
     momentum = min(settings.ema, 1 - 20 / max(20, steps * (phase.end - phase.start)))
     common: dict[str, Any] = {
         "learning_rate": _learning_rate(settings, phase, steps),
-        "weight_decay": settings.weight_decay or None,
+        "weight_decay": settings.weight_decay,
         "use_ema": bool(settings.ema),
         "ema_momentum": momentum,
     }
