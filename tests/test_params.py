@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ from emotion.labels import NAMES
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / params.PATH
-STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 ABSENT = object()
 
 
@@ -168,23 +164,3 @@ def test_small_number_is_read_as_dvc_writes_it(tmp_path: Path) -> None:
     apply_overrides(str(file), ["train.learning_rate=0.00001"])
     assert "1e-05" in file.read_text()
     assert params.load(file).train.learning_rate == 1e-5
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_checks_every_section_before_it_works(stage: str, tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed("plot.colormap", "jet")))
-    run = [sys.executable, "-W", "error", "-m", f"stages.{stage}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    expected = f"{stage}: params.yaml: plot.colormap: expected 'Blues', 'cividis', 'viridis', 'magma' or 'Greys'"
-    assert result.stderr.splitlines()[-1].startswith(expected)
-    assert "Traceback" not in result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
-
-
-def test_stage_with_arguments_is_wrong_usage() -> None:
-    run = [sys.executable, "-m", "stages.plot", "--dpi", "300"]
-    result = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert result.stderr == "plot: expected no arguments, received --dpi 300; settings live in params.yaml\n"
