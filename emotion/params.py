@@ -5,14 +5,30 @@ There are no defaults here: every value stands in the file, so that DVC sees it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-from emotion.errors import ParameterError
+from emotion.errors import ParameterError, one_line
 
 PATH: Final = Path("params.yaml")
+
+_SIGNS: Final = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+_NUMBER_FAULTS: Final = {
+    "finite_number",
+    "float_type",
+    "greater_than",
+    "greater_than_equal",
+    "int_from_float",
+    "int_type",
+    "less_than",
+    "less_than_equal",
+}
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -38,8 +54,8 @@ class Download(_Section):
     """Where the faces come from."""
 
     source: Literal["kaggle", "sample", "incoming"]
-    dataset: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+/[1-9]\d*$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    dataset: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+/[1-9]\d*$", description="owner/name/version")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="64 digits out of 0-9 and a-f")]
     attempts: Count
     sample: Sample
 
@@ -173,19 +189,25 @@ def load(path: Path = PATH) -> Params:
         ParameterError: the file is missing or no YAML mapping, or any value anywhere in it is unknown, misspelt,
             mistyped or out of range; the text names section, key, value and what is allowed, for every fault.
     """
-    # YAML comes with the pipeline extra; the inference base imports this room for its types alone.
-    import yaml
+    # YAML comes with DVC; the inference base imports this room for its types alone. DVC writes YAML 1.2, in which
+    # 1e-05 is a number: PyYAML, of YAML 1.1, would read text.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.reader import ReaderError
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParameterError(
             f"expected settings in {path}, received {error.strerror}; run it in the project's folder"
         ) from error
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path}: expected YAML, received {error}") from error
+    except (UnicodeDecodeError, ReaderError) as error:
+        raise ParameterError(f"{path}: expected UTF-8 text, received {one_line(error)}; save it as UTF-8") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1
+        raise ParameterError(f"{path}, line {line}: expected YAML, but {error.problem}; mend the line") from error
     if not isinstance(content, dict):
-        raise ParameterError(f"{path}: expected sections, received {type(content).__name__}")
+        raise ParameterError(f"{path}: expected sections such as train, received {content!r}; git checkout {path}")
     return check(content)
 
 
@@ -198,17 +220,49 @@ def check(content: dict[str, Any]) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(_describe(dict(fault)) for fault in error.errors())
-        raise ParameterError(f"params.yaml: {faults}; correct the value and run it again") from error
+        faults = "; ".join(map(_describe, error.errors()))
+        raise ParameterError(f"params.yaml: {faults}; correct it and run it again") from error
 
 
-def _describe(fault: dict[str, Any]) -> str:
+def _describe(fault: ErrorDetails) -> str:
     where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: expected no such key, received {fault['input']!r}; check its spelling"
-    if fault["type"] == "missing":
-        return f"{where}: expected a value, received none"
     if fault["type"] == "value_error":
         return f"{where}.{fault['ctx']['error']}"
-    expected = fault["msg"].removeprefix("Input should be ")
-    return f"{where}: expected {expected}, received {fault['input']!r}"
+    received = "none" if fault["type"] == "missing" else repr(fault["input"])
+    return f"{where}: expected {_expected(fault)}, received {received}"
+
+
+def _expected(fault: ErrorDetails) -> str:
+    *sections, key = fault["loc"]
+    match fault["type"]:
+        case "extra_forbidden":
+            known = _fields(sections)
+            return f"{' or '.join(get_close_matches(str(key), known, 1) or known)} as the key"
+        case "missing":
+            return "a value"
+        case "model_type":
+            return "keys with values below it"
+        case "too_short":
+            return f"at least {fault['ctx']['min_length']}"
+        case "string_pattern_mismatch":
+            return f"{_fields(sections)[str(key)].description}"
+        case kind if kind in _NUMBER_FAULTS:
+            return _range(_fields(sections)[str(key)])
+    return fault["msg"].removeprefix("Input should be ")
+
+
+def _fields(sections: Sequence[int | str]) -> dict[str, FieldInfo]:
+    """Return the settings of a section by key."""
+    fields = Params.model_fields
+    for name in sections:
+        section: Any = fields[str(name)].annotation
+        fields = section.model_fields
+    return fields
+
+
+def _range(field: FieldInfo) -> str:
+    kind = "a whole number" if field.annotation is int else "a number"
+    limits = [
+        f"{sign} {getattr(rule, name)}" for rule in field.metadata for name, sign in _SIGNS if hasattr(rule, name)
+    ]
+    return f"{kind} {' and '.join(limits)}"

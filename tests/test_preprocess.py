@@ -135,9 +135,9 @@ def test_bad_archive_ends_in_one_line(tmp_path: Path, archive: Members, expected
     ("changes", "expected"),
     [
         ({"split": "offical"}, "preprocess.split: expected 'official' or 'folders', received 'offical'"),
-        ({"validation_fraction": 1.5}, "preprocess.validation_fraction: expected less than 1, received 1.5"),
+        ({"validation_fraction": 1.5}, "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5"),
         ({"classes": ["angry", "bored"]}, "preprocess.classes.1: expected 'angry', "),
-        ({"clases": []}, "preprocess.clases: expected no such key"),
+        ({"clases": []}, "preprocess.clases: expected classes as the key"),
     ],
 )
 def test_bad_setting_ends_in_one_line(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:

@@ -1,0 +1,109 @@
+"""Tiny settings, faces and model files for the tests of learning; prepares the backend before anything starts it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion.backend import prepare
+from emotion.dataset import Dataset
+from emotion.labels import NAMES
+from emotion.metadata import Metadata
+from emotion.params import Train
+from emotion.synthetic import draw_face
+
+BACKEND = os.environ.get("LEARNING_TESTS_BACKEND", "tensorflow")
+"""JAX where a test runs its own file once more in a process of its own."""
+
+# Threads cannot change once TensorFlow has started, so this stands before the first test of any file.
+prepare(BACKEND, threads=2, seed=0)
+
+CLASSES = NAMES[:3]
+
+KERAS_ON_NUMPY_2 = ("-W", "ignore:__array__ implementation doesn't accept a copy keyword")
+"""For a process that turns warnings into errors: what `pyproject.toml` lets pass here."""
+
+OFF: dict[str, Any] = {
+    "flip": 0.0,
+    "rotation": 0.0,
+    "shift": 0.0,
+    "zoom": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "erasing": 0.0,
+    "mixup": 0.0,
+    "crop": 0,
+}
+"""No augmentation."""
+
+TINY: dict[str, Any] = {
+    "backend": BACKEND,
+    "architecture": "three_block_cnn",
+    "epochs": 1,
+    "batch_size": 12,
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "schedule": "constant",
+    "warmup_epochs": 0.0,
+    "weight_decay": 0.0,
+    "label_smoothing": 0.0,
+    "loss": "categorical_crossentropy",
+    "class_weights": "none",
+    "augmentation": {**OFF, "crop": 24},
+    "ema": 0.0,
+    "early_stopping": 0,
+    "keep": "last",
+    "precision": "float32",
+    "seed": 0,
+    "threads": 2,
+    "start_from": "",
+    "transfer": {
+        "weights": "none",
+        "image_size": 32,
+        "freeze_epochs": 1,
+        "unfreeze_layers": 0,
+        "learning_rate": 0.0001,
+    },
+}
+"""Two steps of the smallest network on the 24 faces of `drawn`."""
+
+
+def section(**changes: Any) -> dict[str, Any]:
+    """Return the section `train`: `TINY` with changes; those of augmentation and transfer go into their sections."""
+    nested = {name: {**TINY[name], **changes.pop(name, {})} for name in ("augmentation", "transfer")}
+    return {**TINY, **changes, **nested}
+
+
+def settings(**changes: Any) -> Train:
+    return Train.model_validate(section(**changes))
+
+
+def drawn(per_class: int = 8, classes: tuple[str, ...] = CLASSES, seed: int = 1) -> Dataset:
+    """Draw faces with labels that take turns."""
+    labels = np.tile(np.arange(len(classes), dtype=np.int8), per_class)
+    pixels = [draw_face(classes[label], np.random.default_rng([seed, i])) for i, label in enumerate(labels)]
+    return Dataset(
+        pixels=np.stack(pixels),
+        labels=labels,
+        classes=classes,
+        names=np.array([f"faces/{seed}_{index}.jpg" for index in range(len(labels))]),
+        twin=np.zeros(len(labels), bool),
+    )
+
+
+def facts_of(changed: Train, classes: tuple[str, ...] = CLASSES) -> Metadata:
+    return Metadata(classes, 48, 1.0, "0" * 64, BACKEND, "cpu", {"train": changed.model_dump()})
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's text, held to a single line."""
+    text = str(error)
+    assert "\n" not in text
+    return text
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

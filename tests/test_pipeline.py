@@ -1,0 +1,346 @@
+"""The real `dvc repro` on a few drawn faces, in copies of this tree: what reruns, what does not, what a person sees.
+
+One copy is reproduced once; each test that changes something works on a copy of that copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emotion.archives import write_canonical
+from emotion.synthetic import draw_members
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+STAGES = ["download", "preprocess", "train", "export", "evaluate", "plot"]
+EXEMPT = {"emotion/__init__.py", "emotion/errors.py", "emotion/params.py"}
+
+# As little work as exercises every stage.
+SETTINGS = {
+    "download.source": "sample",
+    "download.sample.train": 12,
+    "download.sample.validation": 4,
+    "download.sample.test": 4,
+    "train.architecture": "three_block_cnn",
+    "train.augmentation.crop": 24,
+    "train.batch_size": 16,
+    "train.epochs": 1,
+    "train.warmup_epochs": 0,
+    "train.ema": 0.5,
+    "train.precision": "float32",
+    "plot.dpi": 50,
+}
+
+
+def attempt(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as in an activated environment, stderr in its place among the lines of stdout."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DVC_", "GIT_"))}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**inherited, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def run(folder: Path, *command: str, **environment: str) -> str:
+    result = attempt(folder, *command, **environment)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def dvc(folder: Path, *arguments: str, **environment: str) -> str:
+    return run(folder, sys.executable, "-m", "dvc", *arguments, **environment)
+
+
+def ran(output: str) -> list[str]:
+    """Return the stages whose command ran; one taken from DVC's cache of runs did not."""
+    return re.findall(r"^Running stage '(\w+)':$", output, re.MULTILINE)
+
+
+def loaded(output: str) -> dict[str, set[str]]:
+    """Return the project's files that each stage really loaded, from the import times among its output."""
+    _, *parts = re.split(r"^Running stage '(\w+)':$", output, flags=re.MULTILINE)
+    modules = {
+        stage: re.findall(r"^import time: .*\| +(emotion\.\w+)$", text, re.MULTILINE)
+        for stage, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+    return {
+        stage: {f"stages/{stage}.py"} | {f"{name.replace('.', '/')}.py" for name in names}
+        for stage, names in modules.items()
+    }
+
+
+def change(folder: Path, settings: dict[str, Any]) -> None:
+    path = folder / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    for name, value in settings.items():
+        *sections, key = name.split(".")
+        section = content
+        for part in sections:
+            section = section[part]
+        assert key in section
+        section[key] = value
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "x")
+
+
+def copy_tree(target: Path) -> None:
+    """Copy this working tree, uncommitted changes too, into a repository of its own."""
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    run(target, "git", "init", "--quiet")
+    identify(target)
+
+
+def identify(folder: Path) -> None:
+    run(folder, "git", "config", "user.name", "test")
+    run(folder, "git", "config", "user.email", "test@localhost")
+
+
+def add_environment(folder: Path) -> None:
+    """Make the Makefile find this environment instead of installing one."""
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(BIN)
+    for stamp in (".requirements", ".installed"):
+        (folder / ".venv" / stamp).touch()
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A repository whose pipeline ran and was committed, and what the run printed."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    copy_tree(folder)
+    change(folder, SETTINGS)
+    commit(folder)
+    output = dvc(folder, "repro", PYTHONPROFILEIMPORTTIME="1")
+    commit(folder)
+    return folder, output
+
+
+@pytest.fixture(scope="module")
+def reproduced(first_run: tuple[Path, str]) -> Path:
+    """That repository, to be left as it is."""
+    return first_run[0]
+
+
+Copy = Callable[[], Path]
+
+
+@pytest.fixture
+def copy(reproduced: Path, tmp_path: Path) -> Path:
+    """A copy of that repository, to be changed."""
+    return Path(shutil.copytree(reproduced, tmp_path / "copy", symlinks=True))
+
+
+@pytest.fixture
+def clone(reproduced: Path, tmp_path: Path) -> Path:
+    """A fresh clone of that repository, without its cache."""
+    run(tmp_path, "git", "clone", "--quiet", str(reproduced), "clone")
+    identify(tmp_path / "clone")
+    return tmp_path / "clone"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return what the pipeline wrote."""
+    parts = ("data", "models", "metrics", "plots")
+    paths = [path for part in parts for path in (folder / part).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_a_first_run_runs_every_stage_and_leaves_nothing_to_do(first_run: tuple[Path, str]) -> None:
+    folder, output = first_run
+    assert ran(output) == STAGES
+    assert json.loads(dvc(folder, "status", "--json")) == {}
+    assert run(folder, "git", "status", "--porcelain") == ""
+    assert not list((folder / "build").glob("checkpoints/*"))
+
+
+def test_nothing_reruns_when_nothing_changed(reproduced: Path) -> None:
+    assert ran(dvc(reproduced, "repro")) == []
+
+
+def test_an_edited_module_makes_exactly_the_stages_that_load_it_run_again(
+    first_run: tuple[Path, str], copy: Path
+) -> None:
+    for path in [*copy.glob("emotion/*.py"), *copy.glob("stages/*.py")]:
+        path.write_text(path.read_text() + "# edited\n")
+    status = json.loads(dvc(copy, "status", "--json"))
+    assert {name for stage in status.values() for change in stage for name in change} == {"changed deps"}
+    changed = {stage: set(status[stage][0]["changed deps"]) for stage in status}
+    expected = {stage: names - EXEMPT for stage, names in loaded(first_run[1]).items()}
+    expected["download"].add("emotion/kaggle.py")  # what another source would load
+    assert changed == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("figures", ["plot"]),
+        ("metrics", ["evaluate"]),
+        ("schedules", ["train"]),
+        ("modelfile", ["train", "export"]),
+        ("layouts", ["preprocess"]),
+        ("images", ["download", "preprocess", "evaluate"]),
+        ("predictor", ["evaluate"]),
+    ],
+)
+def test_an_edited_module_reruns_its_stages(copy: Path, module: str, stages: list[str]) -> None:
+    path = copy / f"emotion/{module}.py"
+    path.write_text(path.read_text() + "# edited\n")
+    assert ran(dvc(copy, "repro", "--dry")) == stages
+
+
+def test_an_edited_metric_neither_retrains_nor_redraws_when_its_results_are_the_same(copy: Path) -> None:
+    path = copy / "emotion/metrics.py"
+    path.write_text(path.read_text() + "# edited\n")
+    assert ran(dvc(copy, "repro")) == ["evaluate"]
+
+
+def test_a_colour_redraws_only(copy: Path) -> None:
+    before = files_of(copy)
+    change(copy, {"plot.colormap": "viridis"})
+    assert ran(dvc(copy, "repro")) == ["plot"]
+    after = files_of(copy)
+    assert after.keys() == before.keys()
+    changed = {name for name in after if after[name] != before[name]}
+    assert "plots/pictures/confusion_test.png" in changed
+    assert {Path(name).parts[:2] for name in changed} <= {("plots", "pictures"), ("plots", "faces")}
+
+
+def test_other_classes_rerun_all_but_the_download(copy: Path) -> None:
+    classes = ["happy", "angry", "fear", "neutral", "sad", "surprise"]
+    change(copy, {"preprocess.classes": classes})
+    assert ran(dvc(copy, "repro")) == STAGES[1:]
+    header = (copy / "data/predictions.csv").read_text().splitlines()[0]
+    assert header == f"split,name,actual,predicted,{','.join(classes)},twin"
+
+
+def test_a_file_put_into_incoming_reruns_the_download_alone_where_it_is_not_the_source(copy: Path) -> None:
+    (copy / "data/incoming/faces.csv").write_text("emotion,pixels,Usage\n")
+    assert ran(dvc(copy, "repro")) == ["download"]
+
+
+def test_a_changed_file_in_incoming_is_taken_in(copy: Path) -> None:
+    archive = copy / "data/incoming/faces.zip"
+    change(copy, {"download.source": "incoming"})
+    for seed in (1, 2):
+        write_canonical(draw_members({"train": 2, "validation": 1, "test": 1}, seed), archive)
+        assert ran(dvc(copy, "repro", "preprocess")) == ["download", "preprocess"]
+        assert (copy / "data/raw/faces.zip").read_bytes() == archive.read_bytes()
+
+
+def test_running_all_again_changes_no_byte_of_the_lock(copy: Path) -> None:
+    before = (copy / "dvc.lock").read_bytes()
+    assert ran(dvc(copy, "repro", "--force")) == STAGES
+    assert (copy / "dvc.lock").read_bytes() == before
+    assert run(copy, "git", "status", "--porcelain") == ""
+
+
+def test_a_bare_clone_is_up_to_date_but_for_missing_files(clone: Path) -> None:
+    assert ran(dvc(clone, "repro", "--allow-missing", "--dry")) == []
+
+
+def test_what_is_pushed_is_pulled_elsewhere_and_nothing_reruns(copy: Path, clone: Path, tmp_path: Path) -> None:
+    for folder in (copy, clone):
+        dvc(folder, "remote", "add", "--local", "--default", "storage", str(tmp_path / "storage"))
+    dvc(copy, "push")
+    dvc(clone, "pull")
+    assert ran(dvc(clone, "repro")) == []
+    assert files_of(clone) == files_of(copy)
+
+
+def test_a_fresh_clone_with_the_shipped_network_judges_it_without_training(copy: Path, tmp_path: Path) -> None:
+    run(copy, sys.executable, "-m", "emotion.cli", "promote")
+    commit(copy)
+    run(tmp_path, "git", "clone", "--quiet", str(copy), "fresh")
+    fresh = tmp_path / "fresh"
+    add_environment(fresh)
+    run(fresh, "make", "restore")
+    change(fresh, {"evaluate.calibration_bins": 5})
+    assert ran(dvc(fresh, "repro")) == ["download", "preprocess", "export", "evaluate", "plot"]
+    assert (fresh / "models/emotion.onnx").read_bytes() == (copy / "models/emotion.onnx").read_bytes()
+
+
+def test_git_and_dvc_bring_the_committed_state_back_after_a_failure(copy: Path) -> None:
+    before = files_of(copy)
+    change(copy, {"download.source": "incoming"})
+    result = attempt(copy, sys.executable, "-m", "dvc", "repro")
+    assert result.returncode == 255
+    assert "expected in data/incoming/ one archive" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (copy / "data/raw/faces.zip").exists()  # DVC removes what a stage writes before it runs
+    run(copy, "git", "checkout", ".")
+    dvc(copy, "checkout")
+    assert files_of(copy) == before
+    assert ran(dvc(copy, "repro")) == []
+
+
+@pytest.fixture(scope="module")
+def experiment(reproduced: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A copy in which `dvc exp run` trained an epoch more, and what the run printed."""
+    folder = Path(shutil.copytree(reproduced, tmp_path_factory.mktemp("experiment") / "copy", symlinks=True))
+    return folder, dvc(folder, "exp", "run", "--name", "longer", "--set-param", "train.epochs=2")
+
+
+def test_an_experiment_with_more_epochs_trains_and_what_follows(experiment: tuple[Path, str]) -> None:
+    folder, output = experiment
+    assert ran(output) == STAGES[2:]
+    assert len((folder / "plots/training/history.csv").read_text().splitlines()) == 3
+
+
+def test_metrics_diff_shows_what_the_experiment_did(experiment: tuple[Path, str]) -> None:
+    table = dvc(experiment[0], "metrics", "diff", "--md", "--all")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line]
+    named = {(row[0], row[1]) for row in rows}
+    for split in ("validation", "test"):
+        assert (f"metrics/{split}.json", "accuracy") in named
+
+
+def test_plots_diff_lays_both_runs_over_one_another(experiment: tuple[Path, str]) -> None:
+    folder, _ = experiment
+    dvc(folder, "plots", "diff", "HEAD", "longer", "--out", str(folder / "build/plots"))
+    page = (folder / "build/plots/index.html").read_text()
+    for title in ("Confusion on validation", "Confusion on test", "Accuracy by epoch", "Loss by epoch"):
+        assert title in page
+    curves = dvc(folder, "plots", "diff", "HEAD", "longer", "--show-vega", "--targets", "accuracy")
+    assert {"HEAD", "longer"} <= set(re.findall(r'"rev": ?"(\w+)"', curves))
+
+
+def test_exp_show_names_the_experiment_its_setting_and_its_accuracy(experiment: tuple[Path, str]) -> None:
+    table = dvc(experiment[0], "exp", "show", "--md", "--only-changed")
+    header, _, *rows = table.splitlines()
+    columns = [cell.strip() for cell in header.strip("|").split("|")]
+    assert "train.epochs" in columns
+    assert {"metrics/validation.json:accuracy", "metrics/test.json:accuracy"} <= set(columns)
+    assert any("longer" in row for row in rows)
+
+
+def test_git_and_dvc_bring_the_state_before_an_experiment_back(experiment: tuple[Path, str], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(experiment[0], tmp_path / "copy", symlinks=True))
+    run(folder, "git", "checkout", ".")
+    dvc(folder, "checkout")
+    assert ran(dvc(folder, "repro")) == []
