@@ -137,7 +137,7 @@ def _pretrained(name: str, transfer: Transfer) -> keras.Model:
     base = make(weights=None, name=BASE, **settings)
     try:
         if transfer.weights == "imagenet":
-            base.set_weights(make(weights="imagenet", **settings).get_weights())
+            set_weights(base, make(weights="imagenet", **settings).get_weights())
         elif transfer.weights != "none":
             base.load_weights(transfer.weights)
     except Exception as error:  # what Keras raises for a failed fetch has no narrower type
@@ -146,6 +146,15 @@ def _pretrained(name: str, transfer: Transfer) -> keras.Model:
             "put a file into data/weights/ and name it there, or set it to none"
         ) from error
     return base
+
+
+def set_weights(network: keras.Model, weights: list[Any]) -> None:
+    """Set all weights, and tell the layers that keep constants computed from theirs: input normalisation."""
+    network.set_weights(weights)
+    inner = [layer for part in network.layers if isinstance(part, keras.Model) for layer in part.layers]
+    for layer in [*network.layers, *inner]:
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()
 
 
 BUILDERS: Final[dict[str, Callable[[Tensor], Tensor]]] = {

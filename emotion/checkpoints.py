@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,13 @@ class Checkpoint:
         """Return the stored state, or None where this run has not finished an epoch."""
         if not self._path.exists():
             return None
+        try:
+            return self._read()
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+            print(f"{self._path} cannot be read ({error}): training starts afresh", file=sys.stderr)
+            return None
+
+    def _read(self) -> State:
         with np.load(self._path, allow_pickle=False) as arrays:
             names = sorted(arrays.files)
             return State(

@@ -121,8 +121,40 @@ def _write_onnx(model: keras.Model, facts: Metadata, path: Path) -> None:
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)  # Keras 3.15 on numpy 2
             model.export(temporary, format="onnx", verbose=False)
         graph = onnx.load(temporary)
+        _rename(graph.graph)
         onnx.helper.set_model_props(graph, {metadata.KEY: facts.to_json()})
         onnx.save(graph, temporary)
+
+
+def _rename(graph: onnx.GraphProto) -> None:
+    """Name constants by content and the rest by order: tf2onnx's own names depend on the order of sets."""
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    names: dict[str, str] = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    constants: dict[bytes, onnx.TensorProto] = {}
+
+    def name_of(old: str) -> str:
+        if old not in names:
+            names[old] = _unite(stored[old], constants) if old in stored else f"tensor_{len(names)}"
+        return names[old]
+
+    for place, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{place}"
+        node.input[:] = [name_of(name) for name in node.input]
+        node.output[:] = [name_of(name) for name in node.output]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(constants.values())
+
+
+def _unite(tensor: onnx.TensorProto, constants: dict[bytes, onnx.TensorProto]) -> str:
+    """Return the name of the constant with this content, which is new where none has it yet."""
+    copy = onnx.TensorProto()
+    copy.CopyFrom(tensor)
+    copy.name = ""
+    content = copy.SerializeToString(deterministic=True)
+    if content not in constants:
+        copy.name = f"constant_{len(constants)}"
+        constants[content] = copy
+    return str(constants[content].name)
 
 
 def _write_h5(model: keras.Model, facts: Metadata, path: Path) -> None:

@@ -20,8 +20,8 @@ from emotion.archives import content_hash
 from emotion.errors import DataError, DownloadError, one_line
 
 OFFLINE: Final = (
-    "without Kaggle: -S download.source=sample draws faces, "
-    "-S download.source=incoming takes the archive in data/incoming/"
+    "without Kaggle: dvc exp run -S download.source=sample draws faces, "
+    "dvc exp run -S download.source=incoming takes the archive in data/incoming/"
 )
 """The two other sources, for errors."""
 

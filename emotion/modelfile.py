@@ -5,6 +5,7 @@ Equal models give equal bytes: Keras puts the time, zip dates and memory address
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
 import zipfile
@@ -46,6 +47,8 @@ def load(path: Path) -> tuple[keras.Model, Metadata]:
     except ModelError:
         raise
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
+            raise  # Keras unpacks the file: the disk is full, and the model is not to blame.
         raise ModelError(
             f"expected a model file of this project at {path}, received {error}; run: dvc repro train"
         ) from error

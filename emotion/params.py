@@ -102,7 +102,7 @@ class Augmentation(_Section):
 class Transfer(_Section):
     """How the networks of keras.applications start and thaw."""
 
-    weights: str
+    weights: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")]
     image_size: Annotated[int, Field(ge=32, le=224)]
     freeze_epochs: Annotated[int, Field(ge=0)]
     unfreeze_layers: Annotated[int, Field(ge=0)]
@@ -133,7 +133,7 @@ class Train(_Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: Seed
     threads: Count
-    start_from: str
+    start_from: Annotated[str, Field(pattern=r"^([^/\\.][^/\\]*)?$")]
     transfer: Transfer
 
     @model_validator(mode="after")

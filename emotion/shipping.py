@@ -95,7 +95,10 @@ def _read_lock(root: Path) -> dict[str, Any]:
     # YAML comes with the pipeline extra; `emotion --help` answers without it.
     import yaml
 
-    stages: dict[str, Any] = yaml.safe_load(text)["stages"]
+    try:
+        stages: dict[str, Any] = yaml.safe_load(text)["stages"]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise ModelError("expected stages in dvc.lock, received something else; run: git checkout dvc.lock") from error
     return stages
 
 

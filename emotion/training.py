@@ -12,8 +12,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from emotion import architectures, augmentation, batches, checkpoints, dataset, modelfile, progress, schedules
-from emotion.backend import device
+from emotion import architectures, augmentation, backend, batches, checkpoints, dataset, modelfile, progress, schedules
 from emotion.checkpoints import Checkpoint
 from emotion.dataset import Dataset
 from emotion.errors import ModelError
@@ -48,7 +47,7 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         temperature=1.0,
         data_sha256=sha256_of(inputs[0]),
         backend=settings.backend,
-        device=device(),
+        device=backend.device(),
         parameters={"train": settings.model_dump()},
     )
     modelfile.save(architectures.serve(network, facts.face_size, facts.temperature), facts, model)
@@ -76,7 +75,7 @@ def train(
         _fit(model, settings, phase, training, validation, recorder)
     keras.config.set_dtype_policy("float32")
     kept = build(settings, training)
-    kept.set_weights(recorder.best)
+    architectures.set_weights(kept, recorder.best)
     return kept, recorder.history
 
 
@@ -109,6 +108,7 @@ def start(network: keras.Model, settings: Train) -> None:
     for old, new in zip(source.layers, network.layers, strict=True):
         if _shapes(old) == _shapes(new):
             new.set_weights(old.get_weights())
+    architectures.set_weights(network, network.get_weights())
 
 
 def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
@@ -121,7 +121,7 @@ def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
 
 def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
     """Name the run by all that decides its result: settings, data, weights to start from, code."""
-    rooms = (architectures, augmentation, batches, modelfile, progress, schedules)
+    rooms = (architectures, augmentation, backend, batches, checkpoints, dataset, modelfile, progress, schedules)
     code = [Path(__file__), *(Path(str(room.__file__)) for room in rooms)]
     weights = sorted(path for path in WEIGHTS.glob("*") if path.is_file())
     return checkpoints.key(settings.model_dump(), [*inputs, *weights], code)
