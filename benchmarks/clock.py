@@ -25,39 +25,55 @@ WARM_UP: Final = 3
 LEAST, MOST = 5, 100
 """Steps that count, whatever time they take."""
 
-_EDGE: Final = 1024
-_PRODUCTS: Final = 20
+EDGE: Final = 1024
+"""Rows and columns of the matrices of the product."""
 
 
 class EnoughSteps(BaseException):
     """The way out of training once enough is measured; no error, hence no `Exception`.
 
     Attributes:
-        steps: seconds of each step that counts.
-        network: what was trained.
+        clock: what measured.
     """
 
-    def __init__(self, steps: list[float], network: keras.Model) -> None:
+    def __init__(self, clock: StepClock) -> None:
         super().__init__()
-        self.steps, self.network = steps, network
+        self.clock = clock
 
 
 class StepClock(Recorder):
-    """A recorder that notes when each step ended, and leaves when there are enough of them."""
+    """A recorder that times each step, and a matrix product after it; it leaves when there are enough of them.
+
+    Step and product take turns, so that both meet the same machine: others at work, or a hot processor.
+
+    Attributes:
+        steps: seconds of each step that counts.
+        products: seconds of the product after each.
+    """
 
     def __init__(self, seconds: float, settings: Train, network: keras.Model, checkpoint: Checkpoint) -> None:
         super().__init__(settings, network, checkpoint)
-        self._seconds = seconds
-        self._ends: list[float] = []
+        self._seconds, self._uncounted = seconds, WARM_UP
+        self._matrix = keras.ops.convert_to_tensor(np.random.default_rng(0).random((EDGE, EDGE), np.float32))
+        self.steps: list[float] = []
+        self.products: list[float] = []
+        self._step_began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Note the time once the loss is known, that is when the step is done."""
         super().on_train_batch_end(batch, logs)
-        self._ends.append(time.perf_counter())
-        counted = self._ends[WARM_UP - 1 :]
-        number = len(counted) - 1
-        if number == MOST or (number >= LEAST and counted[-1] - counted[0] >= self._seconds):
-            raise EnoughSteps(np.diff(counted).tolist(), self.network)
+        step_ended = time.perf_counter()
+        # Reading a number waits for the product where a backend works ahead.
+        float(keras.ops.matmul(self._matrix, self._matrix)[0, 0])
+        product_ended = time.perf_counter()
+        if self._uncounted:
+            self._uncounted -= 1
+        else:
+            self.steps.append(step_ended - self._step_began)
+            self.products.append(product_ended - step_ended)
+        if len(self.steps) == MOST or (len(self.steps) >= LEAST and sum(self.steps) >= self._seconds):
+            raise EnoughSteps(self)
+        self._step_began = time.perf_counter()
 
 
 def measure(settings: Train, seconds: float) -> dict[str, Any]:
@@ -67,29 +83,16 @@ def measure(settings: Train, seconds: float) -> dict[str, Any]:
         `steps` (seconds of each), `batch_size`, `image_size` (pixels that the network works on), `multiply_adds`,
         `product_rate` (GFLOP/s) and `device`.
     """
-    products = multiply_matrices()
-    done = _train(settings, seconds)
-    products += multiply_matrices()
+    clock = _train(settings, seconds)
     enlarged = settings.architecture in architectures.APPLICATIONS
     return {
-        "steps": done.steps,
+        "steps": clock.steps,
         "batch_size": settings.batch_size,
-        "image_size": settings.transfer.image_size if enlarged else done.network.input_shape[1],
-        "multiply_adds": multiply_adds(done.network),
-        "product_rate": 2 * _EDGE**3 / statistics.median(products) / 1e9,
+        "image_size": settings.transfer.image_size if enlarged else clock.network.input_shape[1],
+        "multiply_adds": multiply_adds(clock.network),
+        "product_rate": 2 * EDGE**3 / statistics.median(clock.products) / 1e9,
         "device": device(),
     }
-
-
-def multiply_matrices() -> list[float]:
-    """Return the seconds of each of some products of two float32 matrices."""
-    matrix = keras.ops.convert_to_tensor(np.random.default_rng(0).random((_EDGE, _EDGE), np.float32))
-    ends = [time.perf_counter()]
-    for _ in range(_PRODUCTS + 1):
-        # Reading a number waits for the product where a backend works ahead.
-        float(keras.ops.matmul(matrix, matrix)[0, 0])
-        ends.append(time.perf_counter())
-    return np.diff(ends[1:]).tolist()
 
 
 def flat(network: keras.Model) -> list[keras.layers.Layer]:
@@ -116,12 +119,12 @@ def random_faces(number: int) -> Dataset:
     )
 
 
-def _train(settings: Train, seconds: float) -> EnoughSteps:
+def _train(settings: Train, seconds: float) -> StepClock:
     faces = random_faces(settings.batch_size * (WARM_UP + MOST))
     try:
         # The recorder is the one part of training that sees every step.
         with mock.patch.object(training, "Recorder", partial(StepClock, seconds)):
             training.train(settings, faces, faces, Checkpoint("benchmark"))
     except EnoughSteps as enough:
-        return enough
+        return enough.clock
     raise RuntimeError("the epoch ended before enough steps were counted")

@@ -30,8 +30,8 @@ _EXPLANATION: Final = f"""
 - A run of `train` is one step of the real training loop on random faces: input pipeline, augmentation, forward,
   backward and optimizer, by the settings in `params.yaml` where the line names no other; the first steps do not count.
 - Arithmetic is {OPERATIONS} operations (2 forward, 4 backward) x multiply-adds x images/s, of convolutions and dense
-  layers alone. Beside it what the same process reached in a float32 product of two 1024x1024 matrices, measured before
-  and after its steps.
+  layers alone. Beside it is the rate of float32 products of two 1024x1024 matrices, one after each step, in the same
+  process.
 - `dvc repro` with nothing to do: in a clone, after a pipeline of drawn faces; DVC does not look into unchanged files,
   so their size does not matter.
 - Start of a stage: Python, its imports, Keras and its backend included, and the check of `params.yaml`.

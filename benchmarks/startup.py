@@ -8,7 +8,7 @@ from typing import Final
 from benchmarks.processes import ROOT, run, say
 from benchmarks.results import Result
 
-RUNS: Final = 5
+RUNS: Final = 3
 
 _KERAS: Final = "from emotion.backend import prepare; prepare({}); from emotion import {}"
 
