@@ -7,7 +7,7 @@ DEMO := build/demo
 DEMO_SETTINGS := download.source=sample train.epochs=12 train.batch_size=32 train.ema=0.95 train.precision=float32
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow restore lock
+.PHONY: benchmark help venv demo test test-slow restore lock
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -26,7 +26,7 @@ $(VENV)/.requirements: requirements.txt
 	@touch $@
 
 # First, so that `python` in dvc.yaml is this environment's; private, so that PYTHON above is not.
-demo test test-slow restore: private export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+benchmark demo test test-slow restore: private export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 demo: $(INSTALLED) ## Run the whole pipeline on drawn faces, in a clone of its own under build/demo
 	@test -z "$$(git status --porcelain)" || echo "Uncommitted changes stay out: the demo runs the last commit."
@@ -45,6 +45,9 @@ test: $(INSTALLED) ## Check style, types and everything that takes seconds
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes: the real dvc repro, training, killed and resumed
 	pytest -m slow --timeout 1800 --durations 10
+
+benchmark: $(INSTALLED) ## Measure preprocess, training, no-op repro and start-up into benchmarks/results.md
+	python -m benchmarks
 
 restore: $(INSTALLED) ## Put the shipped network into models/ and DVC's cache, so that nothing has to train
 	emotion restore

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,7 @@ BACKEND = os.environ.get("LEARNING_TESTS_BACKEND", "tensorflow")
 prepare(BACKEND, threads=2, seed=0)
 
 CLASSES = NAMES[:3]
-
-KERAS_ON_NUMPY_2 = ("-W", "ignore:__array__ implementation doesn't accept a copy keyword")
-"""For a process that turns warnings into errors: what `pyproject.toml` lets pass here."""
+ROOT = Path(__file__).parents[1]
 
 OFF: dict[str, Any] = {
     "flip": 0.0,
@@ -96,6 +96,18 @@ def drawn(per_class: int = 8, classes: tuple[str, ...] = CLASSES, seed: int = 1)
 
 def facts_of(changed: Train, classes: tuple[str, ...] = CLASSES) -> Metadata:
     return Metadata(classes, 48, 1.0, "0" * 64, BACKEND, "cpu", {"train": changed.model_dump()})
+
+
+def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a project's folder; warnings are errors but for what `pyproject.toml` lets pass."""
+    keras_on_numpy_2 = "ignore:__array__ implementation doesn't accept a copy keyword"
+    command = [sys.executable, "-W", "error", "-W", keras_on_numpy_2, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def run_stage(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
+    return run_python(folder, "-m", f"stages.{name}")
 
 
 def one_line(error: BaseException) -> str:

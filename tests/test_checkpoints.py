@@ -46,6 +46,18 @@ def test_order_of_many_arrays_is_kept(tmp_path: Path) -> None:
     assert [int(array) for array in stored.variables] == list(range(120))
 
 
+@pytest.mark.parametrize("content", [b"", b"no archive at all", None], ids=["empty", "garbage", "cut off"])
+def test_damaged_state_is_told_and_the_run_starts_afresh(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    checkpoint = Checkpoint("run", tmp_path)
+    checkpoint.save(state(1))
+    path = tmp_path / "run/state.npz"
+    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    assert checkpoint.load() is None
+    assert f"{path} cannot be read" in capsys.readouterr().err
+
+
 def test_runs_of_other_names_do_not_meet(tmp_path: Path) -> None:
     Checkpoint("run", tmp_path).save(state(1))
     assert Checkpoint("other", tmp_path).load() is None

@@ -228,8 +228,9 @@ def test_a_kaggle_failure_is_one_line_without_traceback(server: Kaggle, tmp_path
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
         "download: expected msambare/fer2013/1 from Kaggle, received HTTP 404 (Dataset not found); "
-        "check owner, name and version of download.dataset, or without Kaggle: -S download.source=sample draws faces, "
-        "-S download.source=incoming takes the archive in data/incoming/"
+        "check owner, name and version of download.dataset, or without Kaggle: "
+        "dvc exp run -S download.source=sample draws faces, "
+        "dvc exp run -S download.source=incoming takes the archive in data/incoming/"
     ]
     assert not Path("data/raw").exists()
 

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -10,13 +7,12 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from small_networks import CLASSES, drawn, facts_of, one_line, settings
+from small_networks import CLASSES, ROOT, drawn, facts_of, one_line, run_python, settings
 
 from emotion import architectures, metadata, modelfile
 from emotion.errors import ModelError
 
 FACTS = facts_of(settings())
-ROOT = Path(__file__).parents[1]
 
 WRITE = """
 import sys
@@ -68,8 +64,8 @@ def test_file_holds_no_date(written: tuple[keras.Model, Path]) -> None:
 
 def test_another_process_writes_the_same_bytes(written: tuple[keras.Model, Path], tmp_path: Path) -> None:
     path = tmp_path / "emotion.keras"
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "PYTHONHASHSEED": "1"}
-    subprocess.run([sys.executable, "-c", WRITE, str(path)], env=environment, check=True, capture_output=True)
+    result = run_python(ROOT / "tests", "-c", WRITE, str(path))
+    assert result.returncode == 0, result.stderr
     assert path.read_bytes() == written[1].read_bytes()
 
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +29,19 @@ STAGES = ["download", "preprocess", "train", "export", "evaluate", "plot"]
 EXEMPT = {"emotion/__init__.py", "emotion/errors.py", "emotion/params.py"}
 
 # As little work as exercises every stage.
-SETTINGS = {
-    "download.source": "sample",
-    "download.sample.train": 12,
-    "download.sample.validation": 4,
-    "download.sample.test": 4,
-    "train.architecture": "three_block_cnn",
-    "train.augmentation.crop": 24,
-    "train.batch_size": 16,
-    "train.epochs": 1,
-    "train.warmup_epochs": 0,
-    "train.ema": 0.5,
-    "train.precision": "float32",
-    "plot.dpi": 50,
-}
+SETTINGS = [
+    "download.source=sample",
+    "download.sample.train=12",
+    "download.sample.validation=4",
+    "download.sample.test=4",
+    "train.architecture=three_block_cnn",
+    "train.augmentation.crop=24",
+    "train.batch_size=16",
+    "train.epochs=1",
+    "train.warmup_epochs=0",
+    "train.precision=float32",
+    "plot.dpi=50",
+]
 
 
 def attempt(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -87,17 +86,22 @@ def loaded(output: str) -> dict[str, set[str]]:
     }
 
 
-def change(folder: Path, settings: dict[str, Any]) -> None:
+def choose(*settings: str) -> list[str]:
+    return [argument for setting in settings for argument in ("--set-param", setting)]
+
+
+def change(folder: Path, section: str, key: str, value: Any) -> None:
     path = folder / "params.yaml"
     content = yaml.safe_load(path.read_text())
-    for name, value in settings.items():
-        *sections, key = name.split(".")
-        section = content
-        for part in sections:
-            section = section[part]
-        assert key in section
-        section[key] = value
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert key in content[section]
+    content[section][key] = value
+    path.write_text(yaml.safe_dump(content))
+
+
+def edit(folder: Path, *modules: str) -> None:
+    for module in modules:
+        with (folder / module).open("a") as stream:
+            stream.write("# edited\n")
 
 
 def commit(folder: Path) -> None:
@@ -114,6 +118,7 @@ def copy_tree(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
     run(target, "git", "init", "--quiet")
     identify(target)
+    commit(target)
 
 
 def identify(folder: Path) -> None:
@@ -121,11 +126,19 @@ def identify(folder: Path) -> None:
     run(folder, "git", "config", "user.email", "test@localhost")
 
 
+def bring_back(folder: Path) -> None:
+    """Do what the README says brings the committed state back."""
+    run(folder, "git", "checkout", "HEAD", ".")
+    dvc(folder, "checkout", "--allow-missing")
+
+
 def add_environment(folder: Path) -> None:
     """Make the Makefile find this environment instead of installing one."""
+    stamps = {".requirements", ".installed"}
     (folder / ".venv").mkdir()
-    (folder / ".venv/bin").symlink_to(BIN)
-    for stamp in (".requirements", ".installed"):
+    for name in {path.name for path in Path(sys.prefix).iterdir()} - stamps:
+        (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+    for stamp in sorted(stamps, reverse=True):
         (folder / ".venv" / stamp).touch()
 
 
@@ -134,9 +147,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A repository whose pipeline ran and was committed, and what the run printed."""
     folder = tmp_path_factory.mktemp("reproduced")
     copy_tree(folder)
-    change(folder, SETTINGS)
-    commit(folder)
-    output = dvc(folder, "repro", PYTHONPROFILEIMPORTTIME="1")
+    output = dvc(folder, "exp", "run", *choose(*SETTINGS), PYTHONPROFILEIMPORTTIME="1")
     commit(folder)
     return folder, output
 
@@ -147,13 +158,12 @@ def reproduced(first_run: tuple[Path, str]) -> Path:
     return first_run[0]
 
 
-Copy = Callable[[], Path]
-
-
 @pytest.fixture
-def copy(reproduced: Path, tmp_path: Path) -> Path:
+def copy(reproduced: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of that repository, to be changed."""
-    return Path(shutil.copytree(reproduced, tmp_path / "copy", symlinks=True))
+    folder = tmp_path / "copy"
+    yield Path(shutil.copytree(reproduced, folder))
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -164,11 +174,14 @@ def clone(reproduced: Path, tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
+def table_of(markdown: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines() if line]
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return what the pipeline wrote."""
-    parts = ("data", "models", "metrics", "plots")
-    paths = [path for part in parts for path in (folder / part).rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    paths = [path for part in ("data", "models", "metrics", "plots") for path in (folder / part).rglob("*.*")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
 
 
 def test_a_first_run_runs_every_stage_and_leaves_nothing_to_do(first_run: tuple[Path, str]) -> None:
@@ -186,8 +199,7 @@ def test_nothing_reruns_when_nothing_changed(reproduced: Path) -> None:
 def test_an_edited_module_makes_exactly_the_stages_that_load_it_run_again(
     first_run: tuple[Path, str], copy: Path
 ) -> None:
-    for path in [*copy.glob("emotion/*.py"), *copy.glob("stages/*.py")]:
-        path.write_text(path.read_text() + "# edited\n")
+    edit(copy, *(str(path.relative_to(copy)) for part in ("emotion", "stages") for path in (copy / part).glob("*.py")))
     status = json.loads(dvc(copy, "status", "--json"))
     assert {name for stage in status.values() for change in stage for name in change} == {"changed deps"}
     changed = {stage: set(status[stage][0]["changed deps"]) for stage in status}
@@ -209,20 +221,18 @@ def test_an_edited_module_makes_exactly_the_stages_that_load_it_run_again(
     ],
 )
 def test_an_edited_module_reruns_its_stages(copy: Path, module: str, stages: list[str]) -> None:
-    path = copy / f"emotion/{module}.py"
-    path.write_text(path.read_text() + "# edited\n")
+    edit(copy, f"emotion/{module}.py")
     assert ran(dvc(copy, "repro", "--dry")) == stages
 
 
 def test_an_edited_metric_neither_retrains_nor_redraws_when_its_results_are_the_same(copy: Path) -> None:
-    path = copy / "emotion/metrics.py"
-    path.write_text(path.read_text() + "# edited\n")
+    edit(copy, "emotion/metrics.py")
     assert ran(dvc(copy, "repro")) == ["evaluate"]
 
 
 def test_a_colour_redraws_only(copy: Path) -> None:
     before = files_of(copy)
-    change(copy, {"plot.colormap": "viridis"})
+    change(copy, "plot", "colormap", "viridis")
     assert ran(dvc(copy, "repro")) == ["plot"]
     after = files_of(copy)
     assert after.keys() == before.keys()
@@ -233,7 +243,7 @@ def test_a_colour_redraws_only(copy: Path) -> None:
 
 def test_other_classes_rerun_all_but_the_download(copy: Path) -> None:
     classes = ["happy", "angry", "fear", "neutral", "sad", "surprise"]
-    change(copy, {"preprocess.classes": classes})
+    change(copy, "preprocess", "classes", classes)
     assert ran(dvc(copy, "repro")) == STAGES[1:]
     header = (copy / "data/predictions.csv").read_text().splitlines()[0]
     assert header == f"split,name,actual,predicted,{','.join(classes)},twin"
@@ -246,7 +256,7 @@ def test_a_file_put_into_incoming_reruns_the_download_alone_where_it_is_not_the_
 
 def test_a_changed_file_in_incoming_is_taken_in(copy: Path) -> None:
     archive = copy / "data/incoming/faces.zip"
-    change(copy, {"download.source": "incoming"})
+    change(copy, "download", "source", "incoming")
     for seed in (1, 2):
         write_canonical(draw_members({"train": 2, "validation": 1, "test": 1}, seed), archive)
         assert ran(dvc(copy, "repro", "preprocess")) == ["download", "preprocess"]
@@ -280,21 +290,20 @@ def test_a_fresh_clone_with_the_shipped_network_judges_it_without_training(copy:
     fresh = tmp_path / "fresh"
     add_environment(fresh)
     run(fresh, "make", "restore")
-    change(fresh, {"evaluate.calibration_bins": 5})
+    change(fresh, "evaluate", "calibration_bins", 5)
     assert ran(dvc(fresh, "repro")) == ["download", "preprocess", "export", "evaluate", "plot"]
     assert (fresh / "models/emotion.onnx").read_bytes() == (copy / "models/emotion.onnx").read_bytes()
 
 
 def test_git_and_dvc_bring_the_committed_state_back_after_a_failure(copy: Path) -> None:
     before = files_of(copy)
-    change(copy, {"download.source": "incoming"})
+    change(copy, "download", "source", "incoming")
     result = attempt(copy, sys.executable, "-m", "dvc", "repro")
     assert result.returncode == 255
     assert "expected in data/incoming/ one archive" in result.stdout
     assert "Traceback" not in result.stdout
     assert not (copy / "data/raw/faces.zip").exists()  # DVC removes what a stage writes before it runs
-    run(copy, "git", "checkout", ".")
-    dvc(copy, "checkout")
+    bring_back(copy)
     assert files_of(copy) == before
     assert ran(dvc(copy, "repro")) == []
 
@@ -302,8 +311,8 @@ def test_git_and_dvc_bring_the_committed_state_back_after_a_failure(copy: Path) 
 @pytest.fixture(scope="module")
 def experiment(reproduced: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A copy in which `dvc exp run` trained an epoch more, and what the run printed."""
-    folder = Path(shutil.copytree(reproduced, tmp_path_factory.mktemp("experiment") / "copy", symlinks=True))
-    return folder, dvc(folder, "exp", "run", "--name", "longer", "--set-param", "train.epochs=2")
+    folder = Path(shutil.copytree(reproduced, tmp_path_factory.mktemp("experiment") / "copy"))
+    return folder, dvc(folder, "exp", "run", "--name", "longer", *choose("train.epochs=2"))
 
 
 def test_an_experiment_with_more_epochs_trains_and_what_follows(experiment: tuple[Path, str]) -> None:
@@ -313,11 +322,10 @@ def test_an_experiment_with_more_epochs_trains_and_what_follows(experiment: tupl
 
 
 def test_metrics_diff_shows_what_the_experiment_did(experiment: tuple[Path, str]) -> None:
-    table = dvc(experiment[0], "metrics", "diff", "--md", "--all")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line]
+    header, _, *rows = table_of(dvc(experiment[0], "metrics", "diff", "--md", "--all"))
+    assert header == ["Path", "Metric", "HEAD", "workspace", "Change"]
     named = {(row[0], row[1]) for row in rows}
-    for split in ("validation", "test"):
-        assert (f"metrics/{split}.json", "accuracy") in named
+    assert {("metrics/validation.json", "accuracy"), ("metrics/test.json", "accuracy")} <= named
 
 
 def test_plots_diff_lays_both_runs_over_one_another(experiment: tuple[Path, str]) -> None:
@@ -331,16 +339,32 @@ def test_plots_diff_lays_both_runs_over_one_another(experiment: tuple[Path, str]
 
 
 def test_exp_show_names_the_experiment_its_setting_and_its_accuracy(experiment: tuple[Path, str]) -> None:
-    table = dvc(experiment[0], "exp", "show", "--md", "--only-changed")
-    header, _, *rows = table.splitlines()
-    columns = [cell.strip() for cell in header.strip("|").split("|")]
-    assert "train.epochs" in columns
-    assert {"metrics/validation.json:accuracy", "metrics/test.json:accuracy"} <= set(columns)
-    assert any("longer" in row for row in rows)
+    hashes, accuracies = "[^:]*/[^:]*$", "metrics/.*:accuracy$"
+    header, _, *rows = table_of(
+        dvc(experiment[0], "exp", "show", "--md", "--only-changed", "--drop", hashes, "--keep", accuracies)
+    )
+    assert {"metrics/validation.json:accuracy", "metrics/test.json:accuracy", "train.epochs"} <= set(header)
+    assert len(header) <= 24
+    epochs = {row[0].split()[-1]: row[header.index("train.epochs")] for row in rows}
+    assert epochs["[longer]"] == "2"
 
 
 def test_git_and_dvc_bring_the_state_before_an_experiment_back(experiment: tuple[Path, str], tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(experiment[0], tmp_path / "copy", symlinks=True))
-    run(folder, "git", "checkout", ".")
-    dvc(folder, "checkout")
+    folder = Path(shutil.copytree(experiment[0], tmp_path / "copy"))
+    bring_back(folder)
     assert ran(dvc(folder, "repro")) == []
+
+
+def test_make_demo_ends_with_a_network_that_knows_the_drawn_faces(tmp_path: Path) -> None:
+    copy_tree(tmp_path)
+    add_environment(tmp_path)
+    output = run(tmp_path, "make", "demo")
+    for split in ("validation", "test"):
+        assert json.loads((tmp_path / f"build/demo/metrics/{split}.json").read_text())["accuracy"] > 0.9
+        assert re.search(
+            rf"^\| metrics/{split}\.json +\| 0\.9|^\| metrics/{split}\.json +\| 1\.0", output, re.MULTILINE
+        )
+    pictures = output.partition("Pictures:\n")[2].splitlines()
+    assert len(pictures) == 10
+    assert all((tmp_path / picture).is_file() for picture in pictures)
+    assert run(tmp_path, "git", "status", "--porcelain") == ""

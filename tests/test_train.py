@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,14 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from small_networks import CLASSES, KERAS_ON_NUMPY_2, drawn, files_below, section, settings
+from small_networks import CLASSES, drawn, files_below, run_python, run_stage, section, settings
 from small_runs import PARAMS
 
 from emotion import dataset, modelfile, training
 from emotion.architectures import APPLICATIONS
 from emotion.files import read_csv, sha256_of
 
-ROOT = Path(__file__).parents[1]
 MODEL, HISTORY = Path("models/emotion.keras"), Path("plots/training/history.csv")
-STRICT = ("-W", "error", *KERAS_ON_NUMPY_2, "-m")
 
 KILLED = """
 import os, runpy, signal
@@ -50,15 +46,8 @@ def prepared(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
 def trained(folder: Path) -> subprocess.CompletedProcess[str]:
-    result = run(folder, *STRICT, "stages.train")
+    result = run_stage(folder, "train")
     assert result.returncode == 0, result.stderr
     return result
 
@@ -137,9 +126,10 @@ def test_another_process_writes_the_same_bytes(project: Path, tmp_path: Path, mo
         assert path.read_bytes() == (project / path).read_bytes()
 
 
+@pytest.mark.slow
 def test_loss_that_is_no_number_ends_the_stage_in_one_line_without_a_model(tmp_path: Path) -> None:
     folder = prepared(tmp_path, optimizer="sgd", learning_rate=1e30)
-    result = run(folder, *STRICT, "stages.train")
+    result = run_stage(folder, "train")
     assert result.returncode == 1
     assert result.stderr.startswith("train: expected a finite loss, received ")
     assert len(result.stderr.splitlines()) == 1
@@ -180,7 +170,7 @@ def test_run_killed_after_any_epoch_and_resumed_gives_the_bytes_of_an_uninterrup
     for epochs in kills:
         for path in expected:
             (folder / path).unlink()
-        assert run(folder, "-c", KILLED.format(epochs=epochs)).returncode == -signal.SIGKILL
+        assert run_python(folder, "-c", KILLED.format(epochs=epochs)).returncode == -signal.SIGKILL
         assert not (folder / MODEL).exists()
         assert f"resuming after epoch {epochs}\n" in trained(folder).stdout
         assert {path: (folder / path).read_bytes() for path in expected} == expected
@@ -190,7 +180,7 @@ def test_run_killed_after_any_epoch_and_resumed_gives_the_bytes_of_an_uninterrup
 @pytest.mark.slow
 def test_killed_run_starts_afresh_with_other_settings(tmp_path: Path) -> None:
     folder = prepared(tmp_path, **LONGER)
-    assert run(folder, "-c", KILLED.format(epochs=1)).returncode == -signal.SIGKILL
+    assert run_python(folder, "-c", KILLED.format(epochs=1)).returncode == -signal.SIGKILL
     content = yaml.safe_load((folder / "params.yaml").read_text())
     content["train"]["learning_rate"] = 0.002
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
@@ -207,7 +197,7 @@ def test_network_that_jax_trained_scores_what_it_said_and_leaves_through_tensorf
     trained(folder)
     assert modelfile.load(folder / MODEL)[1].backend == "jax"
     test_kept_model_scores_what_the_history_says(folder)
-    exported = run(folder, *STRICT, "stages.export")
+    exported = run_stage(folder, "export")
     assert exported.returncode == 0, exported.stderr
     numbers = json.loads((folder / "metrics/export.json").read_text())
     assert max(numbers[f"{suffix}_difference"] for suffix in ("onnx", "h5", "tflite")) < 1e-6
@@ -220,5 +210,5 @@ def test_network_of_keras_applications_learns_in_both_phases_and_is_exported(arc
     put_weights(folder, APPLICATIONS[architecture].name)
     trained(folder)
     assert len({row["learning_rate"] for row in read_csv(folder / HISTORY)}) > 1
-    exported = run(folder, *STRICT, "stages.export")
+    exported = run_stage(folder, "export")
     assert exported.returncode == 0, exported.stderr
