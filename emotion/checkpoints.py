@@ -77,7 +77,8 @@ class Checkpoint:
             return None
 
     def _read(self) -> State:
-        with np.load(self._path, allow_pickle=False) as arrays:
+        # Opened here, because NumPy leaves a file open that turns out to be no archive.
+        with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = sorted(arrays.files)
             return State(
                 history=json.loads(str(arrays["history"])),
