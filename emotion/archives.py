@@ -8,16 +8,16 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
-import lzma
+import io
 import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Final, NamedTuple, TypeVar
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from emotion.errors import DataError
 from emotion.files import replacing
@@ -25,18 +25,24 @@ from emotion.files import replacing
 EXPECTED: Final = "a .zip, .tar.gz or .csv file or a folder"
 """What `members` reads, in words for an error."""
 
+MEMBER_LIMIT: Final = 1_000_000_000
+"""Largest member, in bytes: it is held in memory. The largest known is a table of FER-2013 of 300 MB."""
+
+TOTAL_LIMIT: Final = 20_000_000_000
+"""Largest sum of the members, in bytes: they are spooled to the disk. FER-2013 has 57 MB; a bomb packs 20 GB in 20 MB."""
+
 _Entry = TypeVar("_Entry")
 
 _FIXED_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_ATTRIBUTES: Final = 0o100644 << 16
 _UNIX: Final = 3
+_PIECE: Final = 2**16
 _DAMAGES: Final = (
     BadZipFile,
     tarfile.TarError,
     zlib.error,
-    lzma.LZMAError,
     EOFError,
-    RuntimeError,  # zipfile's answer to a password and to an unknown compression
+    RuntimeError,  # zipfile's answer to a password
     ValueError,  # of a seek to a negative offset, of names that are not in the encoding they claim
 )
 
@@ -58,8 +64,9 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
         path: a `.zip`, `.tar.gz`, `.tgz` or `.csv` file or a folder.
 
     Raises:
-        DataError: another kind of file, a damaged one, a member whose name is absolute or leads out of the archive
-            (`..`), a link in a tar.gz, or two members of one name. Damage of one member shows when it is reached.
+        DataError: another kind of file, a damaged one, one over `MEMBER_LIMIT` or `TOTAL_LIMIT`, a member whose name is
+            absolute or leads out of the archive (`..`), a link in a tar.gz, a zip member neither stored nor deflated,
+            or two members of one name. Damage of one member shows when it is reached.
     """
     if path.is_dir():
         return _folder_members(path)
@@ -69,7 +76,7 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
     if name.endswith((".tar.gz", ".tgz")):
         return _tar_members(path)
     if name.endswith(".csv"):
-        return iter([(path.name, path.read_bytes())])
+        return _table_members(path)
     raise DataError(f"expected {EXPECTED}, received {path}; convert it or put another in its place")
 
 
@@ -141,29 +148,60 @@ def _canonical_entry(name: str) -> ZipInfo:
     return entry
 
 
+def _table_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    _check_sizes({path.name: path.stat().st_size}, path)
+    yield path.name, path.read_bytes()
+
+
 def _folder_members(folder: Path) -> Iterator[tuple[str, bytes]]:
-    files = [(file.relative_to(folder).as_posix(), file) for file in folder.rglob("*") if file.is_file()]
-    for name, file in _by_name(files, folder):
+    files = _by_name(
+        ((file.relative_to(folder).as_posix(), file) for file in folder.rglob("*") if file.is_file()), folder
+    )
+    _check_sizes({name: file.stat().st_size for name, file in files.items()}, folder)
+    for name, file in files.items():
         yield name, file.read_bytes()
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
     with _damage_explained(path), ZipFile(path) as archive:
-        entries = [(entry.filename, entry) for entry in archive.infolist() if not entry.is_dir()]
-        for name, entry in _by_name(entries, path):
-            yield name, archive.read(entry)
+        entries = _by_name(((entry.filename, entry) for entry in archive.infolist() if not entry.is_dir()), path)
+        _check_sizes({name: entry.file_size for name, entry in entries.items()}, path)
+        for name, entry in entries.items():
+            yield name, _zip_content(archive, entry, path)
+
+
+def _zip_content(archive: ZipFile, entry: ZipInfo, path: Path) -> bytes:
+    # The other compressions inflate all that they are handed at once, whatever size the archive claims.
+    if entry.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
+        raise DataError(
+            f"{path}: expected members stored or deflated, received {entry.filename} by another method; "
+            "pack it again as a plain zip"
+        )
+    content = io.BytesIO()
+    with archive.open(entry) as stream:
+        # Piece by piece no more is ever inflated than the size claimed, which was checked.
+        shutil.copyfileobj(stream, content, _PIECE)
+    return content.getvalue()
 
 
 def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
     # Inflated once into a nameless file: in a gzip stream every step backwards would start again from its beginning.
     with _damage_explained(path), tempfile.TemporaryFile() as inflated:
-        with gzip.open(path) as stream:
-            shutil.copyfileobj(stream, inflated)
-        inflated.seek(0)
+        _inflate(path, inflated)
         with tarfile.open(fileobj=inflated) as archive:
-            entries = [(entry.name, entry) for entry in archive if not entry.isdir()]
-            for name, entry in _by_name(entries, path):
+            entries = _by_name(((entry.name, entry) for entry in archive if not entry.isdir()), path)
+            _check_sizes({name: entry.size for name, entry in entries.items()}, path)
+            for name, entry in entries.items():
                 yield name, _tar_content(archive, entry, path)
+
+
+def _inflate(path: Path, target: IO[bytes]) -> None:
+    with gzip.open(path) as stream:
+        while piece := stream.read(_PIECE):
+            target.write(piece)
+            if target.tell() > TOTAL_LIMIT:
+                raise _too_much(path, "more")
+    target.seek(0)
 
 
 def _tar_content(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> bytes:
@@ -175,7 +213,22 @@ def _tar_content(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -
     return stream.read()
 
 
-def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> list[tuple[str, _Entry]]:
+def _check_sizes(sizes: Mapping[str, int], path: Path) -> None:
+    for name, size in sizes.items():
+        if size > MEMBER_LIMIT:
+            raise DataError(
+                f"{path}: expected members of at most {MEMBER_LIMIT:,} bytes, received {name} of {size:,}; leave it out"
+            )
+    if sum(sizes.values()) > TOTAL_LIMIT:
+        raise _too_much(path, f"{sum(sizes.values()):,}")
+
+
+def _too_much(path: Path, received: str) -> DataError:
+    expected = f"expected at most {TOTAL_LIMIT:,} bytes in all"
+    return DataError(f"{path}: {expected}, received {received}; leave out what are no faces, or crop them")
+
+
+def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> dict[str, _Entry]:
     found: dict[str, _Entry] = {}
     for raw_name, entry in entries:
         name = _safe_name(raw_name, path)
@@ -184,7 +237,7 @@ def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> list[tuple[st
         if name in found:
             raise DataError(f"{path}: expected each member once, received {name} twice; pack it again")
         found[name] = entry
-    return sorted(found.items(), key=lambda item: item[0])
+    return dict(sorted(found.items(), key=lambda item: item[0]))
 
 
 def _safe_name(raw_name: str, path: Path) -> str:

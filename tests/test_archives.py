@@ -5,9 +5,10 @@ import hashlib
 import io
 import os
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile
 
 import pytest
 from hypothesis import given
@@ -134,6 +135,65 @@ def test_an_encrypted_archive_is_reported(tmp_path: Path) -> None:
         content[content.rindex(signature) + flags] |= 1
     path.write_bytes(content)
     with pytest.raises(DataError, match="password"):
+        list(archives.members(path))
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MEMBER_LIMIT", 1000)
+    monkeypatch.setattr(archives, "TOTAL_LIMIT", 20_000)
+
+
+@pytest.mark.usefixtures("small_limits")
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_member_over_the_limit_is_refused_before_any_is_read(tmp_path: Path, name: str) -> None:
+    path = WRITERS[name](tmp_path / name, {"a.jpg": b"", "b.jpg": bytes(1000)})
+    assert len(list(archives.members(path))) == 2
+    path = WRITERS[name](tmp_path / f"larger {name}", {"a.jpg": b"", "b.jpg": bytes(1001)})
+    with pytest.raises(
+        DataError, match=r"larger .*: expected members of at most 1,000 bytes, received b\.jpg of 1,001;"
+    ):
+        next(archives.members(path))
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_csv_over_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "fer2013.csv").write_bytes(bytes(1001))
+    with pytest.raises(DataError, match=r"received fer2013\.csv of 1,001"):
+        list(archives.members(tmp_path / "fer2013.csv"))
+
+
+@pytest.mark.usefixtures("small_limits")
+@pytest.mark.parametrize("name", ["faces.zip", "faces"])
+def test_members_over_the_limit_together_are_refused_before_any_is_read(tmp_path: Path, name: str) -> None:
+    path = WRITERS[name](tmp_path / name, {f"{number}.jpg": bytes(1000) for number in range(21)})
+    with pytest.raises(DataError, match="expected at most 20,000 bytes in all, received 21,000; leave out"):
+        next(archives.members(path))
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_tar_is_inflated_no_further_than_the_limit(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "faces.tar.gz", {"a.jpg": bytes(10**8)})
+    with pytest.raises(DataError, match=r"expected at most 20,000 bytes in all, received more; leave out"):
+        next(archives.members(path))
+
+
+def test_a_member_that_understates_its_size_is_damage_and_takes_no_memory(tmp_path: Path) -> None:
+    size = 2**25
+    path = write_zip(tmp_path / "faces.zip", {"a.jpg": bytes(size)})
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="received a damaged one"):
+        list(archives.members(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < size / 8
+
+
+@pytest.mark.parametrize("compression", [ZIP_BZIP2, ZIP_LZMA])
+def test_a_compression_without_bounds_is_refused(tmp_path: Path, compression: int) -> None:
+    path = write_zip(tmp_path / "faces.zip", {"a.jpg": b""}, compression)
+    with pytest.raises(DataError, match=r"expected members stored or deflated, received a\.jpg by another method"):
         list(archives.members(path))
 
 
