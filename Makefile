@@ -56,6 +56,6 @@ lock: ## Resolve the newest versions that pyproject.toml allows and write requir
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet pip-tools
 	build/lock/bin/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --generate-hashes \
-		--extra pipeline --extra jax --extra dev --output-file requirements.txt \
+		--extra pipeline --extra app --extra jax --extra dev --output-file requirements.txt \
 		--no-header --no-annotate --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		pyproject.toml

@@ -37,7 +37,7 @@ def device() -> str:
 
 
 def _prepare_tensorflow(threads: int) -> None:
-    with _quiet():
+    with quiet():
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -47,10 +47,10 @@ def _prepare_tensorflow(threads: int) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the notes about CPU features and missing GPUs, which come before a log level is read.
+def quiet() -> Iterator[None]:
+    """Hold back what C++ prints on standard error, such as notes about CPU features, whatever the log level.
 
-    They come from C++ and past `sys.stderr`, hence the descriptor. Python's errors are raised all the same.
+    It comes past `sys.stderr`, hence the descriptor. Python's errors are raised all the same.
     """
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)

@@ -23,11 +23,12 @@ from scipy.optimize import minimize_scalar
 from tensorflow.lite.python import schema_py_generated as tflite_schema
 from tensorflow.lite.tools import flatbuffer_utils
 
-from emotion import architectures, dataset, metadata, modelfile
+from emotion import architectures, backend, dataset, metadata, modelfile
 from emotion.dataset import Dataset
 from emotion.errors import ModelError
 from emotion.files import replacing, write_json
 from emotion.metadata import Metadata
+from emotion.params import Export
 
 Probabilities = NDArray[np.float32]
 
@@ -35,15 +36,15 @@ BATCH: Final = 256
 """Faces in one call; decides speed, not results."""
 
 
-def export(source: Path, validation: Path, folder: Path, report: Path, tolerance: float) -> None:
+def export(source: Path, validation: Path, folder: Path, report: Path, settings: Export) -> None:
     """Write the calibrated network as ONNX, h5 and TFLite and say how far each is from Keras.
 
     Args:
         source: the `.keras` file of the train stage.
-        validation: dataset file, for the temperature and the comparison.
+        validation: dataset file, for the temperature, the threshold and the comparison.
         folder: where the files go, as `emotion.onnx`, `emotion.h5` and `emotion.tflite`.
         report: the JSON file of temperature, differences, agreements and sizes.
-        tolerance: largest difference from Keras in any probability.
+        settings: the section `export`.
 
     Raises:
         ModelError: the model file cannot be used, or a format differs by more than the tolerance.
@@ -53,15 +54,16 @@ def export(source: Path, validation: Path, folder: Path, report: Path, tolerance
     _check_classes(facts, faces)
     # Rounded: its last digits depend on the number of threads and mean nothing.
     temperature = round(fit_temperature(logits(trained, faces.pixels), faces.labels), 6)
-    facts = replace(facts, temperature=temperature)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
     calibrated = architectures.serve(network, facts.face_size, temperature)
     expected = calibrated.predict(faces.pixels, batch_size=BATCH, verbose=0)
+    threshold = round(fit_threshold(expected, settings.certain), 6)
+    facts = replace(facts, temperature=temperature, threshold=threshold)
     numbers: dict[str, float | int] = {"temperature": temperature}
     for suffix, (write, read) in FORMATS.items():
         path = folder / f"emotion.{suffix}"
         write(calibrated, facts, path)
-        numbers |= _compare(suffix, read(path, faces.pixels), expected, path, tolerance)
+        numbers |= _compare(suffix, read(path, faces.pixels), expected, path, settings.tolerance)
     write_json(report, numbers)
 
 
@@ -90,6 +92,16 @@ def fit_temperature(values: NDArray[np.float64], labels: NDArray[np.int8]) -> fl
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return float(np.exp(found.x))
+
+
+def fit_threshold(probabilities: Probabilities, certain: float) -> float:
+    """Return the largest probability that the given share of these faces reaches, so that the rest is uncertain.
+
+    Args:
+        probabilities: calibrated, shape (n, classes), 0-1.
+        certain: share of the faces, 0-1.
+    """
+    return float(np.quantile(probabilities.max(axis=1), 1 - certain))
 
 
 def _check_classes(facts: Metadata, faces: Dataset) -> None:
@@ -123,6 +135,7 @@ def _write_onnx(model: keras.Model, facts: Metadata, path: Path) -> None:
             model.export(temporary, format="onnx", verbose=False)
         graph = onnx.load(temporary)
         _rename(graph.graph)
+        graph.graph.doc_string = ""  # tf2onnx counts the functions of the process in it
         onnx.helper.set_model_props(graph, {metadata.KEY: facts.to_json()})
         onnx.save(graph, temporary)
 
@@ -192,7 +205,8 @@ def _read_h5(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
 
 
 def _read_tflite(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
-    interpreter = Interpreter(model_path=str(path))
+    with backend.quiet():  # it announces the kernels that it chose
+        interpreter = Interpreter(model_path=str(path))
     entry, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def run(batch: NDArray[np.uint8]) -> Any:

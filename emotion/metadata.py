@@ -27,6 +27,7 @@ class Metadata:
         backend: Keras backend that trained it.
         device: kind of device that trained it, `cpu` or `gpu`.
         parameters: the sections of `params.yaml` that made it.
+        threshold: a face whose largest calibrated probability lies below it is uncertain; None before `export`.
     """
 
     classes: tuple[str, ...]
@@ -36,10 +37,11 @@ class Metadata:
     backend: str
     device: str
     parameters: dict[str, Any]
+    threshold: float | None = None
 
     def to_json(self) -> str:
         """Return the text that travels; equal metadata give equal text."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps({key: value for key, value in asdict(self).items() if value is not None}, sort_keys=True)
 
 
 def parse(text: str | None, source: str) -> Metadata:

@@ -35,8 +35,12 @@ def save(model: keras.Model, facts: Metadata, path: Path) -> None:
             _write(target, _MEMBER, facts.to_json().encode())
 
 
-def load(path: Path) -> tuple[keras.Model, Metadata]:
+def load(path: Path, hint: str = "run: dvc repro train") -> tuple[keras.Model, Metadata]:
     """Read a `.keras` or `.h5` file of this project with its metadata.
+
+    Args:
+        path: the file.
+        hint: what an error tells the reader to do.
 
     Raises:
         ModelError: the file is missing, is no model file, or carries no metadata of ours.
@@ -49,9 +53,7 @@ def load(path: Path) -> tuple[keras.Model, Metadata]:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
             raise  # Keras unpacks the file: the disk is full, and the model is not to blame.
-        raise ModelError(
-            f"expected a model file of this project at {path}, received {error}; run: dvc repro train"
-        ) from error
+        raise ModelError(f"expected a model file of this project at {path}, received {error}; {hint}") from error
 
 
 def _read_text(path: Path) -> str | None:

@@ -151,9 +151,10 @@ class Train(_Section):
 
 
 class Export(_Section):
-    """How far an exported file may differ from Keras."""
+    """How far an exported file may differ from Keras, and when an answer is uncertain."""
 
     tolerance: Positive
+    certain: Share
 
 
 class Evaluate(_Section):

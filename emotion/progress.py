@@ -34,6 +34,7 @@ class Recorder(keras.callbacks.Callback):
     def __init__(self, settings: Train, network: keras.Model, checkpoint: Checkpoint) -> None:
         super().__init__()
         self._settings, self._checkpoint = settings, checkpoint
+        self._last_phase = schedules.phases(settings)[-1].start
         self.network = network
         self._stored = checkpoint.load()
         self.history = list(self._stored.history) if self._stored else []
@@ -43,8 +44,9 @@ class Recorder(keras.callbacks.Callback):
 
     @property
     def stopped(self) -> bool:
-        """Whether early stopping has ended the run."""
-        return schedules.should_stop(self._column("val_accuracy"), self._settings.early_stopping)
+        """Whether early stopping has ended the run; a head that has learned all it can still waits for the thaw."""
+        accuracies = self._column("val_accuracy")[self._last_phase :]
+        return schedules.should_stop(accuracies, self._settings.early_stopping)
 
     def begin(self, model: keras.Model, phase: Phase) -> None:
         """Set a compiled model to where the run stands: a second phase begins with the best weights of the first."""

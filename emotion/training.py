@@ -15,7 +15,7 @@ import numpy as np
 from emotion import architectures, augmentation, backend, batches, checkpoints, dataset, modelfile, progress, schedules
 from emotion.checkpoints import Checkpoint
 from emotion.dataset import Dataset
-from emotion.errors import ModelError
+from emotion.errors import DataError, ModelError
 from emotion.files import sha256_of, write_csv
 from emotion.metadata import Metadata
 from emotion.params import Train
@@ -35,10 +35,15 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         history: the csv to write, one row an epoch.
 
     Raises:
-        DataError: a dataset file is not as `dataset.load` expects.
+        DataError: a dataset file is not as `dataset.load` expects, or the two have different classes.
         ModelError: as `train`.
     """
     training, validation = (dataset.load(path) for path in inputs)
+    if training.classes != validation.classes:
+        raise DataError(
+            f"{inputs[1]}: expected the classes {', '.join(training.classes)}, received "
+            f"{', '.join(validation.classes)}; run: dvc repro preprocess"
+        )
     checkpoint = Checkpoint(_key(settings, inputs))
     network, rows = train(settings, training, validation, checkpoint)
     facts = Metadata(
@@ -68,7 +73,7 @@ def train(
     """
     keras.config.set_dtype_policy(settings.precision)
     network = build(settings, training)
-    start(network, settings)
+    start(network, settings, training.classes)
     model = _with_augmentation(network, settings, training.pixels.shape[1])
     recorder = Recorder(settings, network, checkpoint)
     for phase in schedules.phases(settings):
@@ -81,22 +86,24 @@ def train(
 
 def build(settings: Train, data: Dataset) -> keras.Model:
     """Build the network that the settings name for these classes, under the dtype policy in force."""
-    # `start_from` replaces all weights: none need be fetched.
-    weights = "none" if settings.start_from else _weights(settings.transfer.weights)
+    # `start_from` replaces all weights, and the other networks have none to fetch.
+    fetched = settings.architecture in architectures.APPLICATIONS and not settings.start_from
+    weights = _weights(settings.transfer.weights) if fetched else "none"
     size = settings.augmentation.crop or data.pixels.shape[1]
     transfer = architectures.Transfer(weights, settings.transfer.image_size)
     return architectures.build(settings.architecture, size, len(data.classes), transfer)
 
 
-def start(network: keras.Model, settings: Train) -> None:
-    """Take the weights of `train.start_from`, the last layer's only where the number of classes is the same.
+def start(network: keras.Model, settings: Train, classes: tuple[str, ...]) -> None:
+    """Take the weights of `train.start_from`, the last layer's only where it stands for the same classes.
 
     Raises:
         ModelError: the file is missing, or its layers are not those of this network.
     """
     if not settings.start_from:
         return
-    model, facts = modelfile.load(WEIGHTS / settings.start_from)
+    hint = f"put a .keras or .h5 of this project into {WEIGHTS}/ or set train.start_from to ''"
+    model, facts = modelfile.load(WEIGHTS / settings.start_from, hint)
     source = model.layers[-3] if facts.parameters["train"]["architecture"] == settings.architecture else None
     fits = source is not None and [_shapes(a) for a in source.layers[:-1]] == [_shapes(b) for b in network.layers[:-1]]
     if source is None or not fits:
@@ -105,9 +112,10 @@ def start(network: keras.Model, settings: Train) -> None:
             f"{settings.start_from} of {facts.parameters['train']['architecture']}; "
             "set train.architecture and train.augmentation.crop to its own"
         )
-    for old, new in zip(source.layers, network.layers, strict=True):
-        if _shapes(old) == _shapes(new):
-            new.set_weights(old.get_weights())
+    for old, new in zip(source.layers[:-1], network.layers[:-1], strict=True):
+        new.set_weights(old.get_weights())
+    if facts.classes == classes:
+        network.layers[-1].set_weights(source.layers[-1].get_weights())
     architectures.set_weights(network, network.get_weights())
 
 

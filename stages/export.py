@@ -21,7 +21,7 @@ def export() -> None:
         Path("data/faces/validation.npz"),
         Path("models"),
         Path("metrics/export.json"),
-        settings.tolerance,
+        settings,
     )
 
 

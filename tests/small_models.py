@@ -16,7 +16,7 @@ SETTINGS: dict[str, Any] = {"train": {"architecture": "resnet", "epochs": 4, "ke
 
 
 def metadata_of(classes: tuple[str, ...] = NAMES) -> Metadata:
-    return Metadata(classes, 48, 1.25, "0" * 64, "tensorflow", "cpu", SETTINGS)
+    return Metadata(classes, 48, 1.25, "0" * 64, "tensorflow", "cpu", SETTINGS, threshold=0.5)
 
 
 def write_model(

@@ -19,10 +19,12 @@ from emotion import architectures, dataset, exporting, metadata, modelfile
 from emotion.errors import ModelError
 from emotion.exporting import fit_temperature
 from emotion.metadata import Metadata
-from emotion.predictor import Predictor
+from emotion.network import Network
+from emotion.params import Export
 
 FACES = drawn(seed=4)
 VALIDATION = "data/faces/validation.npz"
+SETTINGS = Export(tolerance=1e-4, certain=0.8)
 SUFFIXES = ("onnx", "h5", "tflite")
 
 
@@ -57,7 +59,7 @@ def exported(trained: tuple[keras.Model, Path, Path], tmp_path_factory: pytest.T
     network, source, validation = trained
     folder = tmp_path_factory.mktemp("exported")
     keras.utils.clear_session()  # names count from 1, as in a process of its own
-    exporting.export(source, validation, folder, folder / "export.json", tolerance=1e-4)
+    exporting.export(source, validation, folder, folder / "export.json", SETTINGS)
     return Exported(network, folder, json.loads((folder / "export.json").read_text()))
 
 
@@ -92,7 +94,13 @@ def test_file_carries_classes_parameters_and_the_fitted_temperature(exported: Ex
     facts = metadata_in(exported.file(suffix))
     assert facts.temperature == pytest.approx(exported.numbers["temperature"], abs=1e-6)
     expected = facts_of(settings(architecture="gap_cnn", augmentation={"crop": 40}))
-    assert replace(facts, temperature=1.0) == expected
+    assert replace(facts, temperature=1.0, threshold=None) == expected
+
+
+def test_threshold_that_travels_calls_the_chosen_share_of_validation_certain(exported: Exported) -> None:
+    network = Network(exported.file("onnx"))
+    largest = network.probabilities(FACES.pixels, batch_size=8).max(axis=1)
+    assert (largest >= network.threshold).sum() == 19  # of 24
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -118,6 +126,7 @@ def test_stage_writes_the_same_bytes_in_a_process_of_its_own(
     before = files_below(tmp_path)
     result = run_stage(tmp_path, "export")
     assert result.returncode == 0, result.stderr
+    assert "XNNPACK" not in result.stderr
     assert files_below(tmp_path) - before == {f"models/emotion.{s}" for s in SUFFIXES} | {"metrics/export.json"}
     for suffix in SUFFIXES:
         assert (tmp_path / f"models/emotion.{suffix}").read_bytes() == exported.file(suffix).read_bytes(), suffix
@@ -128,10 +137,10 @@ def test_temperature_takes_back_false_certainty(exported: Exported) -> None:
     assert exported.numbers["temperature"] > 1.5
 
 
-def test_predictor_takes_the_exported_file(exported: Exported) -> None:
-    predictor = Predictor(exported.file("onnx"))
-    assert predictor.classes == FACES.classes
-    found = predictor.probabilities(FACES.pixels, batch_size=5)
+def test_network_takes_the_exported_file(exported: Exported) -> None:
+    network = Network(exported.file("onnx"))
+    assert network.classes == FACES.classes
+    found = network.probabilities(FACES.pixels, batch_size=5)
     np.testing.assert_allclose(found, exporting.FORMATS["onnx"][1](exported.file("onnx"), FACES.pixels), atol=1e-6)
 
 
@@ -184,7 +193,9 @@ def test_format_that_differs_by_more_than_the_tolerance_is_refused(
 ) -> None:
     clumsy["off"] = off
     with pytest.raises(ModelError, match=r"emotion\.onnx: expected probabilities within 0\.001 of Keras") as caught:
-        exporting.export(*trained[1:], tmp_path, tmp_path / "export.json", tolerance=0.001)
+        exporting.export(
+            *trained[1:], tmp_path, tmp_path / "export.json", SETTINGS.model_copy(update={"tolerance": 0.001})
+        )
     assert "received a difference of " in one_line(caught.value)
     assert not (tmp_path / "export.json").exists()
 
@@ -193,7 +204,7 @@ def test_difference_within_the_tolerance_is_reported(
     trained: tuple[keras.Model, Path, Path], clumsy: dict[str, Any], tmp_path: Path
 ) -> None:
     clumsy["off"] = 0.0005
-    exporting.export(*trained[1:], tmp_path, tmp_path / "export.json", tolerance=0.001)
+    exporting.export(*trained[1:], tmp_path, tmp_path / "export.json", SETTINGS.model_copy(update={"tolerance": 0.001}))
     assert json.loads((tmp_path / "export.json").read_text())["onnx_difference"] == pytest.approx(0.0005, abs=1e-6)
 
 
@@ -203,6 +214,6 @@ def test_network_of_other_classes_is_refused(
 ) -> None:
     dataset.save(replace(FACES, classes=classes), tmp_path / "validation.npz")
     with pytest.raises(ModelError, match=f"expected a network for the classes {', '.join(classes)}") as caught:
-        exporting.export(trained[1], tmp_path / "validation.npz", tmp_path, tmp_path / "export.json", 1e-4)
+        exporting.export(trained[1], tmp_path / "validation.npz", tmp_path, tmp_path / "export.json", SETTINGS)
     assert one_line(caught.value).endswith("received one for angry, disgust, fear; run: dvc repro train")
     assert files_below(tmp_path) == {"validation.npz"}

@@ -218,7 +218,7 @@ def test_an_edited_module_makes_exactly_the_stages_that_load_it_run_again(
         ("modelfile", ["train", "export"]),
         ("layouts", ["preprocess"]),
         ("images", ["download", "preprocess", "evaluate"]),
-        ("predictor", ["evaluate"]),
+        ("network", ["evaluate"]),
     ],
 )
 def test_an_edited_module_reruns_its_stages(copy: Path, module: str, stages: list[str]) -> None:

@@ -35,8 +35,8 @@ FLOORS = [
             "training",
         },
     },
-    {"inference": {"detection", "predictor", "shipping", "tracking", "video"}},
-    {"surfaces": {"cli", "server"}},
+    {"inference": {"annotation", "detection", "network", "predictor", "results", "shipping", "tracking", "video"}},
+    {"surfaces": {"cli", "reports", "server"}},
 ]
 LINE_OF = {room: (floor, line) for floor, lines in enumerate(FLOORS) for line, rooms in lines.items() for room in rooms}
 
@@ -44,7 +44,7 @@ LEARNING = FLOORS[1]["learning"]
 # Packages that only these rooms may import, anywhere in a file.
 CONFINED = {
     "ai_edge_litert": LEARNING,
-    "cv2": {"detection", "server", "video"},
+    "cv2": {"annotation", "detection", "server", "video"},
     "fastapi": {"server"},
     "jax": LEARNING,
     "keras": LEARNING,

@@ -30,7 +30,7 @@ from emotion import (
 from emotion.architectures import BASE
 from emotion.checkpoints import Checkpoint, State
 from emotion.dataset import Dataset
-from emotion.errors import ModelError
+from emotion.errors import DataError, ModelError
 from emotion.labels import NAMES
 from emotion.params import Train
 from emotion.progress import Recorder
@@ -409,7 +409,7 @@ def started(**changes: Any) -> keras.Model:
     changed = settings(**changes)
     keras.config.set_dtype_policy(changed.precision)
     network = training.build(changed, FACES)
-    training.start(network, changed)
+    training.start(network, changed, FACES.classes)
     return network
 
 
@@ -421,8 +421,9 @@ def test_own_network_goes_on_with_all_its_weights(name: str, precision: str) -> 
 
 
 @pytest.mark.parametrize("name", ["mine.keras", "mine.h5"])
-def test_own_network_of_other_classes_goes_on_with_a_new_last_layer(name: str) -> None:
-    mine = put(name, NAMES).get_weights()
+@pytest.mark.parametrize("classes", [NAMES, CLASSES[::-1]], ids=["more", "another order"])
+def test_own_network_of_other_classes_goes_on_with_a_new_last_layer(name: str, classes: tuple[str, ...]) -> None:
+    mine = put(name, classes).get_weights()
     fresh, going_on = started().get_weights(), started(start_from=name).get_weights()
     assert equal(going_on[:-2], mine[:-2])
     assert equal(going_on[-2:], fresh[-2:])
@@ -464,7 +465,7 @@ def test_network_of_another_form_is_refused(other: dict[str, Any]) -> None:
 
 
 def test_file_to_start_from_that_is_missing_or_not_ours_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"data/weights/none\.keras, received .*No such file"):
+    with pytest.raises(ModelError, match=r"none\.keras, received .*No such file.*; put a .* into data/weights/"):
         started(start_from="none.keras")
     training.build(settings(), FACES).save(training.WEIGHTS / "foreign.keras")
     with pytest.raises(ModelError, match=r"received foreign\.keras without metadata"):
@@ -536,6 +537,23 @@ def test_run_that_stopped_early_stays_stopped_when_resumed() -> None:
         record(found, epoch, accuracy, loss=1.0)
     assert found.model.stop_training
     assert recorder(early_stopping=2).stopped
+
+
+def test_head_that_has_learned_all_it_can_waits_for_the_thaw() -> None:
+    pretrained = {"architecture": "vgg16", "epochs": 6, "transfer": {"weights": "imagenet", "freeze_epochs": 3}}
+    found = recorder(early_stopping=1, **pretrained)
+    for epoch, accuracy in enumerate((0.5, 0.4, 0.4, 0.3, 0.2)):
+        assert not found.stopped
+        record(found, epoch, accuracy, loss=1.0)
+    assert found.stopped
+
+
+def test_dataset_files_of_different_classes_are_refused(tmp_path: Path) -> None:
+    paths = tmp_path / "train.npz", tmp_path / "validation.npz"
+    dataset.save(FACES, paths[0])
+    dataset.save(replace(OTHERS, classes=OTHERS.classes[::-1]), paths[1])
+    with pytest.raises(DataError, match=r"validation\.npz: expected the classes .*; run: dvc repro preprocess"):
+        training.run(settings(), paths, tmp_path / "emotion.keras", tmp_path / "history.csv")
 
 
 class Named(Exception):  # noqa: N818

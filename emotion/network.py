@@ -1,6 +1,6 @@
 """The shipped network behind ONNX Runtime: faces in, calibrated probabilities out, in batches.
 
-What `evaluate` measures and what users run is this class. Knows nothing of pictures, detection or TensorFlow.
+`evaluate` measures this class, and all that users run is built on it. Knows nothing of pictures or TensorFlow.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ SHIPPED: Final = Path(__file__).parent / "shipped" / "emotion.onnx"
 HINT: Final = "run: dvc repro export, or make restore"
 
 
-class Predictor:
+class Network:
     """A network with its class names; safe to share between threads.
 
     Attributes:
         metadata: the facts that travelled inside the model file.
         classes: class names in the order of the probabilities.
+        threshold: an answer whose largest probability lies below it is uncertain, 0-1.
     """
 
     def __init__(self, model: Path | None = None, threads: int = 0) -> None:
@@ -38,13 +39,14 @@ class Predictor:
             threads: of the CPU that one call uses; 0 for all cores.
 
         Raises:
-            ModelError: the file is missing or no ONNX file, carries no metadata, or takes something else than
-                uint8 (n, 48, 48) or gives something else than float32 (n, classes).
+            ModelError: the file is missing or no ONNX file, carries no metadata or none of `export`, or takes something
+                else than uint8 (n, 48, 48) or gives something else than float32 (n, classes).
         """
         path = SHIPPED if model is None else model
         self._session = _open_session(path, threads)
         self.metadata: Metadata = parse(self._session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
         self.classes: tuple[str, ...] = self.metadata.classes
+        self.threshold = _threshold(self.metadata, path)
         _check_signature(self._session, len(self.classes), path)
 
     def probabilities(self, faces: NDArray[np.uint8], batch_size: int) -> NDArray[np.float32]:
@@ -83,6 +85,12 @@ def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         raise ModelError(f"expected an ONNX file at {path}, received {error}; {HINT}") from error
+
+
+def _threshold(facts: Metadata, path: Path) -> float:
+    if facts.threshold is None:
+        raise ModelError(f"{path}: expected a model with a threshold of certainty, received one without; {HINT}")
+    return facts.threshold
 
 
 def _check_signature(session: onnxruntime.InferenceSession, classes: int, path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from small_models import metadata_of, write_model
 
 from emotion.errors import ImageError, ModelError
 from emotion.labels import NAMES
-from emotion.predictor import Predictor
+from emotion.network import Network
 
 
 def random_faces(number: int) -> NDArray[np.uint8]:
@@ -21,17 +22,17 @@ def random_faces(number: int) -> NDArray[np.uint8]:
 
 
 @pytest.fixture
-def predictor(tmp_path: Path) -> Predictor:
-    return Predictor(write_model(tmp_path / "emotion.onnx"))
+def network(tmp_path: Path) -> Network:
+    return Network(write_model(tmp_path / "emotion.onnx"))
 
 
-def test_metadata_and_classes_travel_inside_the_file(predictor: Predictor) -> None:
-    assert predictor.metadata == metadata_of()
-    assert predictor.classes == NAMES
+def test_metadata_and_classes_travel_inside_the_file(network: Network) -> None:
+    assert network.metadata == metadata_of()
+    assert network.classes == NAMES
 
 
-def test_probabilities_are_float32_rows_that_sum_to_one(predictor: Predictor) -> None:
-    probabilities = predictor.probabilities(random_faces(10), batch_size=4)
+def test_probabilities_are_float32_rows_that_sum_to_one(network: Network) -> None:
+    probabilities = network.probabilities(random_faces(10), batch_size=4)
     assert probabilities.dtype == np.float32
     assert probabilities.shape == (10, 7)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
@@ -39,28 +40,28 @@ def test_probabilities_are_float32_rows_that_sum_to_one(predictor: Predictor) ->
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 64])
-def test_batch_size_changes_no_answer(predictor: Predictor, batch_size: int) -> None:
+def test_batch_size_changes_no_answer(network: Network, batch_size: int) -> None:
     faces = random_faces(10)
-    expected = predictor.probabilities(faces, batch_size=10)
-    np.testing.assert_allclose(predictor.probabilities(faces, batch_size), expected, rtol=1e-5)
+    expected = network.probabilities(faces, batch_size=10)
+    np.testing.assert_allclose(network.probabilities(faces, batch_size), expected, rtol=1e-5)
 
 
-def test_no_faces_give_no_rows(predictor: Predictor) -> None:
-    assert predictor.probabilities(random_faces(0), batch_size=8).shape == (0, 7)
+def test_no_faces_give_no_rows(network: Network) -> None:
+    assert network.probabilities(random_faces(0), batch_size=8).shape == (0, 7)
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
 def test_answers_are_the_same_bytes_on_every_run_and_number_of_threads(tmp_path: Path, threads: int) -> None:
     path = write_model(tmp_path / "emotion.onnx")
-    first, second = (Predictor(path, threads=n).probabilities(random_faces(64), 32) for n in (1, threads))
+    first, second = (Network(path, threads=n).probabilities(random_faces(64), 32) for n in (1, threads))
     assert first.tobytes() == second.tobytes()
 
 
-def test_threads_share_one_predictor(predictor: Predictor) -> None:
+def test_threads_share_one_predictor(network: Network) -> None:
     faces = random_faces(16)
-    expected = predictor.probabilities(faces, 4)
+    expected = network.probabilities(faces, 4)
     with ThreadPoolExecutor(4) as pool:
-        for answer in pool.map(lambda _: predictor.probabilities(faces, 4), range(16)):
+        for answer in pool.map(lambda _: network.probabilities(faces, 4), range(16)):
             np.testing.assert_array_equal(answer, expected)
 
 
@@ -74,21 +75,21 @@ def test_threads_share_one_predictor(predictor: Predictor) -> None:
     ],
     ids=["float", "one face", "channel", "larger"],
 )
-def test_array_of_another_form_is_refused(predictor: Predictor, faces: NDArray[np.uint8]) -> None:
+def test_array_of_another_form_is_refused(network: Network, faces: NDArray[np.uint8]) -> None:
     with pytest.raises(ImageError, match=r"expected uint8 \(n, 48, 48\), received"):
-        predictor.probabilities(faces, batch_size=4)
+        network.probabilities(faces, batch_size=4)
 
 
 def test_file_without_metadata_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "emotion.onnx", text=None)
     with pytest.raises(ModelError, match="without metadata"):
-        Predictor(path)
+        Network(path)
 
 
 def test_file_with_foreign_metadata_is_refused(tmp_path: Path) -> None:
     path = write_model(tmp_path / "emotion.onnx", text='{"classes": ["cat"]}')
     with pytest.raises(ModelError, match="other metadata"):
-        Predictor(path)
+        Network(path)
 
 
 def test_graph_with_another_size_type_or_fixed_batch_is_refused(tmp_path: Path) -> None:
@@ -100,19 +101,25 @@ def test_graph_with_another_size_type_or_fixed_batch_is_refused(tmp_path: Path) 
     ]
     for path in others:
         with pytest.raises(ModelError, match=r"expected uint8 \(n, 48, 48\) to float32 \(n, 7\), received"):
-            Predictor(path)
+            Network(path)
 
 
 def test_missing_file_and_file_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"received none; run: dvc repro export"):
-        Predictor(tmp_path / "none.onnx")
+        Network(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("hello")
     with pytest.raises(ModelError, match="expected an ONNX file"):
-        Predictor(tmp_path / "text.onnx")
+        Network(tmp_path / "text.onnx")
 
 
 def test_import_brings_neither_tensorflow_nor_other_heavy_packages() -> None:
     heavy = "tensorflow keras matplotlib sklearn pandas cv2 yaml"
-    script = f"import sys, emotion.predictor; print(*set({heavy.split()}) & set(sys.modules))"
+    script = f"import sys, emotion.network; print(*set({heavy.split()}) & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+def test_file_that_export_did_not_finish_is_refused(tmp_path: Path) -> None:
+    text = replace(metadata_of(), threshold=None).to_json()
+    with pytest.raises(ModelError, match="without; run: dvc repro export"):
+        Network(write_model(tmp_path / "emotion.onnx", text=text))
