@@ -45,7 +45,8 @@ class ModelError(EmotionError):
 def run_as_command(command: Callable[[], None]) -> None:
     """Run a stage as a command: exit 2 on arguments, 1 with one line on a known error, never a traceback for those.
 
-    `OSError` counts as known: a full disk or a missing permission is the reader's to mend, not a defect of the code.
+    `OSError` and `MemoryError` count as known: a full disk, a missing permission or too small a machine is the reader's
+    to mend, not a defect of the code.
     """
     name = command.__name__
     if len(sys.argv) > 1:
@@ -61,6 +62,12 @@ def run_as_command(command: Callable[[], None]) -> None:
     except OSError as error:
         sys.exit(
             f"{name}: {one_line(error)}; check the path, its permissions and the free disk space, then run it again"
+        )
+    except MemoryError as error:
+        details = f" ({one_line(error)})" if str(error) else ""
+        sys.exit(
+            f"{name}: expected enough memory, received too little{details}; close other programs, "
+            "lower batch_size in params.yaml or give it fewer faces"
         )
     except KeyboardInterrupt:
         sys.exit(f"{name}: interrupted; run it again to go on")

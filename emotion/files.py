@@ -12,7 +12,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from emotion.errors import DataError, one_line
 
 
 @contextmanager
@@ -54,8 +56,18 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON object.
+
+    Raises:
+        DataError: the file holds something else, or a key that is asked for later is missing.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda found: _fields_of(path, found))
+    except ValueError as error:
+        raise _broken(str(path), "a JSON object", one_line(error)) from error
+    if not isinstance(content, dict):
+        raise _broken(str(path), "a JSON object", f"a {type(content).__name__}")
+    return content
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -67,9 +79,49 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a csv with a header line as one dictionary of strings a row."""
+    """Read a csv with a header line as one dictionary of strings a row.
+
+    Raises:
+        DataError: the file is no csv, has no row, one of another length than the header, or a column that is asked for
+            later is missing.
+    """
+    (_, header), *rows = _lines_of(path)
+    for number, row in rows:
+        if len(row) != len(header):
+            raise _broken(f"{path}, line {number}", f"{len(header)} values", str(len(row)))
+    return [_fields_of(path, zip(header, row, strict=True)) for _, row in rows]
+
+
+def _lines_of(path: Path) -> list[tuple[int, list[str]]]:
     with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+        rows = csv.reader(stream)
+        try:
+            lines = [(rows.line_num, row) for row in rows if row]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise _broken(str(path), "comma-separated text", str(error)) from error
+    if len(lines) < 2:
+        raise _broken(str(path), "rows below a header", "none")
+    return lines
+
+
+class _Fields(dict[str, Any]):
+    """What a file holds; a key that is missing is an error that names the file."""
+
+    path = Path()
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise _broken(str(self.path), key, ", ".join(self) or "none")
+
+
+def _fields_of(path: Path, content: dict[str, Any] | Iterable[tuple[str, Any]]) -> _Fields:
+    fields = _Fields(content)
+    fields.path = path
+    return fields
+
+
+def _broken(place: str, expected: str, received: str) -> DataError:
+    # Of a file that is no longer what a stage wrote, DVC runs that stage again.
+    return DataError(f"{place}: expected {expected}, received {received}; run: dvc repro")
 
 
 def sha256_of(path: Path) -> str:

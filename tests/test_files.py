@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emotion import files
+from emotion.errors import DataError
 
 
 def names(folder: Path) -> list[str]:
@@ -90,6 +91,56 @@ def test_csv_comes_back_as_text_with_plain_line_ends(tmp_path: Path) -> None:
     files.write_csv(path, ["name", "share"], [("a,b", "0.5"), ('say "hi"', 1)])
     assert path.read_bytes() == b'name,share\n"a,b",0.5\n"say ""hi""",1\n'
     assert files.read_csv(path) == [{"name": "a,b", "share": "0.5"}, {"name": 'say "hi"', "share": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [
+        (b"", "received Expecting value"),
+        (b'{"accuracy": 0.7,', "received Expecting property name"),
+        (b"<<<<<<< HEAD\n{}\n", "received Expecting value: line 1"),
+        (b"\xff\xfe", "received 'utf-8' codec can't decode"),
+        (b"[]", "received a list"),
+        (b"0.7", "received a float"),
+    ],
+)
+def test_broken_json_is_named_with_what_writes_it_again(tmp_path: Path, content: bytes, received: str) -> None:
+    path = tmp_path / "test.json"
+    path.write_bytes(content)
+    with pytest.raises(
+        DataError, match=rf"test\.json: expected a JSON object, {received}.*; run: dvc repro$"
+    ) as caught:
+        files.read_json(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [
+        (b"", "expected rows below a header, received none"),
+        (b"epoch,loss\n", "expected rows below a header, received none"),
+        (b"epoch,loss\n1,0.5\n2\n", "line 3: expected 2 values, received 1"),
+        (b"epoch,loss\n1,0.5,7\n", "line 2: expected 2 values, received 3"),
+        (b"<<<<<<< HEAD\nepoch,loss\n1,0.5\n", "line 2: expected 1 values, received 2"),
+        (b"epoch,loss\n\xff,1\n", "expected comma-separated text, received 'utf-8' codec can't decode"),
+        (b'epoch,loss\n"' + b"1" * 200_000, "expected comma-separated text, received field larger than"),
+    ],
+)
+def test_broken_csv_is_named_with_its_line(tmp_path: Path, content: bytes, received: str) -> None:
+    path = tmp_path / "history.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"history\.csv.*{received}.*; run: dvc repro$") as caught:
+        files.read_csv(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_key_or_column_is_named_with_those_present(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "model.json", {"parameters": {"train": 1, "export": 2}})
+    files.write_csv(tmp_path / "history.csv", ["epoch", "loss"], [(1, 0.5)])
+    with pytest.raises(DataError, match=r"model\.json: expected plot, received train, export; run: dvc repro"):
+        _ = files.read_json(tmp_path / "model.json")["parameters"]["plot"]
+    with pytest.raises(DataError, match=r"history\.csv: expected accuracy, received epoch, loss; run: dvc repro"):
+        _ = files.read_csv(tmp_path / "history.csv")[0]["accuracy"]
 
 
 def test_text_has_plain_line_ends_and_is_utf8(tmp_path: Path) -> None:

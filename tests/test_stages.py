@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from small_runs import PARAMS
+from small_runs import PARAMS, write_run
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("download", "preprocess", "train", "export", "evaluate", "plot")
@@ -179,6 +179,24 @@ def test_faces_of_another_schema_are_refused(stage: str, split: str, project: Pa
     line = refusal(stage, project)
     assert f"data/faces/{split}.npz: expected pixels uint8 of 3 dimensions; labels int8 of 1 dimensions" in line
     assert "received images float32 (3, 48, 48), labels int64 (3,); run: dvc repro preprocess" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("metrics/test.json", "<<<<<<< HEAD\n", "metrics/test.json: expected a JSON object, received Expecting value"),
+        ("metrics/details/model.json", "{}", "metrics/details/model.json: expected parameters, received none"),
+        ("plots/training/history.csv", "epoch,loss\n1\n", "history.csv, line 2: expected 2 values, received 1"),
+        ("plots/data/classes.csv", "split,class\ntrain,sad\n", "classes.csv: expected faces, received split, class"),
+    ],
+)
+def test_plot_refuses_a_broken_file(name: str, content: str, expected: str, workspace: Path) -> None:
+    write_settings(workspace, settings())
+    write_run(workspace)
+    (workspace / name).write_text(content)
+    line = line_of(run("plot", workspace))
+    assert expected in line
+    assert line.endswith("; run: dvc repro\n")
 
 
 def test_export_refuses_a_model_without_its_metadata(project: Path) -> None:

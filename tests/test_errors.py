@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from emotion.errors import DataError, run_as_command
+
+
+def line_of(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a command that fails; it must end in one line and exit code 1."""
+
+    def draw() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["draw"])
+    with pytest.raises(SystemExit) as caught:
+        run_as_command(draw)
+    line = caught.value.code
+    assert isinstance(line, str)  # which Python prints, ending with code 1
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DataError("expected faces,\n  received none"), "draw: expected faces, received none"),
+        (
+            FileNotFoundError(2, "No such file or directory", "a.csv"),
+            "draw: [Errno 2] No such file or directory: 'a.cs",
+        ),
+        (MemoryError(), "draw: expected enough memory, received too little; close other programs"),
+        (MemoryError("Unable to allocate 8 GiB"), "received too little (Unable to allocate 8 GiB); close other"),
+        (KeyboardInterrupt(), "draw: interrupted; run it again to go on"),
+    ],
+)
+def test_known_error_ends_a_command_in_one_line(
+    error: BaseException, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert expected in line_of(error, monkeypatch)
+
+
+def test_defect_of_the_code_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ZeroDivisionError):
+        line_of(ZeroDivisionError(), monkeypatch)
