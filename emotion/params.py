@@ -30,7 +30,9 @@ _NUMBER_FAULTS: Final = {
     "less_than_equal",
 }
 
-Count = Annotated[int, Field(ge=1)]
+# The upper limits stand far above all that is of use; they catch a slip of the finger before it eats the machine.
+Faces = Annotated[int, Field(ge=1, le=10_000)]
+BatchSize = Annotated[int, Field(ge=1, le=16_384)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -44,9 +46,9 @@ class _Section(BaseModel):
 class Sample(_Section):
     """Size and seed of the drawn sample dataset."""
 
-    train: Count
-    validation: Count
-    test: Count
+    train: Faces
+    validation: Faces
+    test: Faces
     seed: Seed
 
 
@@ -56,7 +58,7 @@ class Download(_Section):
     source: Literal["kaggle", "sample", "incoming"]
     dataset: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+/[1-9]\d*$", description="owner/name/version")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="64 digits out of 0-9 and a-f")]
-    attempts: Count
+    attempts: Annotated[int, Field(ge=1, le=10)]  # the last pause of 10 is four minutes
     sample: Sample
 
 
@@ -89,7 +91,7 @@ class Augmentation(_Section):
     brightness: Share
     contrast: Share
     erasing: Annotated[float, Field(ge=0, le=1)]
-    mixup: NonNegative
+    mixup: Annotated[float, Field(ge=0, le=10)]
     crop: Annotated[int, Field(ge=0, le=48)]
 
     @model_validator(mode="after")
@@ -104,8 +106,8 @@ class Transfer(_Section):
 
     weights: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")]
     image_size: Annotated[int, Field(ge=32, le=224)]
-    freeze_epochs: Annotated[int, Field(ge=0)]
-    unfreeze_layers: Annotated[int, Field(ge=0)]
+    freeze_epochs: Annotated[int, Field(ge=0, le=10_000)]
+    unfreeze_layers: Annotated[int, Field(ge=0, le=10_000)]
     learning_rate: Positive
 
 
@@ -116,8 +118,8 @@ class Train(_Section):
     architecture: Literal[
         "three_block_cnn", "batchnorm_cnn", "gap_cnn", "resnet", "efficientnetb0", "resnet50", "mobilenetv2", "vgg16"
     ]
-    epochs: Count
-    batch_size: Count
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    batch_size: BatchSize
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive
     schedule: Literal["constant", "cosine", "plateau"]
@@ -128,11 +130,11 @@ class Train(_Section):
     class_weights: Literal["none", "balanced"]
     augmentation: Augmentation
     ema: Share
-    early_stopping: Annotated[int, Field(ge=0)]
+    early_stopping: Annotated[int, Field(ge=0, le=10_000)]
     keep: Literal["best", "last"]
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: Seed
-    threads: Count
+    threads: Annotated[int, Field(ge=1, le=1024)]
     start_from: Annotated[str, Field(pattern=r"^([^/\\.][^/\\]*)?$")]
     transfer: Transfer
 
@@ -160,7 +162,7 @@ class Export(_Section):
 class Evaluate(_Section):
     """How the exported network is judged."""
 
-    batch_size: Count
+    batch_size: BatchSize
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
 
 

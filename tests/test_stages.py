@@ -95,7 +95,7 @@ def test_every_fault_in_the_settings_is_told_by_every_stage_before_it_works(
     line = line_of(run(stage, workspace, path=poison))
     assert line.startswith(f"{stage}: params.yaml: ")
     for fault in (
-        "train.epochs: expected a whole number >= 1, received 'fifty'",
+        "train.epochs: expected a whole number >= 1 and <= 10000, received 'fifty'",
         "train.augmentation.flip: expected a number >= 0 and <= 1, received 2",
         "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5",
         "preprocess.classes.1: expected 'angry', 'disgust', 'fear', 'happy', 'neutral', 'sad' or 'surprise', "
