@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emotion import video
+from emotion.results import Box
+from emotion.tracking import Tracker
+from emotion.video import Frame, Source, VideoError
+
+CLASSES = ("happy", "sad")
+RED = np.full((48, 64, 3), (255, 0, 0), np.uint8)
+BOX = Box(8, 8, 24, 24)
+
+
+class Capture:
+    """Stands in for OpenCV's: gives `frames` red pictures and then nothing; each only when `permits` allow it."""
+
+    def __init__(self, frames: int, announced: float = 0, rate: float = 30, permits: int = 10_000) -> None:
+        self.frames, self.announced, self.rate = frames, announced, rate
+        self.permits = threading.Semaphore(permits)
+        self.reads, self.released = 0, False
+        self.gone = threading.Event()
+
+    def read(self) -> tuple[bool, Any]:
+        self.permits.acquire()
+        self.reads += 1
+        if self.reads > self.frames:
+            self.gone.set()
+            return False, None
+        return True, RED[:, :, ::-1]
+
+    def get(self, property_id: int, /) -> float:
+        return {cv2.CAP_PROP_FPS: self.rate, cv2.CAP_PROP_FRAME_COUNT: self.announced}.get(property_id, 0.0)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def write_clip(path: Path, pictures: Iterable[NDArray[np.uint8]], rate: float = 30) -> Path:
+    writer = None
+    for picture in pictures:
+        size = (picture.shape[1], picture.shape[0])
+        writer = writer or cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*video.CODECS[path.suffix]), rate, size)
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    assert writer is not None
+    writer.release()
+    return path
+
+
+def noise(frames: int) -> list[NDArray[np.uint8]]:
+    """Make pictures that do not compress, so that half of the bytes holds about half of them."""
+    return list(np.random.default_rng(0).integers(0, 256, (frames, 48, 64, 3), np.uint8))
+
+
+def cut(path: Path, share: float) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+def pictures_in(path: Path) -> list[NDArray[Any]]:
+    capture = cv2.VideoCapture(str(path))
+    return [picture for found, picture in iter(capture.read, (False, None)) if found]
+
+
+def file_of(frames: int, announced: int | None = None) -> tuple[Capture, Source]:
+    capture = Capture(frames, frames if announced is None else announced)
+    return capture, Source(capture, "clip.avi", live=False)
+
+
+def one_line(error: pytest.ExceptionInfo[VideoError]) -> str:
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_frames_of_a_file_are_rgb_with_their_number_and_time(tmp_path: Path) -> None:
+    with video.open_source(str(write_clip(tmp_path / "clip.avi", [RED] * 20, rate=10))) as source:
+        frames = list(source)
+    assert (source.live, source.rate, source.total) == (False, 10, 20)
+    assert [frame.index for frame in frames] == list(range(20))
+    assert [frame.time for frame in frames] == pytest.approx([index / 10 for index in range(20)])
+    assert frames[5].pixels.shape == (48, 64, 3)
+    assert frames[5].pixels.mean((0, 1)) == pytest.approx([255, 0, 0], abs=5)
+
+
+def test_frames_without_times_follow_the_rate() -> None:
+    _, source = file_of(4)
+    with source:
+        assert [frame.time for frame in source] == pytest.approx([0, 1 / 30, 2 / 30, 3 / 30])
+
+
+@pytest.mark.parametrize("announced", [0.0, float("nan"), 1000.0])
+def test_implausible_rate_is_replaced(announced: float) -> None:
+    assert Source(Capture(1, rate=announced), "0", live=True).rate == 30
+
+
+def test_few_frames_of_a_file_wait_in_memory_and_none_is_lost() -> None:
+    capture, source = file_of(500)
+    with source:
+        waiting = [capture.reads - frame.index for frame in source]
+    assert len(waiting) == 500
+    assert max(waiting) <= video.AHEAD + 2
+
+
+def test_slow_reader_of_a_camera_gets_the_newest_frame() -> None:
+    camera = Capture(20)
+    with Source(camera, "0", live=True) as source:
+        camera.gone.wait()
+        assert next(iter(source)).index == 19
+
+
+def test_camera_that_dies_at_frame_50_is_an_error_after_50_frames() -> None:
+    camera = Capture(50, permits=1)
+    ticks = count(100)
+    source = Source(camera, "0", live=True, clock=lambda: float(next(ticks)))
+    seen: list[Frame] = []
+
+    def look() -> None:
+        for frame in source:
+            seen.append(frame)
+            camera.permits.release()
+
+    with pytest.raises(VideoError, match="received nothing after frame 50") as error, source:
+        look()
+    assert "check the camera" in one_line(error)
+    assert [(frame.index, frame.time) for frame in seen] == [(index, float(index)) for index in range(50)]
+    assert camera.released
+
+
+def test_file_with_fewer_frames_than_announced_is_an_error_at_its_end() -> None:
+    _, source = file_of(50, announced=100)
+    seen: list[int] = []
+    with pytest.raises(VideoError, match=r"expected 100 frames of clip.avi, received 50") as error, source:
+        seen.extend(frame.index for frame in source)
+    assert "cut off" in one_line(error)
+
+
+def test_number_of_frames_that_is_a_little_off_is_no_error() -> None:
+    _, source = file_of(99, announced=100)
+    with source:
+        assert len(list(source)) == 99
+
+
+def test_file_cut_off_in_the_middle_gives_its_first_half(tmp_path: Path) -> None:
+    clip = cut(write_clip(tmp_path / "clip.avi", noise(100)), 0.5)
+    seen: list[int] = []
+    with pytest.raises(VideoError, match="expected 100 frames"), video.open_source(str(clip)) as source:
+        seen.extend(frame.index for frame in source)
+    assert 40 <= len(seen) <= 60
+
+
+def test_source_without_a_picture_is_an_error() -> None:
+    _, source = file_of(0, announced=0)
+    with pytest.raises(VideoError, match="no picture"), source:
+        list(source)
+
+
+def test_failure_while_reading_reaches_the_caller() -> None:
+    capture, source = file_of(10)
+    capture.frames = 5
+    capture.gone.set = lambda: 1 / 0  # type: ignore[method-assign, assignment]
+    with pytest.raises(ZeroDivisionError), source:
+        list(source)
+    assert capture.released
+
+
+def test_source_is_released_when_the_caller_stops_early() -> None:
+    capture, source = file_of(1000)
+    with source:
+        next(iter(source))
+    assert capture.released
+    assert capture.reads < 1000
+
+
+@pytest.mark.parametrize("name", ["nowhere.mp4", "folder", "words.mp4", "cut.mp4", "987", "/dev/null"])
+def test_source_that_cannot_be_opened_is_one_line_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("words.mp4").write_text("no video\n" * 100)
+    cut(write_clip(Path("cut.mp4"), noise(30)), 0.5)
+    with pytest.raises(VideoError, match="expected a video") as error:
+        video.open_source(name)
+    assert name in one_line(error)
+
+
+def test_watching_yields_each_frame_with_its_tracked_faces() -> None:
+    shares = np.array([[0.8, 0.2]], np.float32)
+
+    def classify(grey: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
+        assert grey.shape == (48, 64)
+        return shares[: len(boxes)]
+
+    found = iter([[BOX], [], [BOX]])
+    frames = [Frame(index, index / 30, RED) for index in range(3)]
+    seen = list(video.watch(frames, lambda _: next(found), classify, Tracker(CLASSES, 0.5)))
+    assert [one.frame.index for one in seen] == [0, 1, 2]
+    assert [[face.track for face in one.faces] for one in seen] == [[1], [], [1]]
+
+
+def test_rows_are_one_a_face_and_one_for_a_frame_without() -> None:
+    tracker = Tracker(CLASSES, 0.5)
+    faces = tracker.update([BOX, Box(40, 8, 20, 20)], np.array([[0.9, 0.1], [0.4, 0.6]]), 2.0)
+    rows = video.Seen(Frame(60, 2.00049, RED), tuple(faces)).rows(CLASSES)
+    assert [(row["frame"], row["time"], row["track"], row["label"]) for row in rows] == [
+        (60, 2.0, 1, "happy"),
+        (60, 2.0, 2, "sad"),
+    ]
+    (empty,) = video.Seen(Frame(61, 2.03, RED), ()).rows(CLASSES)
+    assert (empty["status"], empty["track"], empty["label"]) == ("no face", None, None)
+    assert list(empty) == list(rows[0])
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_film_holds_every_picture_of_a_file_in_its_colours(tmp_path: Path, suffix: str) -> None:
+    _, source = file_of(1)
+    with video.recording(tmp_path / f"new/out{suffix}", source) as film:
+        for index in range(12):
+            film.add(RED, index * 0.5)
+    pictures = pictures_in(tmp_path / f"new/out{suffix}")
+    assert len(pictures) == film.pictures == 12
+    assert pictures[3].mean((0, 1)) == pytest.approx([0, 0, 255], abs=5)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"out{suffix}"]
+
+
+def test_film_of_a_camera_keeps_in_step_with_the_clock(tmp_path: Path) -> None:
+    source = Source(Capture(1), "0", live=True)
+    held = []
+    with video.recording(tmp_path / "out.avi", source) as film:
+        for time in (0.0, 0.11, 0.115, 1.01):
+            film.add(RED, time)
+            held.append(film.pictures)
+    assert held == [1, 4, 4, 31]
+    assert len(pictures_in(tmp_path / "out.avi")) == 31
+
+
+def test_picture_of_another_size_is_resized_not_lost(tmp_path: Path) -> None:
+    _, source = file_of(1)
+    with video.recording(tmp_path / "out.avi", source) as film:
+        film.add(RED, 0.0)
+        film.add(np.tile(RED, (2, 2, 1)), 0.1)
+    assert [picture.shape for picture in pictures_in(tmp_path / "out.avi")] == [RED.shape] * 2
+
+
+def test_film_that_is_interrupted_keeps_what_it_has(tmp_path: Path) -> None:
+    _, source = file_of(1)
+
+    def film_and_stop() -> None:
+        with video.recording(tmp_path / "out.mp4", source) as film:
+            for _ in range(7):
+                film.add(RED, 0.0)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        film_and_stop()
+    assert len(pictures_in(tmp_path / "out.mp4")) == 7
+
+
+def test_film_without_a_picture_leaves_the_old_one(tmp_path: Path) -> None:
+    _, source = file_of(1)
+    (tmp_path / "out.mp4").write_text("old")
+    with pytest.raises(KeyboardInterrupt), video.recording(tmp_path / "out.mp4", source):
+        raise KeyboardInterrupt
+    assert (tmp_path / "out.mp4").read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out", "out.mkv"])
+def test_film_of_another_format_is_refused_with_the_ones_there_are(tmp_path: Path, name: str) -> None:
+    _, source = file_of(1)
+    with pytest.raises(VideoError, match=r"\.avi or \.mp4") as error, video.recording(tmp_path / name, source):
+        pass
+    assert name in one_line(error)
+
+
+def test_film_that_opencv_cannot_write_is_one_line(tmp_path: Path) -> None:
+    _, source = file_of(1)
+    with pytest.raises(VideoError, match="1x1") as error, video.recording(tmp_path / "out.mp4", source) as film:
+        film.add(RED[:1, :1], 0.0)
+    assert str(tmp_path) in one_line(error)
+
+
+FILL_THE_DISK = """
+import resource, signal, sys
+import numpy as np
+from pathlib import Path
+from emotion import video
+from test_video import file_of
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+with video.recording(Path(sys.argv[1]), file_of(1)[1]) as film:
+    for picture in np.random.default_rng(0).integers(0, 256, (100, 96, 128, 3), np.uint8):
+        film.add(picture, 0.0)
+"""
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_full_disk_is_an_error_and_not_a_broken_film(tmp_path: Path, suffix: str) -> None:
+    command = [sys.executable, "-c", FILL_THE_DISK, str(tmp_path / f"out{suffix}")]
+    result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    assert "VideoError: expected 100 frames" in result.stderr
+    assert "is the disk full?" in result.stderr
+
+
+def test_source_is_never_overwritten(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.avi"
+    clip.write_text("precious")
+    (tmp_path / "link.avi").symlink_to(clip)
+    with pytest.raises(VideoError, match="another file than the source"):
+        video.refuse_source(str(clip), tmp_path / "link.avi")
+    video.refuse_source(str(clip), tmp_path / "other.avi")
+    video.refuse_source("0", clip)
