@@ -5,6 +5,7 @@ Knows nothing of archives and file names; what a record claims is `layouts`' bus
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +17,17 @@ from numpy.typing import NDArray
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ImageError
 from emotion.images import FACE_SIZE, read_image, to_face
-from emotion.labels import NAMES, SPLITS
-from emotion.layouts import Fault, Record
+from emotion.labels import NAMES, OFFICIAL_SPLITS, SPLITS
+from emotion.layouts import Fault, Record, describe_faults, describe_homeless, describe_missing
 from emotion.params import Preprocess
 
 BLANK_DEVIATION: Final = 5.0
 """Faces whose grey levels have a smaller standard deviation show nothing; FER-2013 has 14."""
 
-SHOWN: Final = 5
-"""How many names an error line quotes."""
+_OTHER: Final = {"official": "folders", "folders": "official"}
+_USAGES: Final = {split: usage for usage, split in OFFICIAL_SPLITS.items()}
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,15 @@ class Cleaned:
 
 @dataclass
 class _Collected:
-    """Lists of equal length for the faces, and what became of everything else; `split` is empty where none is told."""
+    """Lists of equal length for the faces, and what became of everything else.
+
+    `split` has one list for each value of the setting `split`, empty text where a face tells none.
+    """
 
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
     emotions: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    split: list[str] = field(default_factory=list)
+    split: dict[str, list[str]] = field(default_factory=lambda: {"official": [], "folders": []})
     converted: int = 0
     faults: list[Fault] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -66,6 +72,10 @@ class _Faces:
     labels: NDArray[np.int8]
     names: NDArray[np.str_]
     split: NDArray[np.str_]
+
+    def count(self, classes: Sequence[str]) -> Counter[tuple[str, str]]:
+        """Count by split and class."""
+        return Counter((split, classes[label]) for split, label in zip(self.split.tolist(), self.labels, strict=True))
 
     def keep(self, chosen: NDArray[np.bool_]) -> _Faces:
         return _Faces(self.pixels[chosen], self.labels[chosen], self.names[chosen], self.split[chosen])
@@ -85,7 +95,7 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     collected = _collect(records, settings)
     _check_collected(collected, settings)
     arranged = _arrange(collected, settings)
-    faces = arranged.keep(~find_blank(arranged.pixels))
+    seen = faces = arranged.keep(~find_blank(arranged.pixels))
     groups = group_copies(faces.pixels)
     twin = mark_twins(groups, faces.split)
     found: dict[str, int | dict[str, int]] = {
@@ -96,6 +106,7 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     }
     if settings.twins == "drop_from_train":
         faces, twin = _drop_twins(faces, twin)
+    _check_filled((arranged, seen, faces), settings)
     datasets = _divide(faces, twin, tuple(settings.classes))
     summary = {"faces": {split: len(dataset) for split, dataset in datasets.items()}, **found}
     return Cleaned(datasets, collected.faults, dict(sorted(collected.left_out.items())), summary)
@@ -181,11 +192,11 @@ def _collect(records: Iterable[Record | Fault], settings: Preprocess) -> _Collec
         elif record.emotion not in settings.classes:
             collected.left_out[record.emotion] += 1
         else:
-            _add(collected, record, settings)
+            _add(collected, record)
     return collected
 
 
-def _add(collected: _Collected, record: Record, settings: Preprocess) -> None:
+def _add(collected: _Collected, record: Record) -> None:
     try:
         face, converted = _decode(record.content)
     except ImageError as error:
@@ -194,7 +205,8 @@ def _add(collected: _Collected, record: Record, settings: Preprocess) -> None:
     collected.pixels.append(face)
     collected.emotions.append(record.emotion)
     collected.names.append(record.name)
-    collected.split.append((record.official if settings.split == "official" else record.folder) or "")
+    collected.split["official"].append(record.official or "")
+    collected.split["folders"].append(record.folder or "")
     collected.converted += converted
 
 
@@ -206,49 +218,69 @@ def _decode(content: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool
 
 
 def _check_collected(collected: _Collected, settings: Preprocess) -> None:
-    if collected.faults and settings.on_bad_image == "fail":
-        raise DataError(f"{_describe_faults(collected.faults)}; replace them or use -S preprocess.on_bad_image=drop")
-    if not collected.names:
-        found = ", ".join(f"{name or 'no folder'} ({count})" for name, count in sorted(collected.left_out.items()))
-        received = found or "no picture that can be decoded"
-        raise DataError(
-            f"expected pictures in folders named {', '.join(settings.classes)} below train and test, "
-            f"received {received}; rename the folders or choose others with -S preprocess.classes"
-        )
-    homeless = [name for name, split in zip(collected.names, collected.split, strict=True) if not split]
+    if collected.faults and (settings.on_bad_image == "fail" or not collected.names):
+        for fault in collected.faults:
+            _log.warning("cannot use %s (%s): %s", fault.name, fault.reason, fault.message)
+        raise DataError(describe_faults(collected.faults))
+    present = set(collected.emotions)
+    missing = [name for name in settings.classes if name not in present]
+    if missing:
+        raise DataError(describe_missing(missing, collected.left_out))
+    splits = collected.split[settings.split]
+    homeless = [name for name, split in zip(collected.names, splits, strict=True) if not split]
     if homeless:
-        raise DataError(_describe_homeless(homeless, len(collected.names), settings.split))
-
-
-def _describe_faults(faults: Sequence[Fault]) -> str:
-    reasons = Counter(fault.reason for fault in faults)
-    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
-    first = "; ".join(f"{fault.name}: {fault.message}" for fault in faults[:SHOWN])
-    return f"expected pictures that can be decoded, received {len(faults)} that cannot ({counts}): {first}"
-
-
-def _describe_homeless(names: Sequence[str], total: int, split: str) -> str:
-    received = f"received {len(names)} of {total} without ({', '.join(names[:SHOWN])})"
-    if split == "official":
-        return (
-            f"expected the official split in file names such as Training_123.jpg, {received}; "
-            "use -S preprocess.split=folders"
-        )
-    return (
-        f"expected pictures below folders named train and test, {received}; "
-        "sort them or use -S preprocess.split=official"
-    )
+        # The other setting is advised only where it finds a place for every face.
+        other = _OTHER[settings.split]
+        raise DataError(describe_homeless(homeless, settings.split, other if all(collected.split[other]) else None))
 
 
 def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
     classes: list[str] = list(settings.classes)
     labels = np.array([classes.index(emotion) for emotion in collected.emotions], dtype=np.int8)
-    split = np.array(collected.split, dtype="<U10")
+    split = np.array(collected.split[settings.split], dtype="<U10")
     if settings.split == "folders":
         train = np.flatnonzero(split == "train")
         share = share_of_train(labels[train], classes, settings.validation_fraction, settings.seed)
         split[train[share]] = "validation"
     return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split)
+
+
+def _check_filled(steps: Sequence[_Faces], settings: Preprocess) -> None:
+    """Refuse a split without one of the classes, and say what emptied it.
+
+    Args:
+        steps: the faces arranged, those of them that are not blank, and those left when twins are dropped.
+        settings: of the stage.
+    """
+    counts = [step.count(settings.classes) for step in steps]
+    causes: dict[tuple[str, str], list[str]] = {}
+    for split in SPLITS:
+        for name in settings.classes:
+            if not counts[-1][split, name]:
+                causes.setdefault((split, _why_empty(split, name, counts, settings)), []).append(name)
+    if causes:
+        places = [f"{_name_place(split, names, settings.classes)} ({why})" for (split, why), names in causes.items()]
+        raise DataError(
+            f"expected faces of every class in train, validation and test, received none in {'; '.join(places)}; "
+            "add pictures, change that setting or leave classes out with -S preprocess.classes"
+        )
+
+
+def _name_place(split: str, names: Sequence[str], classes: Sequence[str]) -> str:
+    return split if len(names) == len(classes) else f"{split} of {', '.join(names)}"
+
+
+def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]], settings: Preprocess) -> str:
+    arranged, seen, _ = counts
+    if seen[split, name]:
+        return "preprocess.twins=drop_from_train dropped all"
+    if arranged[split, name]:
+        return "all are blank"
+    if settings.split == "official":
+        return f"preprocess.split=official looks for {_USAGES[split]} in file names or Usage"
+    if split == "train" and arranged["validation", name]:
+        return f"preprocess.validation_fraction={settings.validation_fraction} took all"
+    return f"preprocess.split=folders looks into the folder {'test' if split == 'test' else 'train'}"
 
 
 def _drop_twins(faces: _Faces, twin: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:
@@ -263,11 +295,4 @@ def _divide(faces: _Faces, twin: NDArray[np.bool_], classes: tuple[str, ...]) ->
         here = faces.split == split
         part = faces.keep(here)
         datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, twin[here])
-    counts = [(split, *count) for split, part in datasets.items() for count in part.counts().items()]
-    empty = [f"{split}/{name}" for split, name, count in counts if not count]
-    if empty:
-        raise DataError(
-            f"expected faces of every class in train, validation and test, received none in {', '.join(empty)}; "
-            "add pictures, leave the class out with -S preprocess.classes or choose another preprocess.split"
-        )
     return datasets

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -39,6 +40,10 @@ TABLES: Final = ("fer2013.csv", "icml_face_data.csv")
 
 COLUMNS: Final = ("emotion", "pixels", "Usage")
 
+SHOWN: Final = 3
+"""How many names an error line quotes."""
+
+_SORT: Final = "sort them into train/<class>/ and test/<class>/ and use -S preprocess.split=folders"
 _OFFICIAL_NAME: Final = re.compile(rf"({'|'.join(OFFICIAL_SPLITS)})_")
 _PICTURES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _DESKTOP_FILES: Final = {"desktop.ini", "thumbs.db"}
@@ -89,7 +94,8 @@ def read_records(members: Iterable[tuple[str, bytes]]) -> Iterator[Record | Faul
         members: name and content of each archive member.
 
     Raises:
-        DataError: no table among several is `fer2013.csv` or `icml_face_data.csv`, or the table lacks a column.
+        DataError: no table among several is `fer2013.csv` or `icml_face_data.csv`, or the table lacks a
+            column or has no row.
     """
     tables: dict[str, bytes] = {}
     pictures = False
@@ -104,6 +110,49 @@ def read_records(members: Iterable[tuple[str, bytes]]) -> Iterator[Record | Faul
     if tables and not pictures:
         name = _choose_table(tables)
         yield from _read_table(PurePosixPath(name).name, tables[name])
+
+
+def describe_faults(faults: Sequence[Fault]) -> str:
+    """Say how many faces cannot be used, by reason, and what is wrong with the first; all stand above, one a line."""
+    reasons = Counter(fault.reason for fault in faults)
+    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+    return (
+        f"expected pictures that can be decoded, received {len(faults)} that cannot ({counts}), all listed above, "
+        f"first {faults[0].name}: {faults[0].message}; replace them, or use -S preprocess.on_bad_image=drop "
+        "where others remain"
+    )
+
+
+def describe_missing(classes: Sequence[str], left_out: Mapping[str, int]) -> str:
+    """Say that an archive has no picture of some classes, which names it has instead and which are understood.
+
+    Args:
+        classes: those without a picture.
+        left_out: number of pictures by folder or class that is none of the chosen ones.
+    """
+    others = ", ".join(f"{name or 'no folder'} ({count})" for name, count in sorted(left_out.items()))
+    return (
+        "expected pictures of every class in folders named after it, below train and test, "
+        f"received none of {', '.join(classes)}{' but ' if others else ''}{others}; "
+        f"rename folders (understood: {', '.join(sorted(SPELLINGS))}) or choose classes with -S preprocess.classes"
+    )
+
+
+def describe_homeless(names: Sequence[str], split: str, other: str | None) -> str:
+    """Say that faces have no place in a split.
+
+    Args:
+        names: of those faces.
+        split: value of the setting `preprocess.split`.
+        other: another value of it that has a place for every face; None where there is none.
+    """
+    expected = {
+        "official": "the official split in file names such as Training_123.jpg",
+        "folders": f"pictures below folders named {', '.join(SPLIT_FOLDERS)}",
+    }
+    advice = f"use -S preprocess.split={other}" if other else _SORT
+    examples = ", ".join(names[:SHOWN])
+    return f"expected {expected[split]}, received others ({len(names)}, such as {examples}); {advice}"
 
 
 def _is_picture(path: PurePosixPath) -> bool:
@@ -141,9 +190,12 @@ def _read_table(name: str, content: bytes) -> Iterator[Record | Fault]:
     rows = csv.reader(text)
     try:
         columns = _find_columns(name, next(rows, []))
-        for row in rows:
-            if row:
-                yield _read_row(f"{name}:{rows.line_num}", row, columns)
+        empty = True
+        for row in filter(None, rows):
+            empty = False
+            yield _read_row(f"{name}:{rows.line_num}", row, columns)
+        if empty:
+            raise DataError(f"{name}: expected rows below the header, received none; fetch or export the table again")
     except csv.Error as error:
         place = f"{name}, line {rows.line_num}"
         raise DataError(f"{place}: expected comma-separated values, received {error}; mend the line") from error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from small_archives import Members, encode, noise, pictures, row, rows, table
+from small_archives import Members, encode, noise, pictures, row, rows, seed_of, table
 
 from emotion.archives import members
 from emotion.cleaning import Cleaned, clean, count_conflicts, find_blank, group_copies, mark_twins, share_of_train
@@ -210,12 +210,13 @@ BAD = [
 ]
 
 
-def test_every_bad_picture_is_counted_in_one_error() -> None:
+def test_every_bad_picture_is_counted_in_one_error_and_listed_before_it(caplog: pytest.LogCaptureFixture) -> None:
     text = fails([*pictures(2), *BAD])
-    assert "received 11 that cannot (not_an_image 10, truncated 1)" in text
+    assert "received 11 that cannot (not_an_image 10, truncated 1), all listed above, first train/sad/Tra" in text
     assert "train/sad/Training_bad1.jpg: expected a whole picture" in text
-    assert text.count("Training_empty") == 3
-    assert text.endswith("replace them or use -S preprocess.on_bad_image=drop")
+    assert "replace them, or use -S preprocess.on_bad_image=drop" in text
+    assert [line.split(" (")[0] for line in caplog.messages] == [f"cannot use {name}" for name, _ in BAD]
+    assert "Training_bad2.jpg (not_an_image): expected a picture that Pillow can decode" in caplog.messages[1]
 
 
 def test_bad_pictures_are_dropped_and_listed_on_request() -> None:
@@ -225,68 +226,109 @@ def test_bad_pictures_are_dropped_and_listed_on_request() -> None:
     assert [fault.name for fault in result.faults] == [name for name, _ in BAD]
 
 
-def test_bad_rows_of_a_table_are_named_by_line() -> None:
+def test_bad_rows_of_a_table_are_named_by_line(caplog: pytest.LogCaptureFixture) -> None:
     lines = [*rows(2), row(9), ["3", "1 2 3", "Training"]]
     text = fails([("fer2013.csv", table(lines))])
     assert "(short_row 1, wrong_emotion 1)" in text
     assert "fer2013.csv:44: expected emotion 0 to 6, received '9'" in text
-    assert "fer2013.csv:45: expected 2304 pixels, received 3" in text
+    assert "fer2013.csv:45 (short_row): expected 2304 pixels, received 3" in caplog.text
 
 
 def test_official_split_without_official_names_names_the_other_setting() -> None:
     archive = [(name.replace("_", "-"), content) for name, content in pictures(1)]
     text = fails(archive)
-    assert "received 21 of 21 without (train/angry/Training-0.png, " in text
+    assert "received others (21, such as train/angry/Training-0.png, " in text
     assert text.endswith("use -S preprocess.split=folders")
 
 
 def test_one_name_without_a_split_is_an_error_too() -> None:
     archive = [*pictures(1), ("train/sad/me.png", encode(noise(1)))]
-    assert "received 1 of 22 without (train/sad/me.png)" in fails(archive)
+    assert "received others (1, such as train/sad/me.png)" in fails(archive)
 
 
 def test_folders_without_train_and_test_name_the_other_setting() -> None:
     archive = [(name.partition("/")[2], content) for name, content in pictures(1)]
     text = fails(archive, split="folders")
-    assert "received 21 of 21 without" in text
-    assert text.endswith("use -S preprocess.split=official")
+    assert "folders named train, training, test, testing, received others (21, such as angry/Training_0.png" in text
+    assert text.endswith("; use -S preprocess.split=official")
+
+
+@pytest.mark.parametrize("split", ["official", "folders"])
+def test_faces_without_any_split_are_sent_to_folders_and_not_from_one_setting_to_the_other(split: str) -> None:
+    archive = [(name.partition("/")[2].replace("_", "-"), content) for name, content in pictures(1)]
+    text = fails(archive, split=split)
+    assert text.endswith("sort them into train/<class>/ and test/<class>/ and use -S preprocess.split=folders")
 
 
 @pytest.mark.parametrize(
     ("archive", "found"),
     [
-        ([("cats/1.jpg", b""), ("cats/2.jpg", b""), ("dogs/1.jpg", b"")], "received cats (2), dogs (1);"),
-        ([("1.jpg", b"")], "received no folder (1);"),
-        ([("README", b"")], "received no picture that can be decoded;"),
-        (pictures(1, ["sad"]), "received sad (3);"),
+        (
+            [("cats/1.jpg", b""), ("cats/2.jpg", b""), ("dogs/1.jpg", b"")],
+            "received none of angry, happy but cats (2), dogs (1);",
+        ),
+        ([("1.jpg", b"")], "received none of angry, happy but no folder (1);"),
+        ([("README", b"")], "received none of angry, happy;"),
+        (pictures(1, ["sad"]), "received none of angry, happy but sad (3);"),
+        ([*pictures(1, ["angry"]), ("train/joy/1.png", b"")], "received none of happy but joy (1);"),
     ],
 )
-def test_no_known_class_lists_what_was_found(archive: Members, found: str) -> None:
+def test_missing_class_lists_the_folders_found_and_the_names_understood(archive: Members, found: str) -> None:
     text = fails(archive, classes=["angry", "happy"])
-    assert text.startswith("expected pictures in folders named angry, happy")
     assert found in text
+    assert "rename folders (understood: anger, angry, disgust, " in text
 
 
 def test_nothing_left_after_dropping_is_an_error() -> None:
-    assert "no picture that can be decoded" in fails(BAD, on_bad_image="drop")
+    assert "received 11 that cannot (not_an_image 10, truncated 1)" in fails(BAD, on_bad_image="drop")
 
 
 @pytest.mark.parametrize(
     ("left_out", "empty"),
     [
-        ("/disgust/", "received none in train/disgust, validation/disgust, test/disgust;"),
-        ("test/sad/PublicTest", "received none in validation/sad;"),
-        ("PublicTest", "received none in validation/angry, validation/disgust"),
-        ("test/", "received none in validation/angry"),
+        (
+            "test/sad/PublicTest",
+            "none in validation of sad (preprocess.split=official looks for PublicTest in file nam",
+        ),
+        ("PublicTest", "received none in validation (preprocess.split=official looks for PublicTest in file names"),
+        (
+            "test/",
+            "Usage); test (preprocess.split=official looks for PrivateTest in file names or Usage); add pictures",
+        ),
     ],
 )
-def test_empty_class_is_named_with_its_split(left_out: str, empty: str) -> None:
+def test_empty_class_is_named_with_its_split_and_the_setting(left_out: str, empty: str) -> None:
     assert empty in fails([(name, content) for name, content in pictures(2) if left_out not in name])
+
+
+@pytest.mark.parametrize(
+    ("archive", "changes", "empty"),
+    [
+        (pictures(1), {}, "received none in train (preprocess.validation_fraction=0.25 took all);"),
+        (
+            [(name, content) for name, content in pictures(2) if "test/sad" not in name],
+            {},
+            "received none in test of sad (preprocess.split=folders looks into the folder test);",
+        ),
+        (
+            [(name, content) for name, content in pictures(2) if "train/" not in name],
+            {},
+            "received none in train (preprocess.split=folders looks into the folder train); validation (pre",
+        ),
+        (
+            [(name, encode(noise(seed_of(name.split("/")[1], name[-5])))) for name, _ in pictures(2)],
+            {"split": "official", "twins": "drop_from_train"},
+            "received none in train (preprocess.twins=drop_from_train dropped all);",
+        ),
+    ],
+)
+def test_setting_that_empties_a_split_is_named(archive: Members, changes: dict[str, Any], empty: str) -> None:
+    assert empty in fails(archive, **{"split": "folders", **changes})
 
 
 def test_class_of_blank_faces_alone_is_empty() -> None:
     archive = [*pictures(2, NAMES[1:]), ("train/angry/Training_1.png", encode(Image.new("L", (48, 48), 7)))]
-    assert "train/angry" in fails(archive)
+    assert "received none in train of angry (all are blank); validation of angry (preprocess.split" in fails(archive)
 
 
 @pytest.fixture(scope="module")

@@ -147,6 +147,7 @@ def test_bad_row_is_a_fault_with_its_line(change: Callable[[list[str]], list[str
         (b"emotion,pixels\n3,1 2 3\n", "line 1: .* received emotion, pixels; add Usage"),
         (b"a,b\n", "line 1: .* received a, b; add emotion and pixels and Usage"),
         (b"", "line 1: .* received nothing; add emotion"),
+        (b"emotion,pixels,Usage\n\n", r"fer2013\.csv: expected rows below the header, received none"),
         (b'emotion,pixels,Usage\n3,"' + b"1 " * 100_000, "line 2: expected comma-separated values"),
     ],
 )

@@ -113,9 +113,10 @@ def changed(number: int, value: str) -> Members:
     [
         ([*pictures(2), ("train/sad/Training_x.jpg", encode(noise(1), "JPEG")[:-500])], "(truncated 1)"),
         ([*pictures(2), ("train/sad/Training_x.jpg", b"a text\n")], "(not_an_image 1)"),
-        (pictures(2, NAMES[1:]), "received none in train/angry, validation/angry, test/angry"),
-        ([("cats/1.jpg", b""), ("dogs/1.jpg", b"")], "received cats (1), dogs (1)"),
+        (pictures(2, NAMES[1:]), "received none of angry; rename folders"),
+        ([("cats/1.jpg", b""), ("dogs/1.jpg", b"")], "sad, surprise but cats (1), dogs (1)"),
         ([("fer2013.csv", b"emotion,pixels\n")], "add Usage"),
+        ([("fer2013.csv", b"emotion,pixels,Usage\n")], "fer2013.csv: expected rows below the header, received none"),
         (changed(1, "1 2 3"), "fer2013.csv:44: expected 2304 pixels, received 3"),
         (changed(1, "x " + row()[1].partition(" ")[2]), "fer2013.csv:44: expected pixels from 0 to 255, received 'x'"),
         (
@@ -151,13 +152,15 @@ def test_missing_archive_ends_in_one_line(tmp_path: Path) -> None:
     assert "data/raw/faces.zip" in failure(tmp_path)
 
 
-def test_command_ends_with_exit_code_and_line(tmp_path: Path) -> None:
-    prepare(tmp_path, [*pictures(2), ("train/sad/Training_x.jpg", b"text")])
+def test_command_lists_every_bad_picture_and_ends_with_exit_code_and_line(tmp_path: Path) -> None:
+    bad = [(f"train/sad/Training_x{number}.jpg", b"text") for number in range(9)]
+    prepare(tmp_path, [*pictures(2), *bad])
     result = run(tmp_path)
     assert result.returncode == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("preprocess: expected pictures that can be decoded, received 1 that cannot")
-    assert result.stderr.count("\n") == 1
+    *listed, line = result.stderr.splitlines()
+    assert [text.split(" (")[0] for text in listed] == [f"cannot use {name}" for name, _ in bad]
+    assert line.startswith("preprocess: expected pictures that can be decoded, received 9 that cannot")
 
 
 def test_stage_does_without_the_heavy_packages() -> None:
