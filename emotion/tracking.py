@@ -18,8 +18,8 @@ from emotion.results import Box, Face, judge
 MIN_OVERLAP: Final = 0.2
 """Least intersection over union of a face with where its track was expected, 0-1."""
 
-PATIENCE: Final = 0.5
-"""Seconds for which a track outlives its face: one missed detection starts no new track."""
+PATIENCE: Final = 1.0
+"""Seconds for which a track outlives its face: missed detections and a face that passes in front start no new track."""
 
 MOTION: Final = 0.2
 """Time constant of a track's speed in seconds: shorter follows the detector's jitter, longer overshoots at turns."""

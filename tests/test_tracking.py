@@ -132,12 +132,12 @@ def test_face_missed_for_a_few_frames_keeps_its_track_and_its_past() -> None:
     assert again.face.probabilities["happy"] > 0.3
 
 
-def test_face_that_was_gone_for_a_second_begins_anew() -> None:
+def test_face_that_was_gone_for_two_seconds_begins_anew() -> None:
     to = tracker()
     show(to, HAPPY, 0.0)
-    for time in times(0, 1, 10):
+    for time in times(0, 2, 10):
         to.update([], rows(), time)
-    again = show(to, SAD, 1.1)
+    again = show(to, SAD, 2.1)
     assert again.track == 2
     assert again.face.probabilities["happy"] == pytest.approx(0.1)
 
@@ -170,8 +170,8 @@ def test_two_faces_that_pass_each_other_keep_their_tracks(rate: int) -> None:
 
 def test_two_faces_found_as_one_while_they_pass_keep_their_tracks() -> None:
     def paths(time: float) -> list[Box]:
-        both = [at(200 * time), at(800 - 200 * time, 120)]
-        return both[:1] if abs(both[0].left - both[1].left) < 40 else both
+        both = [at(100 * time), at(400 - 100 * time, 120)]
+        return both[:1] if abs(both[0].left - both[1].left) < 80 else both
 
     numbers = walk(paths, 4, 30)
     assert [1] in numbers
