@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -31,6 +33,9 @@ _ADVICE: Final = {
     403: "log in to Kaggle, accept the dataset's terms on its page and set KAGGLE_API_TOKEN",
     404: "check owner, name and version of download.dataset",
 }
+
+_CONNECTION: Final = re.compile(r"^HTTPS?Connection\(.*?\): ")
+"""How urllib3 begins an error."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +64,7 @@ def download_verified(dataset: str, sha256: str, folder: Path, attempts: int, wa
         received = _content_of(archive)
         if received == sha256:
             return archive
-        _log.warning("%s from Kaggle is not the archive expected (%s); deleted", dataset, received)
+        _log.warning("Kaggle: expected the archive of %s, received %s; deleted", dataset, received)
         shutil.rmtree(folder)
     raise DownloadError(
         f"expected {dataset} from Kaggle with content sha256 {sha256}, received twice {received}; "
@@ -87,7 +92,9 @@ def download(dataset: str, folder: Path, attempts: int, wait: Wait = time.sleep)
     """
     client = _client(folder)
     for attempt in range(1, attempts + 1):
-        fault = _fault_of_one_attempt(client, dataset, folder)
+        # The client tells the dataset's address and more at every attempt: once is enough.
+        with redirect_stdout(sys.stdout if attempt == 1 else io.StringIO()):
+            fault = _fault_of_one_attempt(client, dataset, folder)
         if fault is None:
             break
         if attempt == attempts:
@@ -132,14 +139,21 @@ def _passing_fault(dataset: str, status: int, text: str) -> str:
 def _innermost(error: BaseException) -> str:
     # requests wraps urllib3's errors, which wrap others: only the last one says something to a reader.
     wrapped = [cause for cause in (getattr(error, "reason", None), *error.args) if isinstance(cause, Exception)]
-    return _innermost(wrapped[0]) if wrapped else one_line(error)
+    return _innermost(wrapped[0]) if wrapped else _CONNECTION.sub("", one_line(error))
 
 
 def _content_of(archive: Path) -> str:
     try:
         return content_hash(archive)
     except DataError as error:
-        return one_line(error)
+        if _is_web_page(archive):
+            return "a web page (does this network ask for a login?)"
+        return f"no whole archive ({one_line(error.__cause__ or error).removeprefix(f'{archive}: ')})"
+
+
+def _is_web_page(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(100).lstrip().startswith(b"<")
 
 
 def _client(scratch: Path) -> Any:

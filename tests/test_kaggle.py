@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from kaggle_server import Kaggle, cut_after, disconnect, page, send_instead, serving, status
@@ -103,6 +104,14 @@ def test_a_busy_kaggle_is_tried_again_after_growing_pauses(server: Kaggle, folde
     assert path.read_bytes() == server.archive
 
 
+def test_the_client_speaks_once_and_not_at_each_attempt(
+    server: Kaggle, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answer(api=[status(503, "Busy")] * 3)
+    kaggle.download(DATASET, folder, attempts=4, wait=lambda _: None)
+    assert capsys.readouterr().out.count("Dataset URL") == 1
+
+
 def test_a_hung_up_connection_is_tried_again(server: Kaggle, folder: Path) -> None:
     server.answer(api=[disconnect], file=[disconnect])
     waits: list[float] = []
@@ -126,11 +135,11 @@ def test_an_unreachable_kaggle_names_the_other_sources(folder: Path, monkeypatch
     with serving(b"") as gone:
         pass
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{gone.port}")
-    with pytest.raises(DownloadError, match=r"received no connection .*refused") as caught:
+    with pytest.raises(DownloadError, match=r"received no connection \(Failed to establish .*refused\)") as caught:
         kaggle.download(DATASET, folder, attempts=1)
     assert "-S download.source=sample" in str(caught.value)
     assert "data/incoming/" in str(caught.value)
-    assert "object at 0x" not in str(caught.value)
+    assert "Connection(" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -209,11 +218,36 @@ def test_a_wrong_archive_twice_is_an_error_and_is_deleted(server: Kaggle, folder
     assert not folder.exists()
 
 
-def test_html_instead_of_a_zip_is_an_error_and_is_deleted(server: Kaggle, folder: Path, hash_of_archive: str) -> None:
-    server.answer(api=repeat(page(b"<html>Please log in to this network</html>")))
-    with pytest.raises(DownloadError, match=r"received twice .*damaged"):
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [
+        (
+            b"<html>Please log in to this network</html>",
+            r"received twice a web page \(does this network ask for a login\?\);",
+        ),
+        (b"\n <!DOCTYPE html>", "received twice a web page"),
+        (b"not a zip", r"received twice no whole archive \(File is not a zip file\);"),
+    ],
+)
+def test_something_else_than_a_zip_is_an_error_and_is_deleted(
+    server: Kaggle, folder: Path, hash_of_archive: str, content: bytes, received: str
+) -> None:
+    server.answer(api=repeat(page(content)))
+    with pytest.raises(DownloadError, match=received) as caught:
         kaggle.download_verified(DATASET, hash_of_archive, folder, attempts=1)
     assert not folder.exists()
+    assert str(folder) not in str(caught.value)
+
+
+def test_an_unsafe_zip_is_an_error_without_the_name_of_the_deleted_file(
+    server: Kaggle, folder: Path, tmp_path: Path
+) -> None:
+    with ZipFile(tmp_path / "unsafe.zip", "w") as archive:
+        archive.writestr("../a.jpg", b"")
+    server.answer(file=repeat(send_instead((tmp_path / "unsafe.zip").read_bytes())))
+    with pytest.raises(DownloadError, match=r"received twice no whole archive \(expected members inside") as caught:
+        kaggle.download_verified(DATASET, "0" * 64, folder, attempts=1)
+    assert str(folder) not in str(caught.value)
 
 
 def test_a_whole_archive_of_an_ended_run_is_not_fetched_again(
