@@ -39,14 +39,14 @@ def fetch(settings: Download) -> None:
     if settings.source == "sample":
         sample = settings.sample
         counts = {"train": sample.train, "validation": sample.validation, "test": sample.test}
-        _write(settings.source, "sample faces", draw_members(counts, sample.seed))
+        _write(settings, "sample faces", draw_members(counts, sample.seed))
     elif settings.source == "incoming":
         path = the_one_in(INCOMING)
-        _write(settings.source, path.name, archives.members(path))
+        _write(settings, path.name, archives.members(path))
     else:
         folder = SCRATCH / settings.dataset
         path = kaggle.download_verified(settings.dataset, settings.sha256, folder, settings.attempts)
-        _write(settings.source, title_of(settings.dataset), archives.members(path))
+        _write(settings, title_of(settings.dataset), archives.members(path))
         shutil.rmtree(SCRATCH)
 
 
@@ -76,6 +76,8 @@ def title_of(dataset: str) -> str:
     return f"{title} ({name}, version {version})" if title else f"{name}, version {version}"
 
 
-def _write(source: str, title: str, members: Iterable[tuple[str, bytes]]) -> None:
+def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> None:
     contents = archives.write_canonical(members, RAW / "faces.zip")
-    write_json(RAW / "source.json", {"source": source, "dataset": title, **contents._asdict()})
+    # The pinned dataset is itself whatever way it came and whatever its file is called.
+    dataset = title_of(settings.dataset) if contents.sha256 == settings.sha256 else title
+    write_json(RAW / "source.json", {"source": settings.source, "dataset": dataset, **contents._asdict()})

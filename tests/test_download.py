@@ -110,6 +110,18 @@ def test_incoming_takes_the_one_archive(workspace: Path, put: Callable[[Path], N
     assert source()["members"] == len(FACES)
 
 
+@pytest.mark.parametrize("put", [put_zip, put_tar, put_folder])
+def test_incoming_of_the_pinned_content_has_the_title_of_the_pinned_dataset(
+    workspace: Path, put: Callable[[Path], None]
+) -> None:
+    put(workspace / "data/incoming")
+    pinned = archives.content_hash(sources.the_one_in(workspace / "data/incoming"))
+    choose(source="incoming", sha256=pinned)
+    download()
+    title = "FER-2013 (msambare/fer2013, version 1)"
+    assert source() == {"source": "incoming", "dataset": title, "sha256": pinned, "members": len(FACES)}
+
+
 def test_incoming_takes_a_csv_as_a_member(workspace: Path) -> None:
     choose(source="incoming")
     (workspace / "data/incoming/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n")

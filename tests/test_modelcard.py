@@ -71,6 +71,26 @@ def test_drawn_faces_are_called_drawn_and_not_fer2013(facts: Facts) -> None:
     assert "faces drawn by a program" not in modelcard.write(facts)
 
 
+@pytest.mark.parametrize(
+    ("source", "title", "known"),
+    [
+        ("kaggle", "FER-2013 (msambare/fer2013, version 1)", True),
+        ("kaggle", "someone/FER-2013, version 1", False),
+        ("kaggle", "FER-2013/faces, version 1", False),
+        ("incoming", "FER-2013 (msambare/fer2013, version 1)", True),
+        ("incoming", "FER-2013-mine.zip", False),
+        ("incoming", "FER-2013 (1).zip", False),
+        ("incoming", "FER-2013 (mine, version 1)", False),
+    ],
+)
+def test_fer2013_is_known_by_its_content_and_not_by_the_name_of_a_file(
+    facts: Facts, source: str, title: str, known: bool
+) -> None:
+    card = modelcard.write(replace(facts, source={**facts.source, "source": source, "dataset": title}))
+    assert ("FER+" in card) is known
+    assert ("PublicTest" in card) is known
+
+
 def test_tables_are_whole(facts: Facts) -> None:
     for block in modelcard.write(facts).split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("|")]
