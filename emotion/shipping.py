@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +75,8 @@ def restore(root: Path = Path()) -> list[Path]:
     cache = Path(_dvc(root, "cache", "dir").strip())
     for content in contents.values():
         _add_to_cache(content, cache)
-    # DVC itself puts them into place: it links as configured and spares files that it has not saved.
+    _check_saved([output for output in contents if (root / output).exists()], root, cache)
+    # DVC itself puts them into place: it links as configured.
     _dvc(root, "checkout", *map(str, contents))
     return list(contents)
 
@@ -133,11 +134,25 @@ def _check_recorded(contents: Mapping[Path, bytes], stages: Mapping[str, Any], h
 
 def _add_to_cache(content: bytes, cache: Path) -> None:
     """Store a file as DVC 3 does: named by its MD5, read-only."""
-    name = md5_of(content)
-    path = cache / "files" / "md5" / name[:2] / name[2:]
+    path = _place_in(cache, content)
     if not path.exists():
         write_bytes(path, content)
         path.chmod(0o444)
+
+
+def _place_in(cache: Path, content: bytes) -> Path:
+    name = md5_of(content)
+    return cache / "files" / "md5" / name[:2] / name[2:]
+
+
+def _check_saved(outputs: Iterable[Path], root: Path, cache: Path) -> None:
+    """Refuse to replace the only copy of a file; DVC would refuse too, and advise an option that we do not have."""
+    unsaved = [str(output) for output in outputs if not _place_in(cache, _read(root / output)).exists()]
+    if unsaved:
+        raise ModelError(
+            f"expected no file in models/ that DVC has not saved, received {', '.join(unsaved)}; "
+            "move it elsewhere to keep it or delete it, then run it again"
+        )
 
 
 def _dvc(root: Path, *arguments: str) -> str:

@@ -185,9 +185,25 @@ def test_restore_on_a_fresh_clone_puts_the_files_into_models_and_the_cache(clone
 
 def test_restore_spares_a_network_that_dvc_has_not_saved(clone: Path) -> None:
     (clone / CACHED[0]).write_text("hours of work")
-    with pytest.raises(ModelError, match=r"expected dvc checkout to succeed, received: .*models/emotion\.onnx"):
+    with pytest.raises(ModelError) as caught:
         restore(clone)
+    assert str(caught.value) == (
+        "expected no file in models/ that DVC has not saved, received models/emotion.onnx; "
+        "move it elsewhere to keep it or delete it, then run it again"
+    )
     assert (clone / CACHED[0]).read_text() == "hours of work"
+    (clone / CACHED[0]).unlink()
+    assert restore(clone) == list(CACHED)
+
+
+def test_restore_replaces_another_network_that_dvc_has_saved(clone: Path, published: Path) -> None:
+    restore(clone)
+    (clone / "raw.txt").write_text("other faces")
+    dvc(clone, "repro", "train")
+    run(clone, "git", "checkout", "dvc.lock", "raw.txt")
+    assert (clone / CACHED[1]).read_bytes() != (published / CACHED[1]).read_bytes()
+    restore(clone)
+    assert (clone / CACHED[1]).read_bytes() == (published / CACHED[1]).read_bytes()
 
 
 @pytest.mark.slow
