@@ -21,7 +21,7 @@ FLOORS = [
     {"facts": {"dataset", "errors", "files", "images", "labels", "metadata", "params"}},
     {
         "data": {"archives", "cleaning", "kaggle", "layouts", "sources", "synthetic"},
-        "judging": {"comparison", "figures", "metrics", "modelcard"},
+        "judging": {"comparison", "figures", "intervals", "metrics", "modelcard"},
         "learning": {
             "architectures",
             "augmentation",
