@@ -99,7 +99,7 @@ def draw_pictures(root: Path, settings: Plot) -> None:
             pictures[f"classes_{split}"] = class_scores(read_csv(details / f"{split}_classes.csv"), split, run)
             pictures[f"reliability_{split}"] = reliability(read_csv(details / f"{split}_reliability.csv"), split, run)
         for name, picture in pictures.items():
-            _save(picture, root / f"plots/pictures/{name}.png", settings.dpi)
+            save(picture, root / f"plots/pictures/{name}.png", settings.dpi)
 
 
 def draw_grids(root: Path, pixels: NDArray[np.uint8], names: Sequence[str], settings: Plot) -> None:
@@ -124,7 +124,7 @@ def draw_grids(root: Path, pixels: NDArray[np.uint8], names: Sequence[str], sett
             ("mistakes", "Most confident mistakes", choose_mistakes),
         ):
             figure = face_grid(pixels, rows, choose(rows, settings.sample_faces), title, run)
-            _save(figure, root / f"plots/faces/{name}.png", settings.dpi)
+            save(figure, root / f"plots/faces/{name}.png", settings.dpi)
 
 
 def confusion_matrix(rows: list[Row], split: str, run: Run, colormap: str) -> Figure:
@@ -140,7 +140,7 @@ def confusion_matrix(rows: list[Row], split: str, run: Run, colormap: str) -> Fi
     _heatmap(right, shares, ["" if np.isnan(share) else f"{share:.0%}" for share in shares.flat], classes, colormap)
     left.set_title("Faces")
     right.set_title("Share of the actual class")
-    return _titled(figure, f"Confusion matrix, {split} split", run.caption(split))
+    return titled(figure, f"Confusion matrix, {split} split", run.caption(split))
 
 
 def training_curves(rows: list[Row], run: Run) -> Figure:
@@ -160,7 +160,7 @@ def training_curves(rows: list[Row], run: Run) -> Figure:
         axes.grid(visible=True)
         axes.legend()
     figure.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    return _titled(figure, "Training", run.caption("validation"))
+    return titled(figure, "Training", run.caption("validation"))
 
 
 def class_scores(rows: list[Row], split: str, run: Run) -> Figure:
@@ -177,7 +177,7 @@ def class_scores(rows: list[Row], split: str, run: Run) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(visible=True, axis="y")
     figure.legend(loc="outside lower center", ncols=3)
-    return _titled(figure, f"Precision, recall and F1 of each class, {split} split", run.caption(split))
+    return titled(figure, f"Precision, recall and F1 of each class, {split} split", run.caption(split))
 
 
 def class_distribution(rows: list[Row], run: Run) -> Figure:
@@ -194,7 +194,7 @@ def class_distribution(rows: list[Row], run: Run) -> Figure:
         axes.margins(x=0.2)
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     figure.axes[0].invert_yaxis()
-    return _titled(figure, "Faces of each class", run.caption("test"))
+    return titled(figure, "Faces of each class", run.caption("test"))
 
 
 def reliability(rows: list[Row], split: str, run: Run) -> Figure:
@@ -215,7 +215,7 @@ def reliability(rows: list[Row], split: str, run: Run) -> Figure:
     lower.bar(centres, [int(row["faces"]) for row in filled], width, color=GREY)
     lower.set(xlabel="confidence (probability of the predicted class)", ylabel="faces")
     error = f"expected calibration error {run.headlines[split]['calibration_error']:.2%}"
-    return _titled(figure, f"Reliability, {split} split", f"{run.caption(split)} · {error}")
+    return titled(figure, f"Reliability, {split} split", f"{run.caption(split)} · {error}")
 
 
 def face_grid(pixels: NDArray[np.uint8], rows: list[Row], chosen: Sequence[int], title: str, run: Run) -> Figure:
@@ -229,7 +229,7 @@ def face_grid(pixels: NDArray[np.uint8], rows: list[Row], chosen: Sequence[int],
         _draw_face(axes, pixels[index], rows[index])
     if not chosen:
         grid[0].text(0.5, 0.5, "none", ha="center", va="center")
-    return _titled(figure, f"{title}, validation split", f"{run.caption('validation')}\n{GRID_LEGEND}")
+    return titled(figure, f"{title}, validation split", f"{run.caption('validation')}\n{GRID_LEGEND}")
 
 
 def choose_samples(rows: list[Row], count: int) -> list[int]:
@@ -282,7 +282,7 @@ def _luminance(colour: tuple[float, float, float, float]) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _titled(figure: Figure, title: str, caption: str) -> Figure:
+def titled(figure: Figure, title: str, caption: str) -> Figure:
     """Write a title and a caption of any number of lines above the axes, in room kept free for them."""
     height = figure.get_figheight()  # inches
     room = 0.5 + 0.19 * len(caption.splitlines())
@@ -292,7 +292,8 @@ def _titled(figure: Figure, title: str, caption: str) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path, dpi: int) -> None:
+def save(figure: Figure, path: Path, dpi: int) -> None:
+    """Write a figure as PNG; equal figures give equal bytes."""
     with replacing(path) as temporary:
         # The name and version of the software are all that would differ between two machines.
         figure.savefig(temporary, dpi=dpi, metadata={"Software": None})
