@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from emotion.errors import EmotionError
 from emotion.images import to_grey
-from emotion.results import Box, Picture
+from emotion.results import Box, Face, Picture
 from emotion.tracking import Tracked, Tracker
 
 CODECS: Final = {".avi": "MJPG", ".mp4": "mp4v"}
@@ -40,6 +40,9 @@ PATIENCE: Final = 10_000
 
 TOLERANCE: Final = 0.02
 """Share of its announced frames that a whole file may lack: some containers only estimate their number."""
+
+LINGERING: Final = 0.2
+"""Seconds for which a face that was not found again is still drawn."""
 
 
 class VideoError(EmotionError):
@@ -246,6 +249,20 @@ def watch(
         grey = to_grey(frame.pixels)
         boxes = find(grey)
         yield Seen(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time)))
+
+
+class Lingering:
+    """The faces to draw: those of the frame, and those missed for a moment, whose boxes would blink otherwise."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[float, Face]] = {}
+
+    def faces(self, seen: Seen) -> list[Face]:
+        """Return the faces to draw into the next frame; rows and counts go by `Seen.faces` alone."""
+        now = seen.frame.time
+        last = {number: kept for number, kept in self._last.items() if now - kept[0] <= LINGERING}
+        self._last = last | {tracked.track: (now, tracked.face) for tracked in seen.faces}
+        return [face for _, face in self._last.values()]
 
 
 class Film:

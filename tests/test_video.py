@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+import re
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,8 +16,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from skimage.data import astronaut
+from small_models import write_model
 
 from emotion import video
+from emotion.detection import detector
+from emotion.files import read_csv
 from emotion.results import Box
 from emotion.tracking import Tracker
 from emotion.video import Frame, Source, VideoError
@@ -223,6 +231,17 @@ def test_rows_are_one_a_face_and_one_for_a_frame_without() -> None:
     assert list(empty) == list(rows[0])
 
 
+def test_face_that_is_missed_for_a_moment_is_still_drawn() -> None:
+    tracker, lingering = Tracker(CLASSES, 0.5), video.Lingering()
+
+    def draw(boxes: list[Box], time: float) -> int:
+        faces = tracker.update(boxes, np.array([[0.9, 0.1]] * len(boxes)).reshape(-1, 2), time)
+        return len(lingering.faces(video.Seen(Frame(0, time, RED), tuple(faces))))
+
+    shown = [draw(boxes, time) for time, boxes in [(0.0, [BOX]), (0.1, []), (0.2, [BOX]), (0.3, []), (0.5, [])]]
+    assert shown == [1, 1, 1, 1, 0]
+
+
 @pytest.mark.parametrize("suffix", [".avi", ".mp4"])
 def test_film_holds_every_picture_of_a_file_in_its_colours(tmp_path: Path, suffix: str) -> None:
     _, source = file_of(1)
@@ -322,3 +341,150 @@ def test_source_is_never_overwritten(tmp_path: Path) -> None:
         video.refuse_source(str(clip), tmp_path / "link.avi")
     video.refuse_source(str(clip), tmp_path / "other.avi")
     video.refuse_source("0", clip)
+
+
+def portrait() -> NDArray[np.uint8]:
+    """Cut the astronaut's head out, 195x195."""
+    return np.asarray(astronaut()[20:215, 125:320], np.uint8)  # type: ignore[no-untyped-call]
+
+
+def scene(*heads: tuple[NDArray[np.uint8], int, int, int]) -> NDArray[np.uint8]:
+    """Lay heads on a plain wall of 480x240: picture, left, top and edge in pixels."""
+    wall = np.full((240, 480, 3), 90, np.uint8)
+    for head, left, top, edge in heads:
+        wall[top : top + edge, left : left + edge] = cv2.resize(head, (edge, edge))
+    return wall
+
+
+def moving_head(frames: int) -> list[NDArray[np.uint8]]:
+    return [scene((portrait(), 30 + 3 * index, 10, 130 + index)) for index in range(frames)]
+
+
+def watch_clip(path: Path) -> list[video.Seen]:
+    def classify(_: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
+        return np.tile(np.array([[0.8, 0.2]], np.float32), (len(boxes), 1))
+
+    with video.open_source(str(path)) as source:
+        return list(video.watch(source, detector("haar").find, classify, Tracker(CLASSES, 0.5)))
+
+
+def from_left_to_right(seen: video.Seen) -> list[int]:
+    places = {tracked.track: tracked.face.box for tracked in seen.faces}
+    return sorted(places, key=lambda track: getattr(places[track], "left", 0))
+
+
+def test_moving_and_growing_face_is_followed(tmp_path: Path) -> None:
+    seen = watch_clip(write_clip(tmp_path / "clip.mp4", moving_head(60)))
+    found = [from_left_to_right(one) for one in seen]
+    assert found.count([1]) > 50
+    assert found.count([1]) + found.count([]) == 60
+    first, last = (seen[index].faces[0].face.box for index in (0, -1))
+    assert first is not None
+    assert last is not None
+    assert last.left - first.left == pytest.approx(180, abs=40)
+    assert last.width > 1.2 * first.width
+
+
+def test_face_that_passes_behind_another_keeps_its_track(tmp_path: Path) -> None:
+    head, other = portrait(), portrait()[:, ::-1]
+    pictures = [scene((other, 330 - 4 * index, 20, 130), (head, 4 * index, 40, 150)) for index in range(80)]
+    seen = watch_clip(write_clip(tmp_path / "clip.mp4", pictures))
+    orders = [from_left_to_right(one) for one in seen]
+    assert orders[0] == [1, 2]
+    assert [1] in orders
+    assert orders[-1] == [2, 1]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model") / "small.onnx")
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "emotion.cli", "video", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_command_writes_a_row_a_face_and_the_annotated_video(tmp_path: Path, model: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", moving_head(40))
+    out, table = tmp_path / "out.mp4", tmp_path / "rows.csv"
+    result = run(clip, "--out", out, "--csv", table, "--jsonl", "--model", model)
+    assert (result.returncode, result.stderr) == (0, "")
+    rows = read_csv(table)
+    assert [row["frame"] for row in rows] == [str(index) for index in range(40)]
+    assert {(row["status"], row["track"]) for row in rows} <= {("face", "1"), ("no face", "")}
+    assert [float(row["time"]) for row in rows] == pytest.approx([i / 30 for i in range(40)], abs=0.001)
+    printed = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in printed] == rows
+    drawn, plain = pictures_in(out), pictures_in(clip)
+    assert [picture.shape for picture in drawn] == [picture.shape for picture in plain]
+    assert np.abs(drawn[20].astype(float) - plain[20]).max() > 100
+
+
+def test_command_without_files_prints_a_line_a_second(tmp_path: Path, model: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", moving_head(25) + noise(25), rate=10)
+    result = run(clip, "--model", model)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert [line[:5] for line in lines] == ["00:00", "00:01", "00:02", "00:03", "00:04"]
+    assert re.fullmatch(r"00:01  face 1 \w+ \d+%( \(uncertain\))?", lines[1])
+    assert lines[4] == "00:04  no face"
+
+
+def test_command_on_a_file_cut_off_keeps_what_it_saw_and_ends_with_1(tmp_path: Path, model: Path) -> None:
+    clip = cut(write_clip(tmp_path / "clip.avi", moving_head(40)), 0.5)
+    out, table = tmp_path / "out.mp4", tmp_path / "rows.csv"
+    result = run(clip, "--out", out, "--csv", table, "--model", model)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(r"emotion: expected 40 frames of \S+, received \d+: it is cut off.*\n", result.stderr)
+    assert len(pictures_in(out)) == len(read_csv(table)) > 10
+
+
+@pytest.mark.parametrize("name", ["nowhere.mp4", "words.mp4", "987", "rtsp://127.0.0.1:9/none"])
+def test_command_says_in_one_line_that_a_source_cannot_be_opened(tmp_path: Path, name: str, model: Path) -> None:
+    (tmp_path / "words.mp4").write_text("no video\n" * 100)
+    source = str(tmp_path / name) if name.endswith("mp4") else name
+    result = run(source, "--out", tmp_path / "out.mp4", "--model", model)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert name in result.stderr
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_command_refuses_to_overwrite_its_source(tmp_path: Path, model: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", [RED] * 3)
+    before = clip.read_bytes()
+    for option in ("--out", "--csv"):
+        assert run(clip, option, clip, "--model", model).returncode == 1
+    assert clip.read_bytes() == before
+
+
+@contextmanager
+def running(tmp_path: Path, model: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the command until it has printed 20 rows; the pipe, of which nobody reads on, keeps it from its end."""
+    clip = write_clip(tmp_path / "clip.avi", [RED] * 2000)
+    files = ["--out", str(tmp_path / "out.mp4"), "--csv", str(tmp_path / "rows.csv")]
+    command = [sys.executable, "-m", "emotion.cli", "video", str(clip), "--jsonl", "--model", str(model), *files]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(20):
+            process.stdout.readline()
+        yield process
+
+
+def test_interrupted_command_finishes_its_files_and_ends_with_130(tmp_path: Path, model: Path) -> None:
+    with running(tmp_path, model) as process:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "emotion: interrupted; what was written is kept\n"
+    rows = read_csv(tmp_path / "rows.csv")
+    assert 20 <= len(rows) < 2000
+    assert len(pictures_in(tmp_path / "out.mp4")) - len(rows) in {0, 1}
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.avi", "out.mp4", "rows.csv"}
+
+
+def test_killed_command_leaves_whole_rows(tmp_path: Path, model: Path) -> None:
+    with running(tmp_path, model) as process:
+        process.kill()
+    assert len(read_csv(tmp_path / "rows.csv")) >= 20
