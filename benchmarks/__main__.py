@@ -1,59 +1,55 @@
-"""The command `python -m benchmarks`: measure what is fast and what is not, side by side in one table."""
+"""The command `python -m benchmarks [pipeline|use]`: measure what is fast and what is not, each in one table."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-from benchmarks import machine, preprocess, repro, startup, training
+from benchmarks import machine
+from benchmarks.parts import PARTS, Part
 from benchmarks.processes import ROOT, say
 from benchmarks.results import Result, table, write
 from emotion.errors import EmotionError, one_line
-
-TOPICS: Final[dict[str, Callable[[bool], Iterator[Result]]]] = {
-    "preprocess": preprocess.measure,
-    "training": training.measure,
-    "dvc": repro.measure,
-    "startup": startup.measure,
-}
-"""Each yields lines of the table; True asks for a quick look."""
 
 
 def main() -> None:
     """Measure, show the table and write it; exit 2 on usage, 1 with one line on a known error."""
     options = _options()
+    part: Part = PARTS[options.part]
     partial = options.quick or options.only
-    folder = options.folder or ROOT / ("build/benchmarks" if partial else "benchmarks")
+    path = (options.folder or ROOT / ("build/benchmarks" if partial else "benchmarks")) / part.file
     facts = machine.describe()
     try:
-        results = list(_measure([options.only] if options.only else list(TOPICS), options.quick))
-        write(results, facts, folder)
+        results = list(_measure(part, [options.only] if options.only else list(part.topics), options.quick))
+        write(results, facts, f"`python -m benchmarks {options.part}` writes this file.", part.reading, path)
     except (EmotionError, OSError) as error:
         sys.exit(f"benchmarks: {one_line(error)}")
     print(table(results), end="")
-    say(f"written to {folder}/results.md and results.json")
+    say(f"written to {path}.md and {path.name}.json")
 
 
-def _measure(topics: list[str], quick: bool) -> Iterator[Result]:
+def _measure(part: Part, topics: list[str], quick: bool) -> Iterator[Result]:
     for topic in topics:
-        for result in TOPICS[topic](quick):
+        for result in part.topics[topic](quick):
             say(str(result))
             yield result
 
 
 def _options() -> argparse.Namespace:
+    topics = {topic: name for name, part in PARTS.items() for topic in part.topics}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=TOPICS, help="measure this alone")
-    parser.add_argument("--quick", action="store_true", help="one run of each on drawn faces, to see that all works")
+    parser.add_argument("part", nargs="?", choices=PARTS, default="pipeline", help="what to measure: pipeline")
+    parser.add_argument("--only", choices=topics, help="measure this topic alone")
+    parser.add_argument("--quick", action="store_true", help="one run of each on few faces, to see that all works")
     parser.add_argument(
-        "--folder",
-        type=Path,
-        help="where results.md and results.json go: benchmarks/, with --only or --quick build/benchmarks/",
+        "--folder", type=Path, help="where the table goes: benchmarks/, with --only or --quick build/benchmarks/"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.only:
+        options.part = topics[options.only]
+    return options
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-PACKAGES: Final = ("numpy", "tensorflow", "keras", "dvc")
+PACKAGES: Final = ("numpy", "tensorflow", "keras", "onnxruntime", "opencv-python-headless", "dvc")
 """Whose versions the figures depend on most."""
 
 BUSY: Final = 0.5

@@ -44,17 +44,14 @@ class Run:
 
 
 def run(command: Sequence[str], folder: Path) -> Run:
-    """Run a command to its end, `python` and `dvc` being those of this environment.
+    """Run a command to its end, in the environment of `environment`.
 
     Raises:
         EmotionError: the command failed.
     """
-    # Beside the interpreter, without following its link: that is where the environment's commands lie.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryFile() as output:
         begun = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=output, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -64,6 +61,13 @@ def run(command: Sequence[str], folder: Path) -> Run:
         last = text.strip().rpartition("\n")[2]
         raise EmotionError(f"expected {command[0]} {command[-1]} to succeed, received {process.returncode}: {last}")
     return Run(seconds, usage.ru_maxrss * _PEAK_UNIT, text)
+
+
+def environment() -> dict[str, str]:
+    """Return the variables with which `python`, `dvc` and `emotion` are those of this Python environment."""
+    # Beside the interpreter, without following its link: that is where the environment's commands lie.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager

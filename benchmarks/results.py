@@ -20,22 +20,13 @@ _HEADER: Final = (
     "lowest",
     "highest",
     "runs",
+)
+_WORK_HEADER: Final = (
     "multiply-adds an image, millions",
     "arithmetic, GFLOP/s",
     "matrix product, GFLOP/s",
 )
-
-_EXPLANATION: Final = f"""
-- Times are of whole processes, by the clock on the wall, after one run that does not count.
-- A run of `train` is one step of the real training loop on random faces: input pipeline, augmentation, forward,
-  backward and optimizer, by the settings in `params.yaml` where the line names no other; the first steps do not count.
-- Arithmetic is {OPERATIONS} operations (2 forward, 4 backward) x multiply-adds x images/s, of convolutions and dense
-  layers alone. Beside it is the rate of float32 products of two 1024x1024 matrices, one after each step, in the same
-  process.
-- `dvc repro` with nothing to do: in a clone, after a pipeline of drawn faces; DVC does not look into unchanged files,
-  so their size does not matter.
-- Start of a stage: Python, its imports, Keras and its backend included, and the check of `params.yaml`.
-"""
+"""Of columns that stand only in a table with training in it."""
 
 
 @dataclass(frozen=True)
@@ -89,35 +80,45 @@ def digits(value: float) -> str:
 
 def table(results: Sequence[Result]) -> str:
     """Return a Markdown table."""
-    lines = [_HEADER, ("---", *["---:"] * (len(_HEADER) - 1)), *(_cells(result) for result in results)]
+    work = any(result.work for result in results)
+    header = (*_HEADER, *(_WORK_HEADER if work else ()))
+    rows = [(*_cells(result), *(_work_cells(result) if work else ())) for result in results]
+    lines = [header, ("---", *["---:"] * (len(header) - 1)), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def write(results: Sequence[Result], machine: dict[str, Any], folder: Path) -> None:
-    """Write `results.md` and `results.json`.
+def write(results: Sequence[Result], machine: dict[str, Any], origin: str, reading: str, path: Path) -> None:
+    """Write the table as Markdown and as JSON.
 
     Args:
         results: the lines of the table.
         machine: as from `machine.describe`.
-        folder: where to.
+        origin: a sentence on where the table comes from.
+        reading: Markdown that says what the lines mean.
+        path: where to, without a suffix.
     """
     facts = "".join(f"- {name}: {value}\n" for name, value in machine.items())
-    text = f"# Benchmarks\n\n`python -m benchmarks` writes this file.\n\n{table(results)}\n## How to read it\n"
-    write_text(folder / "results.md", f"{text}{_EXPLANATION}\n## Machine\n\n{facts}")
+    text = f"# Benchmarks\n\n{origin}\n\n{table(results)}\n## How to read it\n\n{reading}\n## Machine\n\n{facts}"
+    write_text(path.with_suffix(".md"), text)
     lines = [
         {**asdict(result), "median": result.median, "arithmetic_rate": result.arithmetic_rate} for result in results
     ]
-    write_json(folder / "results.json", {"machine": machine, "results": lines})
+    write_json(path.with_suffix(".json"), {"machine": machine, "results": lines})
 
 
 def _cells(result: Result) -> tuple[str, ...]:
-    work = result.work
     return (
         result.what,
         f"{digits(result.median)} {result.unit}",
         digits(min(result.values)),
         digits(max(result.values)),
         str(len(result.values)),
+    )
+
+
+def _work_cells(result: Result) -> tuple[str, ...]:
+    work = result.work
+    return (
         digits(work.multiply_adds / 1e6) if work else "",
         digits(result.arithmetic_rate) if result.arithmetic_rate else "",
         digits(work.product_rate) if work else "",

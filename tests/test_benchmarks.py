@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -12,16 +13,19 @@ import pytest
 from small_networks import OFF, TINY
 
 from benchmarks import __main__ as command
-from benchmarks import clock, machine, processes, repro, results, startup
+from benchmarks import calls, clock, files, inference, machine, processes, repro, results, scenes, startup
 from benchmarks.processes import ROOT, Run
 from benchmarks.results import Result, Work
 from emotion import architectures
+from emotion.detection import detector
 from emotion.errors import EmotionError
 from emotion.files import read_json
+from emotion.images import to_grey
 from emotion.params import Train
 
 TRAINED = Result("train resnet", "images/s", (100.0, 120.0, 110.0), Work(50_000_000, 130.0))
 STARTED = Result("start of the stage plot", "s", (0.25,))
+TIMES = {"Network": 0.002, "keras": 0.06}  # seconds of a call
 
 
 def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -67,7 +71,7 @@ def test_every_stage_has_a_start() -> None:
 
 
 def test_no_path_of_this_machine_enters_the_results(tmp_path: Path) -> None:
-    results.write([TRAINED, STARTED], machine.describe(), tmp_path)
+    results.write([TRAINED, STARTED], machine.describe(), "From here.", "- Read it.\n", tmp_path / "results")
     written = (tmp_path / "results.md").read_text() + (tmp_path / "results.json").read_text()
     assert not [path for path in (ROOT, tmp_path, Path.home(), Path(sys.prefix)) if f"{path}/" in written]
 
@@ -77,6 +81,10 @@ def test_table_has_equally_many_cells_in_every_line() -> None:
     assert {len(cells_of(line)) for line in lines} == {8}
     assert cells_of(lines[2]) == ["train resnet", "110 images/s", "100", "120", "3", "50.0", "33.0", "130"]
     assert cells_of(lines[3]) == ["start of the stage plot", "0.250 s", "0.250", "0.250", "1", "", "", ""]
+
+
+def test_table_without_training_has_no_columns_of_arithmetic() -> None:
+    assert {len(cells_of(line)) for line in results.table([STARTED]).splitlines()} == {5}
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.05678, "0.0568"), (1.0, "1.00"), (371.4, "371"), (28709.0, "28,709")])
@@ -151,8 +159,59 @@ def test_unknown_topic_is_a_matter_of_usage(
     assert "preprocess" in capsys.readouterr().err
 
 
+def test_a_topic_is_found_in_its_part(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(files, "_peak", lambda _, what, __: Result(what, "MB", (1.0,)))
+    monkeypatch.setattr(files, "_draw", lambda *_: None)
+    run_command(monkeypatch, "--quick", "--only", "memory", "--folder", str(tmp_path))
+    lines = capsys.readouterr().out.splitlines()[2:]
+    expected = ["predict, 2 pictures", "predict, 20 pictures", "video, 3 frames", "video, 30 frames"]
+    assert [cells_of(line)[0] for line in lines] == expected
+    assert {path.name for path in tmp_path.iterdir()} == {"use.md", "use.json"}
+
+
+def test_calls_take_turns_and_a_block_of_each_does_not_count() -> None:
+    made: list[str] = []
+    times = calls.take_turns({name: partial(made.append, name) for name in "ab"}, 0)
+    turn = ["a"] * inference.BLOCK + ["b"] * inference.BLOCK
+    assert made == turn * (1 + calls.LEAST)
+    assert {name: len(runs) for name, runs in times.items()} == {"a": calls.LEAST, "b": calls.LEAST}
+
+
+def test_lines_of_the_network_say_how_many_times_faster_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {f"{who} {size}": [seconds] * 3 for size in inference.BATCHES for who, seconds in TIMES.items()}
+    monkeypatch.setattr(inference, "_time_calls", lambda *_: times)
+    lines = {(line.what, line.unit): line.median for line in inference.measure_network(quick=True)}
+    assert lines["Network, 8 faces, 2 threads", "faces/s"] == pytest.approx(4_000)
+    assert lines["keras.Model.predict, 1 face, 2 threads", "ms"] == pytest.approx(60)
+    assert lines["Network, 1 face, 2 threads, against Keras (goal: 30)", "times as fast"] == pytest.approx(30)
+
+
+@pytest.mark.parametrize("index", [0, 30, 90])
+def test_scenes_hold_the_two_faces_that_the_table_speaks_of(index: int) -> None:
+    assert len(detector("haar").find(to_grey(scenes.scene(640, 480, index)))) == 2
+
+
 @pytest.mark.slow
-def test_quick_look_measures_every_topic(tmp_path: Path) -> None:
+def test_quick_look_measures_every_topic_of_use(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "use", "--quick", "--folder", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=1000)
+    written = {line["what"].split(",")[0].split(" (")[0] for line in read_json(tmp_path / "use.json")["results"]}
+    assert written >= {
+        "Network",
+        "keras.Model.predict",
+        "detection alone",
+        "photo of 384x381 with one face",
+        "emotion video against the plain loop",
+        "emotion predict",
+        "emotion --help",
+        "emotion serve",
+    }
+
+
+@pytest.mark.slow
+def test_quick_look_measures_every_topic_of_the_pipeline(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--folder", str(tmp_path)], cwd=ROOT, check=True, timeout=1000
     )

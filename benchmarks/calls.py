@@ -1,0 +1,97 @@
+"""The command `python -m benchmarks.calls WHAT THREADS SECONDS`: time single calls of the library, in turn."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from benchmarks import scenes
+from benchmarks.inference import BATCHES, BLOCK, REPORT
+from emotion.backend import prepare
+from emotion.detection import detector
+from emotion.files import write_json
+from emotion.images import to_grey
+from emotion.network import SHIPPED, Network
+from emotion.predictor import Predictor
+
+LEAST: Final = 3
+"""Blocks of each call, whatever time they take."""
+
+Calls = dict[str, Callable[[], object]]
+
+
+def main() -> None:
+    """Measure and write the report."""
+    what, threads, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    write_json(REPORT, take_turns(KINDS[what](threads), seconds))
+
+
+def take_turns(calls: Calls, seconds: float) -> dict[str, list[float]]:
+    """Time calls in turn, so that all of them meet the same machine, others at work included.
+
+    Args:
+        calls: by name; one block of each does not count.
+        seconds: for all of them together.
+
+    Returns:
+        Seconds by name, the median of each block that counts; equally many of each.
+    """
+    _time_blocks(calls)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    begun = time.perf_counter()
+    rounds = 0
+    while rounds < LEAST or time.perf_counter() - begun < seconds:
+        for name, block in _time_blocks(calls).items():
+            times[name].append(block)
+        rounds += 1
+    return times
+
+
+def network_calls(threads: int) -> Calls:
+    """Return calls of the shipped network with the faces of one batch: ONNX Runtime and Keras."""
+    prepare("tensorflow", threads, seed=0)
+    # Keras chooses its backend when it is imported, hence after `prepare`.
+    from emotion import modelfile
+
+    network, (model, _) = Network(threads=threads), modelfile.load(SHIPPED.with_suffix(".keras"))
+    faces = np.random.default_rng(0).integers(0, 256, (max(BATCHES), 48, 48), np.uint8)
+    calls: Calls = {}
+    for size in BATCHES:
+        calls[f"Network {size}"] = partial(network.probabilities, faces[:size], size)
+        calls[f"keras {size}"] = partial(model.predict, faces[:size], batch_size=size, verbose=0)
+    return calls
+
+
+def picture_calls(threads: int) -> Calls:
+    """Return calls from pictures to faces, and on to labels."""
+    find, predictor = detector("haar").find, Predictor(threads=threads)
+    small, large = (to_grey(scenes.scene(*size, 0)) for size in ((640, 480), (1920, 1080)))
+    photo = scenes.photo(384, 381)
+    return {
+        "detection 640x480": partial(find, small),
+        "detection 1920x1080": partial(find, large),
+        "photo 384x381": partial(predictor.predict, [photo]),
+    }
+
+
+def _time_blocks(calls: Calls) -> dict[str, float]:
+    return {name: statistics.median(_time(call) for _ in range(BLOCK)) for name, call in calls.items()}
+
+
+def _time(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+KINDS: Final = {"network": network_calls, "pictures": picture_calls}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The two parts of the benchmarks, what each measures, and how its table is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks import commands, files, inference, preprocess, repro, startup, training
+from benchmarks.results import OPERATIONS, Result
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table.
+
+    Attributes:
+        file: name of its files, without a suffix.
+        topics: what is measured, by name; each yields lines of the table, and True asks for a quick look.
+        reading: Markdown that says what the lines mean.
+    """
+
+    file: str
+    topics: dict[str, Callable[[bool], Iterator[Result]]]
+    reading: str
+
+
+PARTS: Final = {
+    "pipeline": Part(
+        "results",
+        {
+            "preprocess": preprocess.measure,
+            "training": training.measure,
+            "dvc": repro.measure,
+            "startup": startup.measure,
+        },
+        f"""\
+- Times are of whole processes, by the clock on the wall, after one run that does not count.
+- A run of `train` is one step of the real training loop on random faces: input pipeline, augmentation, forward,
+  backward and optimizer, by the settings in `params.yaml` where the line names no other; the first steps do not count.
+- Arithmetic is {OPERATIONS} operations (2 forward, 4 backward) x multiply-adds x images/s, of convolutions and dense
+  layers alone. Beside it is the rate of float32 products of two 1024x1024 matrices, one after each step, in the same
+  process.
+- `dvc repro` with nothing to do: in a clone, after a pipeline of drawn faces; DVC does not look into unchanged files,
+  so their size does not matter.
+- Start of a stage: Python, its imports, Keras and its backend included, and the check of `params.yaml`.
+""",
+    ),
+    "use": Part(
+        "use",
+        {
+            "network": inference.measure_network,
+            "pictures": inference.measure_pictures,
+            "video": files.measure_video,
+            "memory": files.measure_memory,
+            "commands": commands.measure,
+        },
+        f"""\
+- `Network` is the shipped network in ONNX Runtime, which photos, video and server run on; Keras is the same network,
+  from `emotion.keras`, on TensorFlow with as many threads. They take turns in one process, {inference.BLOCK} calls of
+  each in a row; a run is the median of such a block. The faces are noise, of which neither depends.
+- Detection alone is Haar's cascade on a grey array of two faces; the photo is scikit-image's astronaut, as an array.
+- The plain loop is `benchmarks/plain.py`: Haar on every whole frame, one call of the network for each face, and the
+  same decoding and encoding. It and `emotion video` take turns.
+- Peak memory is of the whole process, for a tenth of the work and for all of it: if it is flat, both are alike.
+- Seconds of a command are those from a fresh process to its end (of the server: to its first answer), files in the
+  cache of the system, after one run that does not count.
+""",
+    ),
+}
