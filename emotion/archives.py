@@ -29,7 +29,7 @@ MEMBER_LIMIT: Final = 1_000_000_000
 """Largest member, in bytes: it is held in memory. The largest known is a table of FER-2013 of 300 MB."""
 
 TOTAL_LIMIT: Final = 20_000_000_000
-"""Largest sum of the members, in bytes: they are spooled to the disk, which 20 MB of zeros packed a thousandfold fill."""
+"""Largest sum of the members, in bytes: they are spooled to the disk, which 20 MB of well packed zeros would fill."""
 
 _Entry = TypeVar("_Entry")
 
