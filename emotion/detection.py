@@ -30,6 +30,10 @@ NEIGHBOURS: Final = 3
 WINDOW: Final = 20
 """Edge of the smallest face that the cascade knows, in pixels; pictures are resized so that `smallest` becomes it."""
 
+LONGER_EDGES: Final = (384, 1024)
+SEARCHED_EDGES: Final = (160, 640)
+"""Longer edge in pixels at which pictures of these longer edges are searched: time grows with its square."""
+
 EYES: Final = "haarcascade_eye.xml"
 EYE_SEARCH: Final = 120
 """Edge in pixels at which eyes are looked for in a face."""
@@ -54,8 +58,8 @@ class HaarDetector:
         """Choose what to look for.
 
         Args:
-            smallest: edge of the smallest face to find, in pixels; the larger, the faster. None for 48, or less in
-                pictures below 384 pixels (an eighth of the longer edge), or more above 1536 (a thirty-second of it).
+            smallest: edge of the smallest face to find, in pixels; the larger, the faster. None for an eighth of the
+                longer edge up to 384 pixels (48), less than that up to 1024 (32), and a thirty-second above.
 
         Raises:
             EmotionError: `smallest` is below 1.
@@ -66,7 +70,7 @@ class HaarDetector:
 
     def find(self, grey: NDArray[np.uint8]) -> list[Box]:
         """Return the faces of a picture, uint8 (h, w), from the largest to the smallest."""
-        scale = WINDOW / (self._smallest or _smallest_that_matters(max(grey.shape)))
+        scale = WINDOW / self._smallest if self._smallest else _usual_scale(max(grey.shape))
         resized = _resize(grey, scale)
         found = _cascade(FRONTAL).detectMultiScale(resized, SCALE_STEP, NEIGHBOURS, minSize=(WINDOW, WINDOW))
         # Its own threads finish in any order, so ties are broken by the place.
@@ -156,8 +160,8 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
     return cascades[name]
 
 
-def _smallest_that_matters(longer: int) -> float:
-    return max(min(48, longer / 8), longer / 32)
+def _usual_scale(longer: int) -> float:
+    return float(np.interp(longer, LONGER_EDGES, SEARCHED_EDGES)) / longer
 
 
 def _resize(grey: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
