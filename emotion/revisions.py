@@ -1,0 +1,247 @@
+"""What a revision of this project says of its network: answers, figures and settings, from Git or the workspace.
+
+Reads files that are in Git, so that a fresh clone without data, models or a DVC remote suffices.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.errors import DataError, one_line
+
+WORKSPACE: Final = "workspace"
+PREDICTIONS: Final = "data/predictions.csv"
+METRICS: Final = "metrics"
+PARAMS: Final = "params.yaml"
+LOCK: Final = "dvc.lock"
+
+Table = dict[tuple[str, str], Any]
+"""Values by file and dotted name, such as ("params.yaml", "train.epochs")."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a network said about the faces of one split, in the order of their names.
+
+    Attributes:
+        names: str, shape (n,), the archive member that each face came from.
+        labels: str, shape (n,), the class that each face is labelled with.
+        predicted: str, shape (n,), the class that the network chose.
+        confidence: float64, shape (n,), 0-1, the probability that the network gave to the label.
+        twin: bool, shape (n,), true where an exact copy of the face stands in train.
+    """
+
+    names: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    predicted: NDArray[np.str_]
+    confidence: NDArray[np.float64]
+    twin: NDArray[np.bool_]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the network chose the label, for each face."""
+        chosen: NDArray[np.bool_] = self.predicted == self.labels
+        return chosen
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One side of a comparison.
+
+    Attributes:
+        name: how a person calls it: a branch, a tag, a short commit or `workspace`.
+        commit: its commit, shortened; empty for the workspace.
+        classes: names of the classes that its network knows, in the network's order.
+        splits: answers by split.
+        metrics: headline figures of every file in `metrics/`.
+        params: settings.
+        outdated: files and settings that differ from what `dvc.lock` recorded: the pipeline did not run on them.
+    """
+
+    name: str
+    commit: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, Judged]
+    metrics: Table
+    params: Table
+    outdated: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a revision: in Git when it has a commit, in the folder as they lie there otherwise."""
+
+    name: str
+    commit: str
+    root: Path
+
+    def paths(self, folder: str) -> list[str]:
+        """List the files of a folder, not of folders in it, in the order of their names."""
+        if self.commit:
+            found = _git(self.root, "ls-tree", "-z", "--name-only", self.commit, f"./{folder}/") or b""
+            return sorted(found.decode().rstrip("\0").split("\0"))
+        return sorted(f"{folder}/{path.name}" for path in (self.root / folder).glob("*"))
+
+    def find(self, path: str) -> bytes | None:
+        """Return the content of a file, None where the revision has none."""
+        if self.commit:
+            return _git(self.root, "cat-file", "blob", f"{self.commit}:./{path}")
+        return (self.root / path).read_bytes() if (self.root / path).is_file() else None
+
+    def read(self, path: str) -> str:
+        """Return the text of a file.
+
+        Raises:
+            DataError: the revision has no such file, or it is not UTF-8.
+        """
+        content = self.find(path)
+        if content is None:
+            raise self.refusal(path, "a file", "none")
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise self.refusal(path, "UTF-8 text", one_line(error)) from error
+
+    def refusal(self, path: str, expected: str, received: str) -> DataError:
+        """Say what is wrong with a file of this revision and what to do about it."""
+        there = " there and commit" if self.commit else ""
+        return DataError(f"{self.name}, {path}: expected {expected}, received {received}; run dvc repro{there}")
+
+
+def read_revision(name: str | None, root: Path = Path()) -> Revision:
+    """Read one side of a comparison.
+
+    Args:
+        name: a branch, tag or commit; None: the workspace as it lies there.
+        root: the project's folder.
+
+    Raises:
+        DataError: Git knows no such revision, or it lacks a file or holds a broken one.
+    """
+    tree = _find_tree(name, root)
+    classes, splits = _read_predictions(tree)
+    params = _read_yaml(tree, PARAMS)
+    return Revision(
+        name=tree.name,
+        commit=tree.commit[:7],
+        classes=classes,
+        splits=splits,
+        metrics=_read_metrics(tree),
+        params={(PARAMS, key): value for key, value in _flatten(params).items()},
+        outdated=_find_outdated(tree, params),
+    )
+
+
+def _find_tree(name: str | None, root: Path) -> Tree:
+    if name is None:
+        return Tree(WORKSPACE, "", root)
+    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    if found is None:
+        raise DataError(
+            f"expected a branch, tag or commit of this repository, received {name!r}; "
+            "git branch --all lists the branches, git fetch gets new ones"
+        )
+    commit = found.decode().strip()
+    return Tree(commit[:7] if commit.startswith(name) else name, commit, root)
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """Return what Git prints, None where it knows no such revision or file."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    result = subprocess.run(["git", *arguments], cwd=root, env=environment, capture_output=True, check=False)
+    if b"not a git repository" in result.stderr:
+        raise DataError(
+            f"expected a Git repository, received the folder {root.resolve()}; run it in the project's clone"
+        )
+    return None if result.returncode else result.stdout
+
+
+def _read_predictions(tree: Tree) -> tuple[tuple[str, ...], dict[str, Judged]]:
+    rows = csv.DictReader(io.StringIO(tree.read(PREDICTIONS)))
+    columns = rows.fieldnames or ()
+    # Between the decision and the twin stands one probability per class.
+    expected = ["split", "name", "actual", "predicted", *columns[4:-1], "twin"]
+    if list(columns) != expected:
+        raise tree.refusal(PREDICTIONS, "the columns that dvc repro evaluate writes", ", ".join(columns) or "none")
+    by_split: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_split.setdefault(row["split"], []).append(row)
+    try:
+        return tuple(columns[4:-1]), {split: _judge(found) for split, found in by_split.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise tree.refusal(PREDICTIONS, "a class, a probability of each and 0 or 1 in every row", str(error)) from error
+
+
+def _judge(rows: list[dict[str, str]]) -> Judged:
+    rows = sorted(rows, key=lambda row: row["name"])
+    return Judged(
+        names=np.array([row["name"] for row in rows]),
+        labels=np.array([row["actual"] for row in rows]),
+        predicted=np.array([row["predicted"] for row in rows]),
+        confidence=np.array([float(row[row["actual"]]) for row in rows]),
+        twin=np.array([bool(int(row["twin"])) for row in rows]),
+    )
+
+
+def _read_metrics(tree: Tree) -> Table:
+    try:
+        contents = {path: json.loads(tree.read(path)) for path in _list_metrics(tree)}
+    except json.JSONDecodeError as error:
+        raise tree.refusal(METRICS, "JSON", one_line(error)) from error
+    return {(path, key): value for path, content in contents.items() for key, value in _flatten(content).items()}
+
+
+def _list_metrics(tree: Tree) -> list[str]:
+    return [path for path in tree.paths(METRICS) if path.endswith(".json")]
+
+
+def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
+    # It comes with DVC, whose settings are YAML 1.2: 1e-05 is a number.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(tree.read(path))
+    except YAMLError as error:
+        raise tree.refusal(path, "YAML", one_line(error)) from error
+    if not isinstance(content, dict):
+        raise tree.refusal(path, "sections", repr(content))
+    return content
+
+
+def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the results and settings that are not those of the run that `dvc.lock` records."""
+    if tree.find(LOCK) is None:
+        return ()
+    stages = _read_yaml(tree, LOCK).get("stages", {}).values()
+    recorded = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    files = [path for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded]
+    changed = [path for path in files if _md5_of(tree.find(path) or b"") != recorded[path]]
+    ran = _flatten({key: value for stage in stages for key, value in stage.get("params", {}).get(PARAMS, {}).items()})
+    present = _flatten(params)
+    settings = [key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)]
+    return (*changed, *settings)
+
+
+def _md5_of(content: bytes) -> str:
+    """Return the hash by which DVC knows a file."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
