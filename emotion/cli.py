@@ -6,7 +6,7 @@ Every command imports what it needs when it runs, so that `emotion --help` answe
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -56,6 +56,35 @@ def restore() -> None:
 
     for path in shipping.restore():
         print(path)
+
+
+@app.command()
+def compare(
+    revision: Annotated[str, typer.Argument(metavar="REV", help="Branch, tag or commit to start from, such as main.")],
+    other: Annotated[str | None, typer.Argument(metavar="[REV]", help="To be judged; or else the workspace.")] = None,
+    fail_if_worse: Annotated[
+        bool, typer.Option("--fail-if-worse", help="End with 1 when validation accuracy_unseen is significantly lower.")
+    ] = False,
+) -> None:
+    """Print, as Markdown, what changed between two revisions and whether the network became better."""
+    try:
+        from emotion import comparison, review, revisions
+
+        before, after = revisions.read_revision(revision), revisions.read_revision(other)
+        found = comparison.compare(before, after)
+    except ModuleNotFoundError as error:
+        _refuse(f"expected the extra pipeline, received no such packages ({error}); pip install 'emotion[pipeline]'")
+    except (EmotionError, OSError) as error:
+        _refuse(one_line(error))
+    print(review.describe(before, after, found), end="")
+    if fail_if_worse and found.verdict is comparison.Verdict.WORSE:
+        raise typer.Exit(1)
+
+
+def _refuse(text: str) -> NoReturn:
+    """End with 2: of `compare` 1 is a verdict."""
+    print(f"emotion: {text}", file=sys.stderr)
+    raise typer.Exit(2)
 
 
 if __name__ == "__main__":
