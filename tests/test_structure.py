@@ -21,7 +21,23 @@ FLOORS = [
     {"facts": {"dataset", "errors", "files", "images", "labels", "metadata", "params"}},
     {
         "data": {"archives", "cleaning", "kaggle", "layouts", "sources", "synthetic"},
-        "judging": {"comparison", "figures", "intervals", "metrics", "modelcard"},
+        "judging": {
+            "calibration",
+            "comparison",
+            "corruptions",
+            "diagrams",
+            "doubts",
+            "figures",
+            "intervals",
+            "metrics",
+            "modelcard",
+            "review",
+            "revisions",
+            "robustness",
+            "saliency",
+            "selection",
+            "tables",
+        },
         "learning": {
             "architectures",
             "augmentation",
@@ -36,7 +52,7 @@ FLOORS = [
         },
     },
     {"inference": {"annotation", "detection", "network", "predictor", "results", "shipping", "tracking", "video"}},
-    {"surfaces": {"cli", "reports", "server"}},
+    {"surfaces": {"access", "cli", "limits", "live", "reports", "server"}},
 ]
 LINE_OF = {room: (floor, line) for floor, lines in enumerate(FLOORS) for line, rooms in lines.items() for room in rooms}
 
