@@ -13,7 +13,9 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from emotion.images import to_grey
 from emotion.labels import COLOURS
 from emotion.results import Box, Face
 
@@ -97,6 +99,15 @@ def draw(picture: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]
     return pixels
 
 
+def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Convert a Pillow picture of any mode to what `draw` takes; transparent pixels are laid over white."""
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(to_grey(image))  # Pillow would clip 16 bits to white
+    elif image.mode != "RGB":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
+
+
 def _enlarge(box: Box, factor: int) -> Box:
     return Box(box.left * factor, box.top * factor, box.width * factor, box.height * factor)
 
@@ -132,7 +143,7 @@ def _dash(canvas: _Canvas, box: Box, colour: Colour, thickness: int) -> None:
 
 def _draw_label(canvas: _Canvas, box: Box, face: Face) -> Box:
     """Write the label above the box, or inside at its top where there is no room; return its place."""
-    words = f"{'uncertain: ' if face.uncertain else ''}{face.label} {face.confidence:.0%}"
+    words = face.describe()
     width = canvas.width_of(words) + canvas.text
     above = Box(box.left, box.top - canvas.row, width, canvas.row)
     place = _push_inside(above if above.top >= 0 else replace(above, top=box.top), canvas.bounds)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from glob import glob
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ from emotion.results import Box, Picture, judge
 Source = Path | str | bytes | NDArray[Any] | Image.Image
 """A picture: a file's path or content, a uint8 array (grey, RGB or RGBA), or a Pillow picture."""
 
+SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+"""Of the files that are taken out of a folder."""
+
 BATCH: Final = 64
 """Faces that pass through the network at once."""
 
@@ -41,6 +45,33 @@ class _Found:
     picture: Picture
     boxes: tuple[Box | None, ...] = ()
     crops: tuple[NDArray[np.uint8], ...] = ()
+
+
+def find_pictures(path: str) -> Iterator[str]:
+    """Find picture files.
+
+    Args:
+        path: a file, taken whatever its name and even if there is none; a folder, searched with those below it for
+            files of `SUFFIXES`, hidden ones left out; or a pattern such as `holiday/**/*.jpg`.
+
+    Yields:
+        Paths, sorted; of a folder that must not be read its own, so that it is seen to be missing.
+    """
+    if Path(path).is_dir():
+        yield from _search(path)
+    elif not Path(path).exists() and (matches := sorted(glob(path, recursive=True))):  # noqa: PTH207  absolute ones too
+        yield from (match for match in matches if Path(match).is_file())
+    else:
+        yield path
+
+
+def _search(path: str) -> Iterator[str]:
+    unreadable: list[str] = []
+    for folder, folders, names in os.walk(path, onerror=lambda error: unreadable.append(error.filename)):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        visible = sorted(name for name in names if not name.startswith("."))
+        yield from (str(Path(folder, name)) for name in visible if Path(name).suffix.lower() in SUFFIXES)
+    yield from unreadable
 
 
 class Predictor:

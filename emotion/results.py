@@ -28,6 +28,9 @@ class Box:
     width: int
     height: int
 
+    def __str__(self) -> str:
+        return f"box {self.left},{self.top} {self.width}x{self.height}"
+
 
 @dataclass(frozen=True)
 class Face:
@@ -54,6 +57,14 @@ class Face:
         """Return the `count` most probable classes with their probabilities, the most probable first."""
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
 
+    def describe(self, count: int = 1) -> str:
+        """Return the `count` most probable classes in percent, for people; an uncertain answer says so."""
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.top(count))
+        return f"uncertain: {shares}" if self.uncertain else shares
+
+    def __repr__(self) -> str:
+        return f"Face({self.describe(3)}; {self.box or 'whole picture'})"
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -72,6 +83,12 @@ class Picture:
     height: int = 0
     faces: tuple[Face, ...] = ()
     error: str | None = None
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"Picture({self.source!r}, error={self.error!r})"
+        faces = "".join(f"\n  {face!r}" for face in self.faces)
+        return f"Picture({self.source!r}, {self.width}x{self.height}, {faces or 'no face found'})"
 
     def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
         """Return one flat row a face for a table; a picture without faces gives one row that says so.
