@@ -5,12 +5,27 @@ Every command imports what it needs when it runs, so that `emotion --help` answe
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from typing import Annotated, NoReturn
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO
 
 import typer
 
 from emotion.errors import EmotionError, one_line
+
+if TYPE_CHECKING:
+    from emotion.results import Picture
+    from emotion.video import Seen, Source
+
+PictureOutlet = Callable[["Picture", "str | bytes"], object]
+"""Takes each picture and its file or content."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -85,6 +100,254 @@ def _refuse(text: str) -> NoReturn:
     """End with 2: of `compare` 1 is a verdict."""
     print(f"emotion: {text}", file=sys.stderr)
     raise typer.Exit(2)
+
+
+@app.command()
+def predict(
+    paths: Annotated[
+        list[str], typer.Argument(help="Pictures, folders, patterns such as 'a/**/*.jpg', or - for standard input.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a line of JSON for each picture.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write a row for each face.", dir_okay=False)] = None,
+    annotate: Annotated[
+        Path | None, typer.Option(help="Write copies with the faces drawn in to this folder.", file_okay=False)
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many classes the line of a face shows.")] = 1,
+    face: Annotated[
+        bool, typer.Option("--face", help="The pictures are cropped faces, as those of 48x48 are.")
+    ] = False,
+    align: Annotated[bool, typer.Option("--align", help="Level tilted heads by their eyes before judging.")] = False,
+    detection: Annotated[Literal["haar", "none"], typer.Option(help="How to find faces; none is as --face.")] = "haar",
+    model: Annotated[Path | None, typer.Option(help="Another .onnx file than the shipped one.", dir_okay=False)] = None,
+) -> None:
+    """Find the faces in pictures and judge their expressions; ends with 1 if a picture could not be read.
+
+    Prints a line for each face, unless --json, --jsonl or --csv is given.
+    """
+    if as_json and jsonl:
+        raise typer.BadParameter("expected --json or --jsonl, received both")
+    from emotion.predictor import Predictor
+
+    try:
+        sources = _picture_sources(paths)
+        predictor = Predictor(model, align=align, detection=detection)
+        with ExitStack() as stack:
+            outlets = [
+                *_row_outlets(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
+                *_album_outlets(annotate, sources),
+                _picture_bar(stack, len(sources), prints=as_json or jsonl or csv is None),
+            ]
+            pictures = predictor.stream(sources, cropped=face or None)
+            unread = _hand_out(zip(sources, pictures, strict=True), outlets)
+    except KeyboardInterrupt:
+        print("emotion: interrupted; what was written is kept", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if unread:
+        sys.exit(f"emotion: {unread} of {len(sources)} pictures could not be read")
+
+
+def _picture_sources(paths: Sequence[str]) -> list[str | bytes]:
+    """Find the files, and read standard input where it is meant."""
+    from emotion.predictor import SUFFIXES, find_pictures
+
+    sources: list[str | bytes] = []
+    for path in paths:
+        sources += [sys.stdin.buffer.read()] if path == "-" else find_pictures(path)
+    if not sources:
+        raise EmotionError(f"expected pictures ({' '.join(SUFFIXES)}), received none in {' '.join(paths)}")
+    return sources
+
+
+def _row_outlets(
+    stack: ExitStack, classes: Sequence[str], csv: Path | None, top: int, *, as_json: bool, jsonl: bool
+) -> Iterator[PictureOutlet]:
+    """Yield what prints each picture and what writes its rows; the stack closes it all."""
+    from emotion import reports
+
+    if csv:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        # Names of files may hold bytes that are no UTF-8.
+        stream = stack.enter_context(csv.open("w", newline="", encoding="utf-8", errors="surrogateescape"))
+        write = reports.row_writer(stream)
+        yield lambda picture, _: write(picture.rows(classes))
+    if as_json:
+        array = stack.enter_context(reports.JsonArray())
+        yield lambda picture, _: array.add(picture)
+    elif jsonl:
+        yield lambda picture, _: reports.print_json_line(picture)
+    elif not csv:
+        yield lambda picture, _: print("\n".join(reports.lines(picture, top)), flush=True)
+
+
+def _album_outlets(folder: Path | None, sources: Sequence[str | bytes]) -> Iterator[PictureOutlet]:
+    """Yield what writes an annotated copy of each picture, if that is wanted."""
+    from emotion import reports
+
+    if folder:
+        album = reports.Album(folder, [source for source in sources if isinstance(source, str)])
+        yield lambda picture, source: None if picture.error else album.add(picture, source)
+
+
+def _picture_bar(stack: ExitStack, total: int, *, prints: bool) -> PictureOutlet:
+    """Return what moves a progress bar, on a terminal that shows no lines in between."""
+    hidden = total == 1 or not sys.stderr.isatty() or (prints and sys.stdout.isatty())
+    bar = stack.enter_context(typer.progressbar(length=total, file=sys.stderr, show_pos=True, hidden=hidden))
+    return lambda *_: bar.update(1)
+
+
+def _hand_out(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> int:
+    """Hand each picture to all outlets; return how many could not be read."""
+    unread = 0
+    for source, found in pictures:
+        picture = replace(found, source="standard input") if isinstance(source, bytes) else found
+        for outlet in outlets:
+            outlet(picture, source)
+        unread += picture.error is not None
+    return unread
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; another than this machine's own asks for more.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    password: Annotated[
+        str | None, typer.Option(envvar="EMOTION_PASSWORD", help="For others than this machine; asked for if need be.")
+    ] = None,
+    ssl_certfile: Annotated[Path | None, typer.Option(help="Certificate, PEM.", dir_okay=False)] = None,
+    ssl_keyfile: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.", dir_okay=False)] = None,
+    model: Annotated[Path | None, typer.Option(help="Another .onnx file than the shipped one.", dir_okay=False)] = None,
+) -> None:
+    """Open a web page for photos and the webcam, and an API, on this machine."""
+    try:
+        from emotion import access, network, server
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f"emotion: expected the packages of the extra app, received none ({error}); pip install 'emotion[app]'"
+        )
+    from emotion.predictor import Predictor
+
+    if password is None and not access.is_local_address(host) and sys.stdin.isatty():
+        password = typer.prompt("Password for those who use the page", hide_input=True)
+    access.check_exposure(host, password, ssl_certfile, ssl_keyfile)
+    shipped = None if model else network.SHIPPED.parent
+    predictor = Predictor(model)
+    with server.listen(host, port) as listener:
+        address = server.address_of(listener, host, secure=ssl_certfile is not None)
+        print(f"Open {address}  (Ctrl-C here, or Exit on the page, ends it)", flush=True)
+        server.run(predictor, listener, password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped)
+
+
+@app.command()
+def video(
+    source: Annotated[str, typer.Argument(help="Video file, number of a camera (the first is 0) or address.")],
+    out: Annotated[Path | None, typer.Option(help="Write it with boxes and labels: .mp4 or .avi, no sound.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a row for each face in each frame.", dir_okay=False)] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print those rows as lines of JSON.")] = False,
+    smoothing: Annotated[
+        float, typer.Option(min=0, help="Seconds over which probabilities are smoothed; 0 takes each frame alone.")
+    ] = 0.5,
+    align: Annotated[bool, typer.Option("--align", help="Level tilted heads by their eyes before judging.")] = False,
+    model: Annotated[Path | None, typer.Option(help="Another .onnx file than the shipped one.", dir_okay=False)] = None,
+) -> None:
+    """Follow the faces of a video or camera; Ctrl-C ends it and keeps what was written.
+
+    Without --out, --csv and --jsonl it prints a line a second.
+    """
+    # Read when OpenCV loads: of a broken video it and FFmpeg say in many lines what one says better.
+    os.environ.update({"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"})
+    from emotion import detection, tracking
+    from emotion import video as footage
+    from emotion.predictor import Predictor
+
+    try:
+        # One thread: ONNX Runtime's others would spin through the detector's turn, which takes the most time.
+        predictor = Predictor(model, threads=1, align=align)
+        tracker = tracking.Tracker(predictor.classes, predictor.threshold, smoothing)
+        for target in filter(None, (out, csv)):
+            footage.refuse_source(source, target)
+        with footage.open_source(source) as frames, ExitStack() as stack:
+            outlets = list(_open_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
+            for seen in footage.watch(frames, detection.detector("haar").find, predictor.classify, tracker):
+                for outlet in outlets:
+                    outlet(seen)
+    except KeyboardInterrupt:
+        print("emotion: interrupted; what was written is kept", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _open_outlets(
+    stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
+) -> Iterator[Callable[[Seen], None]]:
+    """Yield what takes each frame that was looked at; the stack closes it all."""
+    from emotion import annotation
+    from emotion import video as footage
+
+    if out:
+        film, lingering = stack.enter_context(footage.recording(out, frames)), footage.Lingering()
+        yield lambda seen: film.add(annotation.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
+    if csv:
+        write = _row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
+        yield lambda seen: write(seen.rows(classes))
+    if jsonl:
+        yield lambda seen: print("\n".join(json.dumps(row) for row in seen.rows(classes)), flush=True)
+    if not (out or csv or jsonl):
+        yield _second_printer()
+    elif not jsonl:
+        yield _bar(stack, frames)
+
+
+def _row_writer(stream: TextIO) -> Callable[[list[dict[str, object]]], None]:
+    """Return what writes rows as csv, each frame's to the disk at once: a run that is killed leaves whole lines."""
+    from csv import DictWriter
+
+    writer: DictWriter[str] | None = None
+
+    def write(rows: list[dict[str, object]]) -> None:
+        nonlocal writer
+        if writer is None:
+            writer = DictWriter(stream, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+        writer.writerows(rows)
+        stream.flush()
+
+    return write
+
+
+def _second_printer() -> Callable[[Seen], None]:
+    """Return what prints the faces of the first frame of each second."""
+    last = -1
+
+    def print_second(seen: Seen) -> None:
+        nonlocal last
+        if int(seen.frame.time) > last:
+            last = int(seen.frame.time)
+            print(f"{last // 60:02}:{last % 60:02}  {_faces_line(seen)}", flush=True)
+
+    return print_second
+
+
+def _faces_line(seen: Seen) -> str:
+    words = [
+        f"face {tracked.track} {tracked.face.label} {tracked.face.confidence:.0%}"
+        + (" (uncertain)" if tracked.face.uncertain else "")
+        for tracked in seen.faces
+    ]
+    return ", ".join(words) or "no face"
+
+
+def _bar(stack: ExitStack, frames: Source) -> Callable[[Seen], None]:
+    """Return what moves a progress bar on a terminal; its end is unknown for a camera."""
+    begun, done = time.monotonic(), count(1)
+    bar = stack.enter_context(typer.progressbar(count(), frames.total, file=sys.stderr, hidden=not sys.stderr.isatty()))
+
+    def move(_: Seen) -> None:
+        bar.label = f"{next(done) / (time.monotonic() - begun):.0f} frames/s"
+        bar.update(1)
+
+    return move
 
 
 if __name__ == "__main__":

@@ -83,11 +83,6 @@ def row_writer(stream: TextIO) -> Callable[[Sequence[Row]], None]:
     return write
 
 
-def line_printer(top: int) -> Callable[[Picture], None]:
-    """Return what prints a picture as `lines`."""
-    return lambda picture: print("\n".join(lines(picture, top)), flush=True)
-
-
 def print_json_line(picture: Picture) -> None:
     """Print a picture as one line of JSON."""
     print(json.dumps(picture_as_json(picture)), flush=True)
