@@ -1,0 +1,169 @@
+"""What the server takes in, and no more: bytes, pixels, pictures at once. Everything stays in memory.
+
+Knows requests and headers of pictures; nothing of faces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import warnings
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+
+from emotion.errors import ImageError
+
+MAX_BYTES: Final = 20_000_000
+"""Largest request body."""
+
+BODY_SECONDS: Final = 30.0
+"""Time for a request body to arrive: a client that stalls holds no place."""
+
+MAX_PIXELS: Final = 50_000_000
+"""Largest picture; decoded it takes 150 MB."""
+
+MAX_EDGE: Final = 20_000
+"""Longest edge of a picture, in pixels."""
+
+MAX_FRAME_BYTES: Final = 1_000_000
+"""Largest frame of a webcam, as a file."""
+
+MAX_FRAME_PIXELS: Final = 1920 * 1080
+"""Largest frame of a webcam, decoded."""
+
+PICTURES_AT_ONCE: Final = 8
+"""Pictures being received or worked on; the next client is told that the server is busy."""
+
+LIVE_AT_ONCE: Final = 4
+"""Webcams at once."""
+
+CONNECTIONS: Final = 64
+"""Connections at once."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One picture as it arrived.
+
+    Attributes:
+        name: the file's plain name, or `picture` where none came along.
+        content: the file.
+    """
+
+    name: str
+    content: bytes
+
+
+class Places:
+    """A number of things that may go on at once."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a place for the block.
+
+        Raises:
+            HTTPException: 503, none is free; nobody waits in a queue.
+        """
+        if self._free == 0:
+            raise HTTPException(503, "the server is busy; try again in a second", {"Retry-After": "1"})
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+async def read_upload(request: Request) -> Upload:
+    """Read the picture of a request: the file of a form, or the whole body.
+
+    Raises:
+        HTTPException: 400, it is no form with one file, has a path for a name, or is empty; 408, it takes too long;
+            413, it is larger than `MAX_BYTES`.
+    """
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            upload = await _read(request)
+    except TimeoutError as error:
+        raise HTTPException(408, f"expected the picture within {BODY_SECONDS:.0f} s, received a part of it") from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "expected a picture, received an end of the connection") from error
+    if not upload.content:
+        raise HTTPException(400, "expected a picture, received an empty body")
+    return upload
+
+
+def check_size(content: bytes, pixels: int) -> None:
+    """Refuse a picture with too many pixels, by its header, before anything is decoded.
+
+    Raises:
+        ImageError: it has more than `pixels` pixels or an edge longer than `MAX_EDGE` (`too_large`).
+    """
+    with warnings.catch_warnings():
+        # Pillow warns of what is refused below.
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                width, height = image.size
+        except Image.DecompressionBombError as error:
+            raise ImageError("too_large", f"expected at most {pixels} pixels, received many times more") from error
+        except Exception:  # no picture: whoever decodes it says so
+            return
+    if width * height > pixels or max(width, height) > MAX_EDGE:
+        expected = f"expected at most {pixels} pixels and edges of {MAX_EDGE}"
+        raise ImageError("too_large", f"{expected}, received {width}x{height}; send a smaller picture")
+
+
+class _MemoryParser(MultiPartParser):
+    """Reads a form without the temporary file that larger uploads otherwise go to."""
+
+    spool_max_size = MAX_BYTES + 1
+
+
+async def _read(request: Request) -> Upload:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        return Upload("picture", b"".join([chunk async for chunk in _bounded(request)]))
+    try:
+        form = await _MemoryParser(request.headers, _bounded(request), max_files=1, max_fields=8).parse()
+    except MultiPartException as error:
+        raise HTTPException(400, f"expected a form with one file, received another: {error.message}") from error
+    try:
+        return await _file_of(form)
+    finally:
+        await form.close()
+
+
+async def _file_of(form: FormData) -> Upload:
+    file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
+    if file is None:
+        raise HTTPException(400, "expected a form with one file, received none; send the picture as the field 'file'")
+    return Upload(_plain_name(file.filename or "picture"), await file.read())
+
+
+async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
+    refusal = HTTPException(413, f"expected at most {MAX_BYTES} bytes, received more; send a smaller picture")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_BYTES:
+        raise refusal
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > MAX_BYTES:
+            raise refusal
+        yield chunk
+
+
+def _plain_name(name: str) -> str:
+    if "/" in name or "\\" in name or not name.isprintable() or len(name) > 255:
+        raise HTTPException(400, f"expected the plain name of a file, received {name[:80]!r}; send it without folders")
+    return name

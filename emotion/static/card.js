@@ -1,0 +1,36 @@
+// The model card's Markdown as elements: headings, paragraphs, lists, tables, quotes; text is never taken for HTML.
+import { element } from "./faces.js";
+
+const MARKS = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*/g;
+
+export function cardOf(text) {
+  return text.split(/\n{2,}/).filter((block) => block.trim()).map((block) => blockOf(block.trim().split("\n")));
+}
+
+function blockOf(lines) {
+  const heading = /^(#{1,5}) (.*)$/.exec(lines[0]);
+  // One level down: the page has its own first heading.
+  if (heading) return element(`h${heading[1].length + 1}`, {}, ...inline(heading[2]));
+  if (lines[0].startsWith("|")) return tableOf(lines);
+  if (lines[0].startsWith("- ")) return element("ul", {}, ...lines.map((line) => element("li", {}, ...inline(line.slice(2)))));
+  if (lines[0].startsWith("> ")) return element("blockquote", {}, element("p", {}, ...inline(lines.map((line) => line.replace(/^> ?/, "")).join(" "))));
+  return element("p", {}, ...inline(lines.join(" ")));
+}
+
+function tableOf([head, , ...body]) {
+  const cells = (line, name) => line.slice(1, -1).split("|").map((text) => element(name, {}, ...inline(text.trim())));
+  const rows = body.map((line) => element("tr", {}, ...cells(line, "td")));
+  const table = element("table", {}, element("thead", {}, element("tr", {}, ...cells(head, "th"))), element("tbody", {}, ...rows));
+  return element("div", { class: "scroll", tabindex: "0" }, table);
+}
+
+function inline(text) {
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(MARKS)) {
+    const name = match[1] ? "code" : match[2] ? "strong" : "em";
+    parts.push(text.slice(end, match.index), element(name, {}, match[1] ?? match[2] ?? match[3]));
+    end = match.index + match[0].length;
+  }
+  return [...parts, text.slice(end)];
+}

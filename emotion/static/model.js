@@ -1,0 +1,46 @@
+// The tab Model: how good the network is, what it confuses, and its card.
+import { cardOf } from "./card.js";
+import { element } from "./faces.js";
+
+const at = (id) => document.getElementById(id);
+const share = (value) => value == null ? "n/a" : `${(value * 100).toFixed(1)}%`;
+
+export async function showModel(facts) {
+  const model = await facts.catch(() => null);
+  if (!model) {
+    at("model-status").textContent = "The server does not answer. Start it again and reload this page.";
+    return;
+  }
+  if (!model.card) at("model-status").textContent = "No card and no figures belong to this model file: judge it before you rely on it.";
+  if (model.figures) at("model-figures").replaceChildren(element("h2", {}, "How often it agrees with the labels"), tilesOf(model.figures));
+  if (model.confusion) at("model-confusion").replaceChildren(element("h2", {}, "What it confuses"), matrixOf(model.confusion));
+  if (model.card) at("model-card").replaceChildren(...cardOf(model.card));
+}
+
+function tilesOf(figures) {
+  return element("dl", { class: "tiles" }, ...figures.map(({ title, validation, test }) => element("div", {},
+    element("dt", {}, title),
+    element("dd", {}, share(test), element("small", {}, `test; ${share(validation)} validation`)))));
+}
+
+// Each row in percent of the faces that carry its label.
+function matrixOf({ classes, counts }) {
+  const head = element("tr", {}, element("td"), ...classes.map((name) => element("th", { scope: "col" }, name)));
+  const rows = counts.map((row, index) => {
+    const total = row.reduce((sum, count) => sum + count, 0) || 1;
+    return element("tr", {}, element("th", { scope: "row" }, classes[index]), ...row.map((count) => cellOf(count / total, count)));
+  });
+  const table = element("table", { class: "matrix" },
+    element("caption", {}, "Test split. Rows: the label people gave. Columns: what the network answered. Percent of each row."),
+    element("thead", {}, head), element("tbody", {}, ...rows));
+  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, table);
+}
+
+function cellOf(part, count) {
+  const cell = element("td", { title: `${count} faces` }, percentOf(part));
+  cell.style.background = `color-mix(in srgb, #0072B2 ${Math.round(part * 100)}%, var(--surface))`;
+  if (part > 0.4) cell.style.color = "#fff";
+  return cell;
+}
+
+const percentOf = (part) => part === 0 ? "0" : part < 0.005 ? "<1" : `${Math.round(part * 100)}`;

@@ -1,0 +1,89 @@
+"""The server of `emotion serve` in a thread of the tests, and pictures to send to it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+from skimage import data
+from small_models import write_model
+from websockets.sync.client import ClientConnection, connect
+
+from emotion import server
+from emotion.predictor import Predictor
+
+PASSWORD = "correct horse"
+
+
+def small_predictor(folder: Path) -> Predictor:
+    """A predictor whose network answers at once, and nothing that means anything."""
+    return Predictor(write_model(folder / "emotion.onnx"), threads=1)
+
+
+@contextmanager
+def running(predictor: Predictor, **options: Any) -> Iterator[httpx.Client]:
+    """Run a server on a free port; yield a client of it, and end it by its own Exit."""
+    with server.listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, args=(predictor, listener), kwargs=options)
+        thread.start()
+        with httpx.Client(base_url=server.address_of(listener, "127.0.0.1", secure=False), timeout=60) as client:
+            try:
+                yield client
+            finally:
+                client.post("/api/exit", auth=("", options.get("password") or ""))
+                thread.join(60)
+    assert not thread.is_alive(), "the server did not end"
+
+
+@contextmanager
+def serving(*options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `emotion serve` on a free port; yield the process and the address it prints, and end it."""
+    command = [sys.executable, "-m", "emotion.cli", "serve", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
+        try:
+            assert process.stdout
+            address = re.search(r"https?://[^ ]+", process.stdout.readline())
+            assert address
+            yield process, address[0]
+        finally:
+            process.terminate()
+
+
+def astronaut(size: tuple[int, int] | None = None) -> Image.Image:
+    """A real photo with one face, 512x512 or resized."""
+    image = Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
+    return image.resize(size) if size else image
+
+
+def encoded(image: Image.Image | np.ndarray[Any, Any], kind: str = "jpeg") -> bytes:
+    stream = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind)
+    return stream.getvalue()
+
+
+@contextmanager
+def webcam(client: httpx.Client, **options: Any) -> Iterator[ClientConnection]:
+    with connect(str(client.base_url).replace("http", "ws") + "/api/live", **options) as connection:
+        yield connection
+
+
+def refused(answer: httpx.Response, status: int, text: str) -> None:
+    detail = answer.json()["detail"]
+    assert answer.status_code == status, detail
+    assert text in detail
+    assert "\n" not in detail
+
+
+def alive(client: httpx.Client) -> bool:
+    return bool(client.get("/healthz").json() == {"status": "ok"})
