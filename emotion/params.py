@@ -166,6 +166,20 @@ class Evaluate(_Section):
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
 
 
+class Robustness(_Section):
+    """How much is measured on corrupted faces."""
+
+    faces: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: BatchSize
+
+
+class Saliency(_Section):
+    """How many faces show where the network looks."""
+
+    faces_per_class: Faces
+    batch_size: BatchSize
+
+
 class Plot(_Section):
     """What the figures look like."""
 
@@ -182,6 +196,8 @@ class Params(_Section):
     train: Train
     export: Export
     evaluate: Evaluate
+    robustness: Robustness
+    saliency: Saliency
     plot: Plot
 
 

@@ -32,6 +32,7 @@ class Score(NamedTuple):
         accuracy: 0-1.
         low: lower end of its 95% interval over the faces.
         high: upper end.
+        faces: how many were judged.
         meaning: what was done to the faces, for people.
     """
 
@@ -40,6 +41,7 @@ class Score(NamedTuple):
     accuracy: float
     low: float
     high: float
+    faces: int
     meaning: str
 
 
@@ -68,7 +70,7 @@ def _score(
     right = int(np.count_nonzero(np.argmax(probabilities, axis=1) == labels))
     interval = bootstrap(np.array([len(labels) - right, right]), lambda counts: counts[:, 1] / counts.sum(axis=1))
     accuracy, low, high = (round(figure, DECIMALS) for figure in (right / len(labels), *interval))
-    return Score(kind, strength, accuracy, low, high, meaning)
+    return Score(kind, strength, accuracy, low, high, len(labels), meaning)
 
 
 def headline(scores: list[Score]) -> dict[str, float]:

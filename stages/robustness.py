@@ -1,0 +1,25 @@
+"""Score the exported graph on corrupted faces of the validation split."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from emotion import params, selection
+from emotion.errors import run_as_command
+from emotion.network import Network
+from emotion.robustness import measure, write
+
+
+def robustness() -> None:
+    """Write the accuracy under each corruption at each strength."""
+    settings = params.load().robustness
+    network = Network(Path("models/emotion.onnx"))
+    faces = selection.load(Path("data/faces/validation.npz"), network.classes)
+    chosen = selection.stratify(faces.labels, settings.faces)
+    predict = partial(network.probabilities, batch_size=settings.batch_size)
+    write(measure(predict, faces.pixels[chosen], faces.labels[chosen]), Path())
+
+
+if __name__ == "__main__":
+    run_as_command(robustness)

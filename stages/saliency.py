@@ -1,0 +1,24 @@
+"""Map where the exported graph looks on faces of the validation split, class by class."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from emotion import params, selection
+from emotion.errors import run_as_command
+from emotion.network import Network
+from emotion.saliency import measure, write
+
+
+def saliency() -> None:
+    """Write what covering each patch of the face takes from the label."""
+    settings = params.load().saliency
+    network = Network(Path("models/emotion.onnx"))
+    faces = selection.load(Path("data/faces/validation.npz"), network.classes)
+    predict = partial(network.probabilities, batch_size=settings.batch_size)
+    write(measure(predict, faces.pixels, faces.labels, faces.classes, settings.faces_per_class), Path())
+
+
+if __name__ == "__main__":
+    run_as_command(saliency)
