@@ -1,6 +1,7 @@
 """How far a figure could have come out otherwise by the luck of the faces: intervals by the bootstrap.
 
-Knows tables of counts and nothing of what they count: a figure is a function of how many faces fell into each cell.
+A figure is a function of how many faces fell into each cell of a table, such as a confusion matrix. The faces count as
+drawn independently of one another.
 """
 
 from __future__ import annotations
@@ -59,3 +60,27 @@ def bootstrap(
         return Interval(np.nan, np.nan)
     low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def accuracy_gain(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, Interval]:
+    """Compute by how much accuracy differs between two answers to the same faces, with its interval.
+
+    Args:
+        before: shape (n,), whether the first answer to each face is right.
+        after: shape (n,), whether the second one is.
+
+    Returns:
+        Accuracy after less accuracy before, -1 to 1.
+    """
+    counts = np.array([np.sum(after & ~before), np.sum(before & ~after), np.sum(before == after)])
+    return float(_gain(counts[None])[0]), bootstrap(counts, _gain)
+
+
+def ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Divide counts by counts, to NaN where the whole is nothing."""
+    shares: NDArray[np.float64] = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return shares
+
+
+def _gain(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    return ratio(tables[:, 0] - tables[:, 1], tables.sum(axis=1))

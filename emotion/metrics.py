@@ -1,21 +1,18 @@
 """How well a network does on one split: headline figures, classes, confusion and calibration.
 
-Pure functions of labels and probabilities, plus the one place that writes them down. Knows nothing of networks,
-dataset files or pictures.
+Pure functions of labels and probabilities. Knows nothing of networks, dataset files or pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import DataError
-from emotion.files import write_csv, write_json, write_text
+from emotion.intervals import bootstrap, ratio
 
 DECIMALS: Final = 6
 """Of every number that is written."""
@@ -57,6 +54,12 @@ class Answers:
         return places
 
     @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the predicted class of each face is its label."""
+        same: NDArray[np.bool_] = self.actual == self.predicted
+        return same
+
+    @property
     def confidence(self) -> NDArray[np.float32]:
         """The probability of the predicted class of each face."""
         highest: NDArray[np.float32] = np.max(self.probabilities, axis=1)
@@ -79,11 +82,10 @@ def headline(answers: Answers, bins: int) -> dict[str, float | None]:
     from sklearn.metrics import f1_score, log_loss, recall_score, top_k_accuracy_score
 
     actual, predicted, probabilities = answers.actual, answers.predicted, answers.probabilities
-    right = actual == predicted
     every, present = range(len(answers.classes)), np.unique(actual)
-    unseen = right[~answers.twin]
+    unseen = answers.right[~answers.twin]
     figures = {
-        "accuracy": right.mean(),
+        "accuracy": answers.right.mean(),
         "accuracy_unseen": unseen.mean() if len(unseen) else None,
         "balanced_accuracy": recall_score(actual, predicted, labels=present, average="macro"),
         "macro_f1": f1_score(actual, predicted, labels=present, average="macro"),
@@ -93,7 +95,27 @@ def headline(answers: Answers, bins: int) -> dict[str, float | None]:
         "log_loss": log_loss(actual, probabilities, labels=every),
         "calibration_error": calibration_error(answers, bins),
     }
-    return {name: None if figure is None else _rounded(figure) for name, figure in figures.items()}
+    return {name: None if figure is None else rounded(figure) for name, figure in figures.items()}
+
+
+def headline_intervals(answers: Answers) -> list[tuple[str | float, ...]]:
+    """Tabulate headline figures with both ends of their intervals, named and computed as by `headline`.
+
+    Returns:
+        Name, figure, low and high of each; "" for a figure that there is none of.
+    """
+    counts = np.zeros((2, len(answers.classes), len(answers.classes)), np.int64)
+    np.add.at(counts, (answers.twin.astype(np.int64), answers.actual, answers.predicted), 1)
+    rows: list[tuple[str | float, ...]] = []
+    for name, figure in (
+        ("accuracy", _accuracy),
+        ("accuracy_unseen", _accuracy_unseen),
+        ("balanced_accuracy", _balanced_accuracy),
+        ("macro_f1", _macro_f1),
+    ):
+        values = (float(figure(counts[None])[0]), *bootstrap(counts, figure))
+        rows.append((name, *("" if np.isnan(value) else rounded(value) for value in values)))
+    return rows
 
 
 def calibration_error(answers: Answers, bins: int) -> float:
@@ -115,6 +137,19 @@ def calibration_error(answers: Answers, bins: int) -> float:
     return float(faces[filled] @ np.abs(accuracy - confidence)[filled] / faces.sum())
 
 
+def brier_score(answers: Answers) -> float:
+    """Compute the Brier score: the squared distance of the probabilities from the label, averaged over the faces.
+
+    Brier, "Verification of Forecasts Expressed in Terms of Probability" (Monthly Weather Review, 1950), for several
+    classes. It needs no bins, and falls with better calibration and with better discrimination alike.
+
+    Returns:
+        0 to 2.
+    """
+    truth = np.eye(len(answers.classes))[answers.actual]
+    return float(np.mean(np.sum((answers.probabilities - truth) ** 2, axis=1)))
+
+
 def reliability(answers: Answers, bins: int) -> list[tuple[int, float | str, float | str, int]]:
     """Tabulate accuracy over confidence, for the reliability diagram.
 
@@ -123,7 +158,7 @@ def reliability(answers: Answers, bins: int) -> list[tuple[int, float | str, flo
         its faces (both "" without any), and the number of its faces.
     """
     return [
-        (number, _rounded(confidence), _rounded(accuracy), int(faces)) if faces else (number, "", "", 0)
+        (number, rounded(confidence), rounded(accuracy), int(faces)) if faces else (number, "", "", 0)
         for number, (faces, confidence, accuracy) in enumerate(zip(*_fill_bins(answers, bins), strict=True), start=1)
     ]
 
@@ -139,7 +174,7 @@ def class_scores(answers: Answers) -> list[tuple[str, float, float, float, int]]
         answers.actual, answers.predicted, labels=range(len(answers.classes)), zero_division=0
     )
     return [
-        (name, _rounded(precision), _rounded(recall), _rounded(f1), int(support))
+        (name, rounded(precision), rounded(recall), rounded(f1), int(support))
         for name, precision, recall, f1, support in zip(answers.classes, *scores, strict=True)
     ]
 
@@ -167,47 +202,8 @@ def confusion(answers: Answers) -> NDArray[np.int64]:
     return counts
 
 
-def write(splits: Mapping[str, Answers], bins: int, root: Path) -> None:
-    """Write everything that is known of the splits below `root`, in the pipeline's places.
-
-    `metrics/<split>.json` holds the headline, `metrics/details/` the tables beside it, `plots/evaluation/` one row per
-    face for DVC's own confusion matrix, `data/predictions.csv` every face of every split in the order of the datasets.
-    """
-    for split, answers in splits.items():
-        write_json(root / "metrics" / f"{split}.json", headline(answers, bins))
-        _write_details(answers, bins, root / "metrics" / "details", split)
-        decisions = [row[1:3] for row in prediction_rows(answers)]
-        write_csv(root / "plots" / "evaluation" / f"confusion_{split}.csv", ("actual", "predicted"), decisions)
-    classes = next(iter(splits.values())).classes
-    rows = [[split, *row] for split, answers in splits.items() for row in prediction_rows(answers)]
-    write_csv(root / "data" / "predictions.csv", ("split", "name", "actual", "predicted", *classes, "twin"), rows)
-
-
-def prediction_rows(answers: Answers) -> list[list[str]]:
-    """Tabulate what was said of each face: name, actual, predicted, one probability per class, twin (0 or 1)."""
-    columns = (answers.names, answers.actual, answers.predicted, answers.probabilities.tolist(), answers.twin)
-    return [
-        [
-            str(name),
-            answers.classes[actual],
-            answers.classes[predicted],
-            *(f"{probability:.{DECIMALS}f}" for probability in probabilities),
-            str(int(twin)),
-        ]
-        for name, actual, predicted, probabilities, twin in zip(*columns, strict=True)
-    ]
-
-
-def _write_details(answers: Answers, bins: int, folder: Path, split: str) -> None:
-    write_csv(folder / f"{split}_classes.csv", ("class", "precision", "recall", "f1", "support"), class_scores(answers))
-    counts = [(name, *row) for name, row in zip(answers.classes, confusion(answers).tolist(), strict=True)]
-    write_csv(folder / f"{split}_confusion.csv", ("actual", *answers.classes), counts)
-    bin_table = reliability(answers, bins)
-    write_csv(folder / f"{split}_reliability.csv", ("bin", "confidence", "accuracy", "faces"), bin_table)
-    write_text(folder / f"{split}_report.txt", report(answers))
-
-
-def _rounded(value: float | np.floating[Any]) -> float:
+def rounded(value: float | np.floating[Any]) -> float:
+    """Round a figure as it is written."""
     return round(float(value), DECIMALS)
 
 
@@ -220,9 +216,39 @@ def _fill_bins(answers: Answers, bins: int) -> tuple[NDArray[np.int64], NDArray[
     places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     faces = np.bincount(places, minlength=bins)
     share = 1 / np.maximum(faces, 1)
-    right = (answers.actual == answers.predicted).astype(np.float64)
+    right = answers.right.astype(np.float64)
     return (
         faces,
         np.bincount(places, confidence, bins) * share,
         np.bincount(places, right, bins) * share,
     )
+
+
+# Of tables of shape (resamples, 2, actual, predicted): faces without and with an exact copy in train.
+
+
+def _accuracy(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    return ratio(np.trace(tables, axis1=2, axis2=3).sum(axis=1), tables.sum(axis=(1, 2, 3)))
+
+
+def _accuracy_unseen(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    return _accuracy(tables[:, :1])
+
+
+def _balanced_accuracy(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    right, actual, _ = _margins(tables)
+    means: NDArray[np.float64] = np.nanmean(ratio(right, actual), axis=1)
+    return means
+
+
+def _macro_f1(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    right, actual, predicted = _margins(tables)
+    scores = ratio(2 * right, actual + predicted)
+    means: NDArray[np.float64] = np.nanmean(np.where(actual > 0, scores, np.nan), axis=1)
+    return means
+
+
+def _margins(tables: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return how many faces of each class are right, how many are of it and how many are taken for it."""
+    whole = tables.sum(axis=1)
+    return np.diagonal(whole, axis1=1, axis2=2), whole.sum(axis=2), whole.sum(axis=1)

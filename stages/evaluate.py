@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
-from emotion import dataset, metrics, params
+import numpy as np
+
+from emotion import dataset, doubts, params, tables
 from emotion.errors import DataError, run_as_command
-from emotion.files import write_json
+from emotion.labels import SPLITS
+from emotion.metrics import Answers
 from emotion.network import Network
 
 
 def evaluate() -> None:
-    """Write headline figures, details and one row per face."""
+    """Write headline figures, details, doubtful labels and one row per face."""
     settings = params.load().evaluate
     network = Network(Path("models/emotion.onnx"))
-    splits: dict[str, metrics.Answers] = {}
+    faces = {split: dataset.load(Path(f"data/faces/{split}.npz")) for split in SPLITS}
+    splits: dict[str, Answers] = {}
+    flipped: dict[str, Answers] = {}
     for split in ("validation", "test"):
-        faces = dataset.load(Path(f"data/faces/{split}.npz"))
-        if faces.classes != network.classes:
-            expected, received = ", ".join(network.classes), ", ".join(faces.classes)
+        some = faces[split]
+        if some.classes != network.classes:
+            expected, received = ", ".join(network.classes), ", ".join(some.classes)
             raise DataError(f"{split}.npz: expected the classes {expected}, received {received}; run: dvc repro train")
-        probabilities = network.probabilities(faces.pixels, settings.batch_size)
-        splits[split] = metrics.Answers(faces.classes, faces.labels, probabilities, faces.twin, faces.names)
-    metrics.write(splits, settings.calibration_bins, Path())
-    write_json(Path("metrics/details/model.json"), asdict(network.metadata))
+        plain = network.probabilities(some.pixels, settings.batch_size)
+        mirrored = network.probabilities(some.pixels[:, :, ::-1].copy(), settings.batch_size)
+        splits[split] = Answers(some.classes, some.labels, plain, some.twin, some.names)
+        flipped[split] = replace(splits[split], probabilities=np.mean([plain, mirrored], axis=0))
+    tables.write(Path(), splits, flipped, network.metadata, settings.calibration_bins)
+    doubts.write(Path(), splits, doubts.find_contradictory(faces))
 
 
 if __name__ == "__main__":

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import yaml
 from small_models import metadata_of
 
-from emotion import dataset, metrics
+from emotion import dataset, doubts, tables
 from emotion.dataset import Dataset
 from emotion.files import write_csv, write_json
 from emotion.labels import NAMES, SPLITS
+from emotion.metrics import Answers
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -36,12 +36,12 @@ def faces_of(classes: tuple[str, ...], number: int, seed: int) -> Dataset:
     )
 
 
-def answers_to(faces: Dataset, seed: int, *, perfect: bool = False) -> metrics.Answers:
+def answers_to(faces: Dataset, seed: int, *, perfect: bool = False) -> Answers:
     """Answer mostly right, or always."""
     truth = np.eye(len(faces.classes))[faces.labels]
     noise = np.random.default_rng(seed).dirichlet(np.ones(len(faces.classes)), len(faces))
     probabilities = (truth if perfect else 0.4 * truth + 0.6 * noise).astype(np.float32)
-    return metrics.Answers(faces.classes, faces.labels, probabilities, faces.twin, faces.names)
+    return Answers(faces.classes, faces.labels, probabilities, faces.twin, faces.names)
 
 
 def write_run(
@@ -51,9 +51,7 @@ def write_run(
     splits = {split: faces_of(classes, number, seed) for seed, split in enumerate(SPLITS)}
     for split, faces in splits.items():
         dataset.save(faces, root / f"data/faces/{split}.npz")
-    judged = {split: answers_to(splits[split], 5, perfect=perfect) for split in ("validation", "test")}
-    metrics.write(judged, 10, root)
-    write_json(root / "metrics/details/model.json", asdict(metadata_of(classes)))
+    _write_judgement(root, splits, perfect=perfect)
     _write_facts(root, number)
     rows = [(split, name, count) for split, faces in splits.items() for name, count in faces.counts().items()]
     write_csv(root / "plots/data/classes.csv", ("split", "class", "faces"), rows)
@@ -64,6 +62,13 @@ def write_run(
     ]
     write_csv(root / "plots/training/history.csv", header, history)
     return root
+
+
+def _write_judgement(root: Path, splits: dict[str, Dataset], *, perfect: bool) -> None:
+    judged = {split: answers_to(splits[split], 5, perfect=perfect) for split in ("validation", "test")}
+    flipped = {split: answers_to(splits[split], 6, perfect=perfect) for split in judged}
+    tables.write(root, judged, flipped, metadata_of(splits["train"].classes), bins=10)
+    doubts.write(root, judged, doubts.find_contradictory(splits))
 
 
 def _write_facts(root: Path, number: int) -> None:

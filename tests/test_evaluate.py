@@ -14,7 +14,7 @@ from small_runs import faces_of, write_settings
 
 from emotion import dataset
 from emotion.files import read_csv
-from emotion.labels import NAMES
+from emotion.labels import NAMES, SPLITS
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ def workspace(tmp_path: Path) -> Path:
     """A project folder as `export` leaves it."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     write_model(tmp_path / "models/emotion.onnx")
-    for seed, split in enumerate(("validation", "test")):
+    for seed, split in enumerate(SPLITS):
         dataset.save(faces_of(NAMES, 70, seed), tmp_path / f"data/faces/{split}.npz")
     return tmp_path
 
@@ -59,9 +59,18 @@ def test_stage_writes_all_its_outputs_and_the_same_bytes_again(workspace: Path) 
         for split in ("validation", "test")
         for table in ("classes.csv", "confusion.csv", "reliability.csv", "report.txt")
     }
+    both = (
+        "calibration.csv",
+        "doubtful.csv",
+        "doubts.json",
+        "flipped.csv",
+        "intervals.csv",
+        "model.json",
+        "selective.csv",
+    )
+    details |= {f"metrics/details/{table}" for table in both}
     assert set(first) == details | {
         "data/predictions.csv",
-        "metrics/details/model.json",
         "metrics/test.json",
         "metrics/validation.json",
         "plots/evaluation/confusion_test.csv",

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss, confusion_matrix, f1_score, log_loss
 
 from emotion import metrics
 from emotion.errors import DataError
-from emotion.files import read_csv
 from emotion.metrics import Answers
 
 THREE = ("happy", "sad", "fear")
@@ -140,29 +139,44 @@ def test_nothing_to_judge_is_refused(faces: int, message: str) -> None:
         answers([0] * faces, np.full((faces, 3), np.nan))
 
 
-def test_written_tables_agree_with_one_another(tmp_path: Path) -> None:
-    splits = {"validation": random_answers(1, 40), "test": random_answers(2, 30)}
-    metrics.write(splits, 10, tmp_path)
-    predictions = read_csv(tmp_path / "data/predictions.csv")
-    assert list(predictions[0]) == ["split", "name", "actual", "predicted", "class0", "class1", "class2", "twin"]
-    for split, some in splits.items():
-        rows = [row for row in predictions if row["split"] == split]
-        pairs = [(row["actual"], row["predicted"]) for row in rows]
-        details = tmp_path / "metrics/details"
-        assert [row["name"] for row in rows] == some.names.tolist()
-        for row in rows:
-            assert max(some.classes, key=lambda name: float(row[name])) == row["predicted"]
-        assert [tuple(row.values()) for row in read_csv(tmp_path / f"plots/evaluation/confusion_{split}.csv")] == pairs
-        for row in read_csv(details / f"{split}_confusion.csv"):
-            for name in some.classes:
-                assert int(row[name]) == pairs.count((row["actual"], name))
-        for row in read_csv(details / f"{split}_classes.csv"):
-            assert int(row["support"]) == sum(actual == row["class"] for actual, _ in pairs)
-        accuracy = np.mean([actual == predicted for actual, predicted in pairs])
-        assert json.loads((tmp_path / f"metrics/{split}.json").read_text())["accuracy"] == pytest.approx(accuracy)
-        assert "macro avg" in (details / f"{split}_report.txt").read_text()
+@given(seed=st.integers(0, 2**31), faces=st.integers(8, 100), classes=st.integers(2, 7))
+@settings(max_examples=25, deadline=None)
+def test_brier_score_agrees_with_scikit_learn(seed: int, faces: int, classes: int) -> None:
+    some = random_answers(seed, faces, classes)
+    truth = np.eye(classes)[some.actual] if classes > 2 else some.actual
+    shares = some.probabilities if classes > 2 else some.probabilities[:, 1]
+    expected = brier_score_loss(truth, shares, scale_by_half=False)
+    assert metrics.brier_score(some) == pytest.approx(expected, abs=1e-6)
 
 
-def test_prediction_row_has_six_decimals_and_a_twin_of_0_or_1() -> None:
-    assert metrics.prediction_rows(FOUR)[0] == ["face0.jpg", "happy", "happy", "0.800000", "0.100000", "0.100000", "1"]
-    assert metrics.prediction_rows(FOUR)[3][-1] == "0"
+@given(seed=st.integers(0, 2**31), faces=st.integers(8, 200), classes=st.integers(2, 7), absent=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_figures_with_intervals_are_those_of_the_headline(seed: int, faces: int, classes: int, absent: bool) -> None:
+    some = random_answers(seed, faces, classes)
+    twin = np.random.default_rng(seed).random(faces) < 0.3
+    labels = np.minimum(some.actual, classes - 2) if absent else some.actual
+    some = replace(some, twin=twin, actual=labels)
+    expected = metrics.headline(some, bins=10)
+    for name, value, low, high in metrics.headline_intervals(some):
+        assert value == ("" if expected[str(name)] is None else pytest.approx(expected[str(name)], abs=1e-6))
+        assert value == "" or 0 <= float(low) <= float(high) <= 1
+
+
+def test_interval_of_macro_f1_is_that_of_faces_drawn_anew() -> None:
+    some = random_answers(3, 150)
+    generator = np.random.default_rng(0)
+    scores = []
+    for _ in range(300):
+        chosen = generator.integers(0, 150, 150)
+        scores.append(f1_score(some.actual[chosen], some.predicted[chosen], average="macro"))
+    _, _, low, high = next(row for row in metrics.headline_intervals(some) if row[0] == "macro_f1")
+    assert (low, high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])), abs=0.02)
+
+
+def test_interval_of_unseen_faces_is_wider_and_empty_where_there_are_none() -> None:
+    some = random_answers(1, 200)
+    half = replace(some, twin=np.arange(200) % 2 == 0)
+    widths = {str(name): float(high) - float(low) for name, _, low, high in metrics.headline_intervals(half)}
+    assert widths["accuracy_unseen"] > 1.2 * widths["accuracy"]
+    none = metrics.headline_intervals(replace(some, twin=np.ones(200, bool)))
+    assert none[1] == ("accuracy_unseen", "", "", "")
