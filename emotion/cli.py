@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -22,10 +22,14 @@ from emotion.errors import EmotionError, one_line
 
 if TYPE_CHECKING:
     from emotion.results import Picture
-    from emotion.video import Seen, Source
+    from emotion.tracking import Seen
+    from emotion.video import Source
 
 PictureOutlet = Callable[["Picture", "str | bytes"], object]
 """Takes each picture and its file or content."""
+
+SeenOutlet = Callable[["Seen"], None]
+"""Takes each frame of a video and the faces in it."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -245,7 +249,7 @@ def video(
     source: Annotated[str, typer.Argument(help="Video file, number of a camera (the first is 0) or address.")],
     out: Annotated[Path | None, typer.Option(help="Write it with boxes and labels: .mp4 or .avi, no sound.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row for each face in each frame.", dir_okay=False)] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print those rows as lines of JSON.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a line of JSON for each frame.")] = False,
     smoothing: Annotated[
         float, typer.Option(min=0, help="Seconds over which probabilities are smoothed; 0 takes each frame alone.")
     ] = 0.5,
@@ -269,8 +273,8 @@ def video(
         for target in filter(None, (out, csv)):
             footage.refuse_source(source, target)
         with footage.open_source(source) as frames, ExitStack() as stack:
-            outlets = list(_open_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
-            for seen in footage.watch(frames, detection.detector("haar").find, predictor.classify, tracker):
+            outlets = list(_seen_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
+            for seen in tracking.watch(frames, detection.detector("haar").find, predictor.classify, tracker):
                 for outlet in outlets:
                     outlet(seen)
     except KeyboardInterrupt:
@@ -278,45 +282,37 @@ def video(
         raise typer.Exit(130) from None
 
 
-def _open_outlets(
+def _seen_outlets(
     stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
-) -> Iterator[Callable[[Seen], None]]:
+) -> Iterator[SeenOutlet]:
     """Yield what takes each frame that was looked at; the stack closes it all."""
-    from emotion import annotation
+    from emotion import annotation, reports, tracking
     from emotion import video as footage
 
     if out:
-        film, lingering = stack.enter_context(footage.recording(out, frames)), footage.Lingering()
+        film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.Lingering()
         yield lambda seen: film.add(annotation.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
     if csv:
-        write = _row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        write = reports.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
         yield lambda seen: write(seen.rows(classes))
     if jsonl:
-        yield lambda seen: print("\n".join(json.dumps(row) for row in seen.rows(classes)), flush=True)
-    if not (out or csv or jsonl):
+        yield _print_frame
+    elif out or csv:
+        yield _frame_bar(stack, frames)
+    else:
         yield _second_printer()
-    elif not jsonl:
-        yield _bar(stack, frames)
 
 
-def _row_writer(stream: TextIO) -> Callable[[list[dict[str, object]]], None]:
-    """Return what writes rows as csv, each frame's to the disk at once: a run that is killed leaves whole lines."""
-    from csv import DictWriter
+def _print_frame(seen: Seen) -> None:
+    """Print a frame as one line of JSON."""
+    from emotion.reports import face_as_json
 
-    writer: DictWriter[str] | None = None
-
-    def write(rows: list[dict[str, object]]) -> None:
-        nonlocal writer
-        if writer is None:
-            writer = DictWriter(stream, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-        writer.writerows(rows)
-        stream.flush()
-
-    return write
+    faces = [{"track": tracked.track, **face_as_json(tracked.face)} for tracked in seen.faces]
+    print(json.dumps({"frame": seen.frame.index, "time": round(seen.frame.time, 3), "faces": faces}), flush=True)
 
 
-def _second_printer() -> Callable[[Seen], None]:
+def _second_printer() -> SeenOutlet:
     """Return what prints the faces of the first frame of each second."""
     last = -1
 
@@ -324,21 +320,13 @@ def _second_printer() -> Callable[[Seen], None]:
         nonlocal last
         if int(seen.frame.time) > last:
             last = int(seen.frame.time)
-            print(f"{last // 60:02}:{last % 60:02}  {_faces_line(seen)}", flush=True)
+            faces = [f"face {tracked.track} {tracked.face.describe()}" for tracked in seen.faces]
+            print(f"{last // 60:02}:{last % 60:02}  {'; '.join(faces) or 'no face'}", flush=True)
 
     return print_second
 
 
-def _faces_line(seen: Seen) -> str:
-    words = [
-        f"face {tracked.track} {tracked.face.label} {tracked.face.confidence:.0%}"
-        + (" (uncertain)" if tracked.face.uncertain else "")
-        for tracked in seen.faces
-    ]
-    return ", ".join(words) or "no face"
-
-
-def _bar(stack: ExitStack, frames: Source) -> Callable[[Seen], None]:
+def _frame_bar(stack: ExitStack, frames: Source) -> SeenOutlet:
     """Return what moves a progress bar on a terminal; its end is unknown for a camera."""
     begun, done = time.monotonic(), count(1)
     bar = stack.enter_context(typer.progressbar(count(), frames.total, file=sys.stderr, hidden=not sys.stderr.isatty()))

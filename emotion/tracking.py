@@ -1,19 +1,21 @@
 """Following faces from frame to frame: who is who, probabilities smoothed over time, labels that do not flicker.
 
-Knows boxes, probabilities and seconds; nothing of pictures, cameras or frame rates.
+Knows boxes, probabilities and seconds; nothing of cameras, files and frame rates. How faces are found and judged is
+handed in.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.results import Box, Face, judge
+from emotion.images import to_grey
+from emotion.results import Box, Face, Picture, judge
 
 MIN_OVERLAP: Final = 0.2
 """Least intersection over union of a face with where its track was expected, 0-1."""
@@ -29,6 +31,9 @@ MARGIN: Final = 0.1
 
 HOLD: Final = 0.5
 """Seconds after which another label replaces the one shown however small its lead."""
+
+LINGERING: Final = 0.2
+"""Seconds for which a face that was not found again is still drawn."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,78 @@ class Tracker:
     def _judge(self, track: _Track) -> Tracked:
         face = judge(track.box, track.probabilities, self._classes, self._threshold)
         return Tracked(track.number, replace(face, label=self._classes[track.label]))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: from 0; frames of a camera that came too fast are counted but not seen.
+        time: seconds, position in a file, or since the first frame of a camera.
+        pixels: uint8, shape (h, w, 3), RGB.
+    """
+
+    index: int
+    time: float
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame and the faces in it, each with its track."""
+
+    frame: Frame
+    faces: tuple[Tracked, ...]
+
+    def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
+        """Return one flat row a face, or one that says there is none: frame, time, track, then as `Picture.rows`.
+
+        Args:
+            classes: the network's, for the columns of a row without a face.
+        """
+        height, width = self.frame.pixels.shape[:2]
+        picture = Picture("", width, height, tuple(tracked.face for tracked in self.faces))
+        start = {"frame": self.frame.index, "time": round(self.frame.time, 3)}
+        tracks: list[int | None] = [*(tracked.track for tracked in self.faces)] or [None]
+        return [
+            {**start, "track": track, **{key: row[key] for key in row if key not in {"source", "error"}}}
+            for track, row in zip(tracks, picture.rows(classes), strict=True)
+        ]
+
+
+def watch(
+    frames: Iterable[Frame],
+    find: Callable[[NDArray[np.uint8]], list[Box]],
+    classify: Callable[[NDArray[np.uint8], list[Box]], NDArray[np.float32]],
+    tracker: Tracker,
+) -> Iterator[Seen]:
+    """Find, judge and follow the faces of each frame, one frame in memory at a time.
+
+    Args:
+        frames: in the order of time.
+        find: where the faces are in grey uint8 (h, w).
+        classify: of such a picture and its boxes, the probabilities (boxes, classes).
+        tracker: joins the faces over time.
+    """
+    for frame in frames:
+        grey = to_grey(frame.pixels)
+        boxes = find(grey)
+        yield Seen(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time)))
+
+
+class Lingering:
+    """The faces to draw: those of the frame, and those missed for a moment, whose boxes would blink otherwise."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[float, Face]] = {}
+
+    def faces(self, seen: Seen) -> list[Face]:
+        """Return the faces to draw into the next frame; rows and counts go by `Seen.faces` alone."""
+        now = seen.frame.time
+        last = {number: kept for number, kept in self._last.items() if now - kept[0] <= LINGERING}
+        self._last = last | {tracked.track: (now, tracked.face) for tracked in seen.faces}
+        return [face for _, face in self._last.values()]
 
 
 @dataclass

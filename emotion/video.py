@@ -1,6 +1,6 @@
-"""Frames out of files, cameras and addresses, the faces in them followed, and annotated video back into a file.
+"""Frames out of video files, cameras and addresses, and pictures back into a video file.
 
-Knows OpenCV's capture and writer. How faces are found, judged and drawn is handed in; printing is left to the surfaces.
+Knows OpenCV's capture and writer; nothing of the faces in between.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol
@@ -22,9 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import EmotionError
-from emotion.images import to_grey
-from emotion.results import Box, Face, Picture
-from emotion.tracking import Tracked, Tracker
+from emotion.tracking import Frame
 
 CODECS: Final = {".avi": "MJPG", ".mp4": "mp4v"}
 """What OpenCV's wheels write without further packages, by suffix."""
@@ -41,50 +38,9 @@ PATIENCE: Final = 10_000
 TOLERANCE: Final = 0.02
 """Share of its announced frames that a whole file may lack: some containers only estimate their number."""
 
-LINGERING: Final = 0.2
-"""Seconds for which a face that was not found again is still drawn."""
-
 
 class VideoError(EmotionError):
     """A source cannot be opened or ends before its time, or a video cannot be written."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of a source.
-
-    Attributes:
-        index: from 0; frames of a camera that came too fast are counted but not seen.
-        time: seconds, position in a file, or since the first frame of a camera.
-        pixels: uint8, shape (h, w, 3), RGB.
-    """
-
-    index: int
-    time: float
-    pixels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One frame and the faces in it, each with its track."""
-
-    frame: Frame
-    faces: tuple[Tracked, ...]
-
-    def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
-        """Return one flat row a face, or one that says there is none: frame, time, track, then as `Picture.rows`.
-
-        Args:
-            classes: the network's, for the columns of a row without a face.
-        """
-        height, width = self.frame.pixels.shape[:2]
-        picture = Picture("", width, height, tuple(tracked.face for tracked in self.faces))
-        start = {"frame": self.frame.index, "time": round(self.frame.time, 3)}
-        tracks: list[int | None] = [*(tracked.track for tracked in self.faces)] or [None]
-        return [
-            {**start, "track": track, **{key: row[key] for key in row if key not in {"source", "error"}}}
-            for track, row in zip(tracks, picture.rows(classes), strict=True)
-        ]
 
 
 class Capture(Protocol):
@@ -229,40 +185,6 @@ def _advice(path: Path) -> str:
     if path.is_file():
         return "it may be cut off, damaged or no video; check that it plays elsewhere"
     return "check that it is connected and that no other program uses it"
-
-
-def watch(
-    frames: Iterable[Frame],
-    find: Callable[[NDArray[np.uint8]], list[Box]],
-    classify: Callable[[NDArray[np.uint8], list[Box]], NDArray[np.float32]],
-    tracker: Tracker,
-) -> Iterator[Seen]:
-    """Find, judge and follow the faces of each frame, one frame in memory at a time.
-
-    Args:
-        frames: in the order of time.
-        find: where the faces are in grey uint8 (h, w).
-        classify: of such a picture and its boxes, the probabilities (boxes, classes).
-        tracker: joins the faces over time.
-    """
-    for frame in frames:
-        grey = to_grey(frame.pixels)
-        boxes = find(grey)
-        yield Seen(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time)))
-
-
-class Lingering:
-    """The faces to draw: those of the frame, and those missed for a moment, whose boxes would blink otherwise."""
-
-    def __init__(self) -> None:
-        self._last: dict[int, tuple[float, Face]] = {}
-
-    def faces(self, seen: Seen) -> list[Face]:
-        """Return the faces to draw into the next frame; rows and counts go by `Seen.faces` alone."""
-        now = seen.frame.time
-        last = {number: kept for number, kept in self._last.items() if now - kept[0] <= LINGERING}
-        self._last = last | {tracked.track: (now, tracked.face) for tracked in seen.faces}
-        return [face for _, face in self._last.values()]
 
 
 class Film:

@@ -7,11 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.results import Box
-from emotion.tracking import Tracked, Tracker
+from emotion.tracking import Frame, Lingering, Seen, Tracked, Tracker, watch
 
 CLASSES = ("angry", "happy", "sad")
 HAPPY, SAD = [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]
 STILL = Box(100, 100, 80, 80)
+PLAIN = np.full((240, 320, 3), 90, np.uint8)
 
 
 def tracker(smoothing: float = 0.5) -> Tracker:
@@ -189,3 +190,39 @@ def test_clock_that_starts_again_forgets_nothing_and_fails_nothing() -> None:
 def test_boxes_and_probabilities_must_agree_in_number() -> None:
     with pytest.raises(ValueError, match=r"zip\(\)"):
         tracker().update([STILL], rows(HAPPY, SAD), 0.0)
+
+
+def test_watching_yields_each_frame_with_its_tracked_faces() -> None:
+    found = iter([[STILL], [], [STILL]])
+
+    def classify(grey: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
+        assert grey.shape == (240, 320)
+        return rows(*[HAPPY] * len(boxes))
+
+    frames = [Frame(index, index / 30, PLAIN) for index in range(3)]
+    seen = list(watch(frames, lambda _: next(found), classify, tracker()))
+    assert [one.frame.index for one in seen] == [0, 1, 2]
+    assert [[face.track for face in one.faces] for one in seen] == [[1], [], [1]]
+
+
+def test_rows_are_one_a_face_and_one_for_a_frame_without() -> None:
+    faces = tracker().update([STILL, at(200)], rows(HAPPY, SAD), 2.0)
+    table = Seen(Frame(60, 2.00049, PLAIN), tuple(faces)).rows(CLASSES)
+    assert [[row[key] for key in ("frame", "time", "track", "label")] for row in table] == [
+        [60, 2.0, 1, "happy"],
+        [60, 2.0, 2, "sad"],
+    ]
+    (empty,) = Seen(Frame(61, 2.03, PLAIN), ()).rows(CLASSES)
+    assert (empty["status"], empty["track"], empty["label"]) == ("no face", None, None)
+    assert list(empty) == list(table[0])
+
+
+def test_face_that_is_missed_for_a_moment_is_still_drawn() -> None:
+    to, lingering = tracker(), Lingering()
+
+    def count_drawn(boxes: list[Box], time: float) -> int:
+        faces = to.update(boxes, rows(*[HAPPY] * len(boxes)), time)
+        return len(lingering.faces(Seen(Frame(0, time, PLAIN), tuple(faces))))
+
+    found = [(0.0, [STILL]), (0.1, []), (0.2, [STILL]), (0.3, []), (0.5, [])]
+    assert [count_drawn(boxes, time) for time, boxes in found] == [1, 1, 1, 1, 0]
