@@ -196,11 +196,16 @@ def _judge(rows: list[dict[str, str]]) -> Judged:
 
 
 def _read_metrics(tree: Tree) -> Table:
-    try:
-        contents = {path: json.loads(tree.read(path)) for path in _list_metrics(tree)}
-    except json.JSONDecodeError as error:
-        raise tree.refusal(METRICS, "JSON", one_line(error)) from error
+    contents = {path: _read_json(tree, path) for path in _list_metrics(tree)}
     return {(path, key): value for path, content in contents.items() for key, value in _flatten(content).items()}
+
+
+def _read_json(tree: Tree, path: str) -> dict[str, Any]:
+    try:
+        content = json.loads(tree.read(path))
+    except json.JSONDecodeError as error:
+        raise tree.refusal(path, "JSON", one_line(error)) from error
+    return _check_mapping(tree, path, content)
 
 
 def _list_metrics(tree: Tree) -> list[str]:
@@ -216,8 +221,12 @@ def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
         content = YAML(typ="safe", pure=True).load(tree.read(path))
     except YAMLError as error:
         raise tree.refusal(path, "YAML", one_line(error)) from error
+    return _check_mapping(tree, path, content)
+
+
+def _check_mapping(tree: Tree, path: str, content: object) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise tree.refusal(path, "sections", repr(content))
+        raise tree.refusal(path, "keys with values", repr(content))
     return content
 
 
@@ -232,14 +241,22 @@ def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the results and settings that are not those of the run that `dvc.lock` records."""
     if tree.find(LOCK) is None:
         return ()
-    stages = _read_yaml(tree, LOCK).get("stages", {}).values()
-    recorded = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
-    files = [path for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded]
-    changed = [path for path in files if _md5_of(tree.find(path) or b"") != recorded[path]]
-    ran = _flatten({key: value for stage in stages for key, value in stage.get("params", {}).get(PARAMS, {}).items()})
+    try:
+        files, ran = _read_lock(tree)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise tree.refusal(LOCK, "stages as DVC writes them", repr(error)) from error
     present = _flatten(params)
-    settings = [key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)]
-    return (*changed, *settings)
+    changed = [path for path, md5 in files.items() if _md5_of(tree.find(path) or b"") != md5]
+    return (*changed, *(key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)))
+
+
+def _read_lock(tree: Tree) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the hash of each file that is compared and the settings, as the last run of the pipeline left them."""
+    stages = _read_yaml(tree, LOCK)["stages"].values()
+    recorded = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    files = {path: recorded[path] for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded}
+    settings = [stage["params"][PARAMS] for stage in stages if "params" in stage]
+    return files, {key: value for sections in settings for key, value in _flatten(sections).items()}
 
 
 def _md5_of(content: bytes) -> str:
