@@ -218,7 +218,8 @@ def serve(
     ),
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
     password: Annotated[
-        str | None, typer.Option(envvar="EMOTION_PASSWORD", help="For others than this machine; asked for if need be.")
+        str | None,
+        typer.Option(envvar="EMOTION_PASSWORD", help="For others than this machine. On a command line others see it."),
     ] = None,
     ssl_certfile: Annotated[Path | None, typer.Option(help="Certificate, PEM.", dir_okay=False)] = None,
     ssl_keyfile: Annotated[Path | None, typer.Option(help="Key of the certificate, PEM.", dir_okay=False)] = None,
@@ -228,20 +229,20 @@ def serve(
     try:
         from emotion import access, network, server
     except ModuleNotFoundError as error:
-        sys.exit(
-            f"emotion: expected the packages of the extra app, received none ({error}); pip install 'emotion[app]'"
-        )
+        sys.exit(f"emotion: expected the packages of the extra app ({error}); run: pip install 'emotion[app]'")
     from emotion.predictor import Predictor
 
     if password is None and not access.is_local_address(host) and sys.stdin.isatty():
         password = typer.prompt("Password for those who use the page", hide_input=True)
     access.check_exposure(host, password, ssl_certfile, ssl_keyfile)
     shipped = None if model else network.SHIPPED.parent
-    predictor = Predictor(model)
+    ready = server.prepare(
+        Predictor(model), password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped
+    )
     with server.listen(host, port) as listener:
         address = server.address_of(listener, host, secure=ssl_certfile is not None)
         print(f"Open {address}  (Ctrl-C here, or Exit on the page, ends it)", flush=True)
-        server.run(predictor, listener, password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped)
+        ready.run([listener])
 
 
 @app.command()

@@ -24,7 +24,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from emotion import limits, live, reports
+from emotion import contract, limits, live, reports
 from emotion.access import Gate, is_this_machine, refusal
 from emotion.detection import detector
 from emotion.errors import EmotionError, ImageError
@@ -40,32 +40,6 @@ STATIC: Final = Path(__file__).parent / "static"
 
 SHUTDOWN_SECONDS: Final = 3
 """Time that open connections get when the server ends."""
-
-PICTURE_BODY: Final = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
-            }
-        },
-        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-    },
-}
-"""What `POST /api/predict` takes, as OpenAPI writes it: it is read by hand, because FastAPI would write it to disk."""
-
-REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "The body is no picture file or form with one, or the host is none of this server's"},
-    401: {"description": "The password is missing or wrong"},
-    403: {"description": "The request comes from another site's page, or from another machine"},
-    408: {"description": "The picture took too long to arrive"},
-    413: {"description": f"The body is larger than {limits.MAX_BYTES} bytes"},
-    422: {"description": "The picture cannot be read or is too large"},
-    429: {"description": "A wrong password came just before"},
-    503: {"description": "The server is busy; try again in a second"},
-}
 
 T = TypeVar("T")
 
@@ -160,8 +134,8 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
     @app.post(
         "/api/predict",
         summary="Find the faces in a picture and judge their expressions",
-        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}, **REFUSALS},
-        openapi_extra={"requestBody": PICTURE_BODY},
+        responses=contract.ANSWERS,
+        openapi_extra={"requestBody": contract.BODY},
     )
     async def predict(request: Request, format: Literal["json", "csv"] = "json") -> Response:
         with desk.pictures.take():
@@ -225,7 +199,11 @@ def _read_confusion(path: Path) -> dict[str, Any] | None:
 
 
 def _add_exit(app: FastAPI, stop: Callable[[], None]) -> None:
-    @app.post("/api/exit", summary="End the server; honoured from its own machine only", responses={403: REFUSALS[403]})
+    @app.post(
+        "/api/exit",
+        summary="End the server; honoured from its own machine only",
+        responses={status: contract.ANSWERS[status] for status in (400, 401, 403, 429)},
+    )
     async def leave(request: Request) -> dict[str, str]:
         if not is_this_machine(request):
             raise HTTPException(403, "expected a request of the server's machine, received one of another; exit there")
@@ -242,32 +220,31 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]  # the address follows
         raise ServerError(
-            f"expected an address of this machine and a free port, received {host} port {port} ({error.strerror}); "
+            f"expected an address of this machine and a free port, received {host} port {port} ({reason}); "
             "choose another with --host or --port"
         ) from error
 
 
 def address_of(listener: socket.socket, host: str, *, secure: bool) -> str:
     """Return what to type into a browser."""
-    name = f"[{host}]" if ":" in host else host
+    name = socket.gethostname() if host in {"", "0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
     return f"{'https' if secure else 'http'}://{name}:{listener.getsockname()[1]}"
 
 
-def run(
+def prepare(
     predictor: Predictor,
-    listener: socket.socket,
     *,
     password: str | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
     shipped: Path | None = None,
-) -> None:
-    """Answer requests until a person on this machine chooses Exit, or a signal comes.
+) -> uvicorn.Server:
+    """Make the server; its `run([listener])` answers until a person on this machine chooses Exit, or a signal comes.
 
     Args:
         predictor: looks at the pictures.
-        listener: from `listen`.
         password: None for a server that answers this machine only.
         certificate: PEM file of the certificate chain; None for plain HTTP.
         key: PEM file of the certificate's private key.
@@ -281,6 +258,11 @@ def run(
         server.should_exit = True
 
     app = create_app(predictor, stop, password=password, shipped=shipped)
+    server = uvicorn.Server(_configure(app, certificate, key))
+    return server
+
+
+def _configure(app: FastAPI, certificate: Path | None, key: Path | None) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -301,5 +283,4 @@ def run(
             f"expected a certificate and its key as PEM files, received {certificate} and {key} ({error}); name others "
             "with --ssl-certfile and --ssl-keyfile"
         ) from error
-    server = uvicorn.Server(config)
-    server.run([listener])
+    return config

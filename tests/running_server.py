@@ -35,7 +35,7 @@ def small_predictor(folder: Path) -> Predictor:
 def running(predictor: Predictor, **options: Any) -> Iterator[httpx.Client]:
     """Run a server on a free port; yield a client of it, and end it by its own Exit."""
     with server.listen("127.0.0.1", 0) as listener:
-        thread = threading.Thread(target=server.run, args=(predictor, listener), kwargs=options)
+        thread = threading.Thread(target=server.prepare(predictor, **options).run, args=([listener],))
         thread.start()
         with httpx.Client(base_url=server.address_of(listener, "127.0.0.1", secure=False), timeout=60) as client:
             try:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from running_server import PASSWORD, alive, refused, running, small_predictor, webcam
+from running_server import PASSWORD, alive, refused, running, serving, small_predictor, webcam
 from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 
@@ -172,3 +175,21 @@ def test_other_machines_need_password_and_certificate(
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])
 def test_this_machine_needs_neither(host: str) -> None:
     access.check_exposure(host, None, None, None)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on the PATH to make a certificate with")
+def test_page_over_https_asks_for_the_password_of_the_environment(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run([*request, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    trust = ssl.create_default_context(cafile=certificate)
+    options = ("--ssl-certfile", str(certificate), "--ssl-keyfile", str(key))
+    with serving(*options, EMOTION_PASSWORD=PASSWORD) as (process, address), httpx.Client(verify=trust) as client:
+        assert address.startswith("https://127.0.0.1:")
+        assert client.get(address).status_code == 401
+        page = client.get(address, auth=("", PASSWORD))
+        assert (page.status_code, "Secure" in page.headers["set-cookie"]) == (200, True)
+        # The cookie alone, from here on.
+        assert client.post(f"{address}/api/exit").json() == {"status": "ending"}
+        assert process.wait(timeout=30) == 0

@@ -15,7 +15,6 @@ from running_server import alive, astronaut, encoded, refused, running, small_pr
 from starlette.exceptions import HTTPException
 
 from emotion import limits, network, server
-from emotion.errors import EmotionError
 from emotion.predictor import Predictor
 
 STATIC = Path(server.__file__).parent / "static"
@@ -167,12 +166,10 @@ def test_taken_port_is_told_in_one_line() -> None:
 
 
 def test_unusable_certificate_is_told_in_one_line(predictor: Predictor, tmp_path: Path) -> None:
-    (tmp_path / "cert.pem").write_text("none")
-    with (
-        server.listen("127.0.0.1", 0) as listener,
-        pytest.raises(EmotionError, match="expected a certificate") as caught,
-    ):
-        server.run(predictor, listener, certificate=tmp_path / "cert.pem", key=tmp_path / "cert.pem")
+    path = tmp_path / "certificate.pem"
+    path.write_text("none")
+    with pytest.raises(server.ServerError, match="expected a certificate") as caught:
+        server.prepare(predictor, certificate=path, key=path)
     assert "\n" not in str(caught.value)
 
 

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, settings, strategies
 from running_server import alive, astronaut, encoded, running, serving, small_predictor
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -20,6 +20,10 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 CLIENTS = 20
 SECONDS = 30
 BUSY = 503
+PICTURES = [encoded(astronaut((128, 128))), encoded(astronaut(), "png"), encoded(astronaut())[:2000]]
+
+# Bodies that are a picture, so that faces are answered too.
+schemathesis.openapi.media_type("application/octet-stream", strategies.sampled_from(PICTURES) | strategies.binary())
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ FLOORS = [
         },
     },
     {"inference": {"annotation", "detection", "network", "predictor", "results", "shipping", "tracking", "video"}},
-    {"surfaces": {"access", "cli", "limits", "live", "reports", "server"}},
+    {"surfaces": {"access", "cli", "contract", "limits", "live", "reports", "server"}},
 ]
 LINE_OF = {room: (floor, line) for floor, lines in enumerate(FLOORS) for line, rooms in lines.items() for room in rooms}
 
