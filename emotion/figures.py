@@ -1,14 +1,12 @@
 """The pictures of a run, drawn from the csv and json files that the stages before left.
 
 Matplotlib without pyplot: no global state, no display. Equal files give equal bytes, whatever style a person has set.
-Knows nothing of networks and archives; the faces of the two grids are handed in.
+None of them shows a face.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from emotion.errors import DataError
 from emotion.files import read_csv, read_json, replacing
 from emotion.labels import COLOURS, SPLITS
 from emotion.params import Plot
@@ -43,12 +40,6 @@ LOOK: Final = {
 
 SMALLEST: Final = 6.8
 """Width in inches that the titles need."""
-
-GRID_COLUMNS: Final = 7
-GRID_LEGEND: Final = """\
-above: the prediction and its probability
-below, where it is another class: the label, which may be wrong itself"""
-SAMPLE_SEED: Final = 0
 
 Row = dict[str, str]
 
@@ -100,31 +91,6 @@ def draw_pictures(root: Path, settings: Plot) -> None:
             pictures[f"reliability_{split}"] = reliability(read_csv(details / f"{split}_reliability.csv"), split, run)
         for name, picture in pictures.items():
             save(picture, root / f"plots/pictures/{name}.png", settings.dpi)
-
-
-def draw_grids(root: Path, pixels: NDArray[np.uint8], names: Sequence[str], settings: Plot) -> None:
-    """Draw the pictures with faces of the validation split into `plots/faces/` below `root`.
-
-    Args:
-        root: where the pipeline's folders lie.
-        pixels: uint8, shape (n, 48, 48), the validation faces.
-        names: of those faces; the rows of `data/predictions.csv` must have the same, in the same order.
-        settings: of the figures.
-
-    Raises:
-        DataError: the predictions are of other faces.
-    """
-    rows = [row for row in read_csv(root / "data/predictions.csv") if row["split"] == "validation"]
-    if [row["name"] for row in rows] != list(names):
-        raise DataError("data/predictions.csv: expected the validation faces in order, received others; run: dvc repro")
-    run = read_run(root)
-    with style.context(["default", LOOK]):
-        for name, title, choose in (
-            ("samples", "Predictions for random faces", choose_samples),
-            ("mistakes", "Most confident mistakes", choose_mistakes),
-        ):
-            figure = face_grid(pixels, rows, choose(rows, settings.sample_faces), title, run)
-            save(figure, root / f"plots/faces/{name}.png", settings.dpi)
 
 
 def confusion_matrix(rows: list[Row], split: str, run: Run, colormap: str) -> Figure:
@@ -216,45 +182,6 @@ def reliability(rows: list[Row], split: str, run: Run) -> Figure:
     lower.set(xlabel="confidence (probability of the predicted class)", ylabel="faces")
     error = f"expected calibration error {run.headlines[split]['calibration_error']:.2%}"
     return titled(figure, f"Reliability, {split} split", f"{run.caption(split)} · {error}")
-
-
-def face_grid(pixels: NDArray[np.uint8], rows: list[Row], chosen: Sequence[int], title: str, run: Run) -> Figure:
-    """Draw faces with what was predicted and, where that is another class, the label."""
-    columns = min(GRID_COLUMNS, max(len(chosen), 1))
-    lines = max(ceil(len(chosen) / columns), 1)
-    figure = Figure(figsize=(max(1.55 * columns, SMALLEST), 1.2 + 1.95 * lines))
-    for axes in (grid := figure.subplots(lines, columns, squeeze=False).ravel()):
-        axes.set_axis_off()
-    for axes, index in zip(grid, chosen, strict=False):
-        _draw_face(axes, pixels[index], rows[index])
-    if not chosen:
-        grid[0].text(0.5, 0.5, "none", ha="center", va="center")
-    return titled(figure, f"{title}, validation split", f"{run.caption('validation')}\n{GRID_LEGEND}")
-
-
-def choose_samples(rows: list[Row], count: int) -> list[int]:
-    """Choose faces at random, the same ones for the same number of rows."""
-    generator = np.random.default_rng(SAMPLE_SEED)
-    return sorted(generator.choice(len(rows), min(count, len(rows)), replace=False).tolist())
-
-
-def choose_mistakes(rows: list[Row], count: int) -> list[int]:
-    """Choose the wrong predictions of the highest probability, the highest first."""
-    wrong = [index for index, row in enumerate(rows) if row["predicted"] != row["actual"]]
-    return sorted(wrong, key=lambda index: -float(rows[index][rows[index]["predicted"]]))[:count]
-
-
-def _draw_face(axes: Axes, face: NDArray[np.uint8], row: Row) -> None:
-    predicted, actual = row["predicted"], row["actual"]
-    right = predicted == actual
-    colour = BLUE if right else RED
-    axes.set_axis_on()
-    axes.imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="bicubic")
-    axes.set(xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set(visible=True, color=colour, linewidth=2)
-    axes.set_title(f"{'✓' if right else '✗'} {predicted} {float(row[predicted]):.0%}", fontsize=10, color=colour)
-    axes.set_xlabel("" if right else f"label: {actual} {float(row[actual]):.0%}", fontsize=9)
 
 
 def _heatmap(axes: Axes, values: NDArray[Any], texts: list[str], classes: list[str], colormap: str) -> None:

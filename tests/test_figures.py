@@ -2,60 +2,22 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
+from small_figures import DPI, contents, cut_off, room_below_caption, settings, texts_of
 from small_runs import write_run
 
-from emotion import dataset, figures
-from emotion.errors import DataError
-from emotion.files import read_csv, write_csv
+from emotion import figures
+from emotion.files import read_csv
 from emotion.labels import COLOURS, NAMES
-from emotion.params import Plot
 
 PICTURES = {"distribution", "training"} | {
     f"{name}_{split}" for name in ("confusion", "classes", "reliability") for split in ("validation", "test")
 }
-
-
-DPI = 60
-
-
-def settings(colormap: Literal["Blues", "viridis"] = "Blues") -> Plot:
-    return Plot(dpi=DPI, colormap=colormap, sample_faces=9)
-
-
-def draw_grids(root: Path) -> None:
-    validation = dataset.load(root / "data/faces/validation.npz")
-    figures.draw_grids(root, validation.pixels, validation.names.tolist(), settings())
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((root / "plots").rglob("*.png"))}
-
-
-def texts_of(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
-
-
-def cut_off(figure: Figure) -> float:
-    """Return by how many inches what is drawn exceeds the picture."""
-    FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    drawn, page = figure.get_tightbbox(), figure.bbox_inches
-    return float(max(page.x0 - drawn.x0, page.y0 - drawn.y0, drawn.x1 - page.x1, drawn.y1 - page.y1))
-
-
-def room_below_caption(figure: Figure) -> float:
-    """Return by how many pixels the caption clears what is drawn below it."""
-    caption = min(text.get_window_extent().y0 for text in figure.texts)
-    return float(caption - max(box.y1 for axes in figure.axes if (box := axes.get_tightbbox()) is not None))
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +33,11 @@ def run(root: Path) -> figures.Run:
 @pytest.fixture(scope="module")
 def drawn(root: Path) -> dict[str, bytes]:
     figures.draw_pictures(root, settings())
-    draw_grids(root)
     return contents(root)
 
 
 def test_every_picture_is_drawn_and_carries_no_software_or_time(drawn: dict[str, bytes]) -> None:
-    assert set(drawn) == {f"{name}.png" for name in PICTURES | {"samples", "mistakes"}}
+    assert set(drawn) == {f"{name}.png" for name in PICTURES}
     for content in drawn.values():
         with Image.open(io.BytesIO(content)) as picture:
             assert set(picture.info) <= {"dpi"}
@@ -85,7 +46,6 @@ def test_every_picture_is_drawn_and_carries_no_software_or_time(drawn: dict[str,
 def test_equal_files_give_equal_bytes_whatever_style_a_person_has_set(root: Path, drawn: dict[str, bytes]) -> None:
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.facecolor": "green", "lines.linewidth": 9}):
         figures.draw_pictures(root, settings())
-        draw_grids(root)
         assert mpl.rcParams["font.size"] == 20, "the style of the caller was changed"
     assert contents(root) == drawn
 
@@ -105,15 +65,12 @@ def test_resolution_is_that_of_the_settings(drawn: dict[str, bytes]) -> None:
 def test_no_label_is_cut_off_for_any_number_of_classes(tmp_path: Path, classes: tuple[str, ...]) -> None:
     root = write_run(tmp_path, classes)
     details, run = root / "metrics/details", figures.read_run(root)
-    faces = dataset.load(root / "data/faces/validation.npz")
-    rows = [row for row in read_csv(root / "data/predictions.csv") if row["split"] == "validation"]
     for picture in (
         figures.class_distribution(read_csv(root / "plots/data/classes.csv"), run),
         figures.training_curves(read_csv(root / "plots/training/history.csv"), run),
         figures.confusion_matrix(read_csv(details / "test_confusion.csv"), "test", run, "Blues"),
         figures.class_scores(read_csv(details / "test_classes.csv"), "test", run),
         figures.reliability(read_csv(details / "test_reliability.csv"), "test", run),
-        figures.face_grid(faces.pixels, rows, range(9), "Predictions", run),
     ):
         assert cut_off(picture) <= 0
         assert room_below_caption(picture) >= 0
@@ -176,51 +133,5 @@ def test_distribution_has_the_class_colours_and_shares_of_each_split(run: figure
     assert test.get_title() == "test: 0 faces"
 
 
-def test_samples_are_random_distinct_and_the_same_each_time() -> None:
-    rows = [{"actual": "sad", "predicted": "sad"}] * 50
-    chosen = figures.choose_samples(rows, 20)
-    assert len(set(chosen)) == 20
-    assert chosen == figures.choose_samples(rows, 20) != list(range(20))
-    assert figures.choose_samples(rows[:3], 20) == [0, 1, 2]
-
-
-def test_mistakes_come_by_falling_probability_and_right_answers_never() -> None:
-    answers = [("sad", "happy", "0.6"), ("happy", "happy", "0.9"), ("sad", "happy", "0.8"), ("sad", "happy", "0.6")]
-    rows = [{"actual": actual, "predicted": predicted, predicted: p} for actual, predicted, p in answers]
-    assert figures.choose_mistakes(rows, 9) == [2, 0, 3]
-    assert figures.choose_mistakes(rows, 1) == [2]
-
-
-def test_grid_names_the_label_of_a_mistake_and_ticks_what_is_right(run: figures.Run) -> None:
-    rows = [
-        {"actual": "sad", "predicted": "happy", "happy": "0.61", "sad": "0.25"},
-        {"actual": "sad", "predicted": "sad", "happy": "0.09", "sad": "0.91"},
-    ]
-    pixels = np.zeros((2, 48, 48), np.uint8)
-    assert {"✗ happy 61%", "label: sad 25%", "✓ sad 91%"} <= set(
-        texts_of(figures.face_grid(pixels, rows, [0, 1], "Predictions", run))
-    )
-
-
-def test_grid_shows_the_faces_that_belong_to_the_answers(run: figures.Run) -> None:
-    rows = [{"actual": "sad", "predicted": "sad", "sad": "1"}] * 5
-    pixels = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((48, 48), np.uint8)
-    axes = figures.face_grid(pixels, rows, [4, 1], "Predictions", run).axes
-    shown = [int(np.asarray(part.images[0].get_array())[0, 0]) for part in axes]
-    assert shown == [4, 1]
-
-
-def test_a_network_without_mistakes_gets_a_grid_that_says_so(tmp_path: Path) -> None:
-    root = write_run(tmp_path, ("happy", "sad"), perfect=True)
-    draw_grids(root)
-    assert set(contents(root)) == {"samples.png", "mistakes.png"}
-    figures.draw_pictures(root, settings())
-
-
-def test_predictions_of_other_faces_are_refused(tmp_path: Path) -> None:
-    root = write_run(tmp_path)
-    rows = read_csv(root / "data/predictions.csv")
-    write_csv(root / "data/predictions.csv", list(rows[0]), [list(row.values()) for row in rows[::-1]])
-    with pytest.raises(DataError, match="validation faces in order"):
-        draw_grids(root)
-    assert not (root / "plots/faces").exists()
+def test_a_network_without_mistakes_is_drawn(tmp_path: Path) -> None:
+    figures.draw_pictures(write_run(tmp_path, ("happy", "sad"), perfect=True), settings())

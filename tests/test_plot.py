@@ -35,8 +35,10 @@ def test_stage_writes_pictures_grids_and_card_and_the_same_bytes_again(workspace
     result = run_stage(workspace)
     assert (result.returncode, result.stderr) == (0, "")
     first = outputs(workspace)
-    assert len([name for name in first if name.startswith("plots/pictures/")]) == 8
-    assert {"plots/faces/samples.png", "plots/faces/mistakes.png", "models/card.md"} <= set(first)
+    assert len([name for name in first if name.startswith("plots/pictures/")]) == 12
+    assert {*(f"plots/faces/{name}.png" for name in ("samples", "mistakes", "doubtful")), "models/card.md"} <= set(
+        first
+    )
     for made in MADE[:2]:
         shutil.rmtree(workspace / made)
     run_stage(workspace)
