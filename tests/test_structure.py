@@ -28,6 +28,7 @@ FLOORS = [
             "diagrams",
             "doubts",
             "figures",
+            "grids",
             "intervals",
             "metrics",
             "modelcard",
