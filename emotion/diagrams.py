@@ -148,7 +148,7 @@ def saliency(patches: list[Row], regions: list[Row], lines: NDArray[np.float64],
     bar.set_label("share of the class's largest fall")
     how = "what covering a patch takes from the label's probability, mean over faces with the right answer"
     shares = f"all classes: {_shares_in_words(everywhere)}; an even map would give {_shares_in_words(even)}"
-    caption = f"{run.caption('validation')} · {how}\n{shares}"
+    caption = f"{run.caption('validation')}\n{how}\n{shares}"
     return titled(figure, "Where the network looks, validation split", caption)
 
 

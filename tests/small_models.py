@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from emotion.labels import NAMES
@@ -27,9 +28,15 @@ def write_model(
     size: int = 48,
     kind: int = TensorProto.UINT8,
     faces: str | int = "faces",
+    weights: NDArray[np.float32] | None = None,
 ) -> Path:
-    """Write pixels -> linear -> softmax; `text` is its metadata, "" for the right ones and None for none."""
-    weights = np.random.default_rng(0).normal(scale=1 / 2000, size=(size * size, len(classes))).astype(np.float32)
+    """Write pixels -> linear -> softmax.
+
+    `text` is its metadata, "" for the right ones and None for none; `weights`, float32 (pixels, classes), are random
+    where there are none.
+    """
+    if weights is None:
+        weights = np.random.default_rng(0).normal(scale=1 / 2000, size=(size * size, len(classes))).astype(np.float32)
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["faces"], ["grey"], to=TensorProto.FLOAT),

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from small_models import metadata_of
 
-from emotion import dataset, doubts, tables
+from emotion import dataset, doubts, robustness, saliency, tables
 from emotion.dataset import Dataset
 from emotion.files import write_csv, write_json
 from emotion.labels import NAMES, SPLITS
@@ -52,6 +53,7 @@ def write_run(
     for split, faces in splits.items():
         dataset.save(faces, root / f"data/faces/{split}.npz")
     _write_judgement(root, splits, perfect=perfect)
+    _write_trials(root, splits["validation"])
     _write_facts(root, number)
     rows = [(split, name, count) for split, faces in splits.items() for name, count in faces.counts().items()]
     write_csv(root / "plots/data/classes.csv", ("split", "class", "faces"), rows)
@@ -69,6 +71,16 @@ def _write_judgement(root: Path, splits: dict[str, Dataset], *, perfect: bool) -
     flipped = {split: answers_to(splits[split], 6, perfect=perfect) for split in judged}
     tables.write(root, judged, flipped, metadata_of(splits["train"].classes), bins=10)
     doubts.write(root, judged, doubts.find_contradictory(splits))
+
+
+def _write_trials(root: Path, faces: Dataset) -> None:
+    def network(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        columns = pixels[:, :, : len(faces.classes)].sum(axis=1, dtype=np.float32)
+        shares: NDArray[np.float32] = columns / columns.sum(axis=1, keepdims=True)
+        return shares
+
+    robustness.write(robustness.measure(network, faces.pixels, faces.labels), root)
+    saliency.write(saliency.measure(network, faces.pixels, faces.labels, faces.classes, limit=5), root)
 
 
 def _write_facts(root: Path, number: int) -> None:
