@@ -131,9 +131,9 @@ def predict(
     """
     if as_json and jsonl:
         raise typer.BadParameter("expected --json or --jsonl, received both")
-    from emotion.predictor import Predictor
-
     try:
+        from emotion.predictor import Predictor
+
         sources = _picture_sources(paths)
         predictor = Predictor(model, align=align, detection=detection)
         with ExitStack() as stack:
