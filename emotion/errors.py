@@ -42,6 +42,10 @@ class ModelError(EmotionError):
     """A model file or its metadata cannot be used, or training went wrong."""
 
 
+class VideoError(EmotionError):
+    """A video or a camera cannot be opened, broke off, or cannot be written."""
+
+
 def run_as_command(command: Callable[[], None]) -> None:
     """Run a stage as a command: exit 2 on arguments, 1 with one line on a known error, never a traceback for those.
 

@@ -38,7 +38,7 @@ class Face:
 
     Attributes:
         box: where it is; None when the whole picture was taken as a face.
-        label: the most probable class.
+        label: the most probable class; in a video, an older one that is held for a moment against flicker.
         probabilities: calibrated, 0-1, by class in the order of the network; they sum to 1.
         uncertain: whether the largest probability lies below the threshold that came with the network.
     """
@@ -54,8 +54,8 @@ class Face:
         return self.probabilities[self.label]
 
     def top(self, count: int) -> list[tuple[str, float]]:
-        """Return the `count` most probable classes with their probabilities, the most probable first."""
-        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
+        """Return the `count` most probable classes with their probabilities, the label first."""
+        return sorted(self.probabilities.items(), key=lambda item: (item[0] != self.label, -item[1]))[:count]
 
     def describe(self, count: int = 1) -> str:
         """Return the `count` most probable classes in percent, for people; an uncertain answer says so."""

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.errors import EmotionError
+from emotion.errors import VideoError
 from emotion.tracking import Frame
 
 CODECS: Final = {".avi": "MJPG", ".mp4": "mp4v"}
@@ -37,10 +37,6 @@ PATIENCE: Final = 10_000
 
 TOLERANCE: Final = 0.02
 """Share of its announced frames that a whole file may lack: some containers only estimate their number."""
-
-
-class VideoError(EmotionError):
-    """A source cannot be opened or ends before its time, or a video cannot be written."""
 
 
 class Capture(Protocol):

@@ -54,3 +54,9 @@ def test_rows_make_one_table_of_faces_no_face_and_errors() -> None:
     assert table.loc[2:, [*NAMES, "label", "uncertain"]].isna().all(axis=None)
     assert table["error"].tolist()[3] == "too large"
     assert not table.loc[:2, "error"].notna().any()
+
+
+def test_label_that_is_held_against_flicker_stands_first() -> None:
+    held = Face(None, "sad", {"angry": 0.2, "neutral": 0.5, "sad": 0.3}, uncertain=False)
+    assert [name for name, _ in held.top(2)] == ["sad", "neutral"]
+    assert held.describe() == "sad 30%"
