@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
@@ -13,7 +14,6 @@ import numpy as np
 
 from benchmarks import scenes
 from benchmarks.inference import BATCHES, BLOCK, REPORT
-from emotion.backend import prepare
 from emotion.detection import detector
 from emotion.files import write_json
 from emotion.images import to_grey
@@ -55,8 +55,12 @@ def take_turns(calls: Calls, seconds: float) -> dict[str, list[float]]:
 
 def network_calls(threads: int) -> Calls:
     """Return calls of the shipped network with the faces of one batch: ONNX Runtime and Keras."""
-    prepare("tensorflow", threads, seed=0)
-    # Keras chooses its backend when it is imported, hence after `prepare`.
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    # Not by `backend.prepare`: repeatable results, which only training needs, cost Keras a tenth of its speed.
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
     from emotion import modelfile
 
     network, (model, _) = Network(threads=threads), modelfile.load(SHIPPED.with_suffix(".keras"))

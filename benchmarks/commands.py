@@ -35,7 +35,7 @@ def measure(quick: bool) -> Iterator[Result]:
     runs = 1 if quick else RUNS + 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        drawing = "scenes.write_photos(Path(), 1); scenes.write_video(Path('scene.mp4'), 10)"
+        drawing = "scenes.write_photos(Path(), 1); scenes.write_video(Path('scene.mp4'), 10, 640, 480)"
         run(["python", "-c", f"from pathlib import Path; from benchmarks import scenes; {drawing}"], folder)
         for what, command in COMMANDS.items():
             say(f"{what}: measuring")

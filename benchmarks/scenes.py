@@ -50,10 +50,10 @@ def write_photos(folder: Path, number: int) -> None:
         Image.fromarray(scene(640, 480, index)).save(folder / f"{index:05}.jpg", quality=90)
 
 
-def write_video(path: Path, frames: int) -> None:
-    """Write an mp4 file of 640x480 with two faces in each frame."""
-    period = [cv2.cvtColor(scene(640, 480, index), cv2.COLOR_RGB2BGR) for index in range(PERIOD)]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (640, 480))
+def write_video(path: Path, frames: int, width: int, height: int) -> None:
+    """Write an mp4 file with two faces in each frame."""
+    period = [cv2.cvtColor(scene(width, height, index), cv2.COLOR_RGB2BGR) for index in range(PERIOD)]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (width, height))
     for index in range(frames):
         writer.write(period[index % PERIOD])
     writer.release()

@@ -18,6 +18,8 @@ STAGES: Final = {
     "train": _KERAS.format("train.backend, train.threads, train.seed", "training"),
     "export": _KERAS.format("'tensorflow', 0, 0", "exporting"),
     "evaluate": "",
+    "robustness": "",
+    "saliency": "",
     "plot": "",
 }
 """Stages in the order of the pipeline, and what they import first of all when they run."""

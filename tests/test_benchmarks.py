@@ -166,7 +166,12 @@ def test_a_topic_is_found_in_its_part(
     monkeypatch.setattr(files, "_draw", lambda *_: None)
     run_command(monkeypatch, "--quick", "--only", "memory", "--folder", str(tmp_path))
     lines = capsys.readouterr().out.splitlines()[2:]
-    expected = ["predict, 2 pictures", "predict, 20 pictures", "video, 3 frames", "video, 30 frames"]
+    expected = [
+        "predict, 2 pictures of 640x480",
+        "predict, 20 pictures of 640x480",
+        "video, 3 frames of 320x240",
+        "video, 30 frames of 320x240",
+    ]
     assert [cells_of(line)[0] for line in lines] == expected
     assert {path.name for path in tmp_path.iterdir()} == {"use.md", "use.json"}
 
