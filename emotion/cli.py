@@ -79,8 +79,10 @@ def restore() -> None:
 
 @app.command()
 def compare(
-    revision: Annotated[str, typer.Argument(metavar="REV", help="Branch, tag or commit to start from, such as main.")],
-    other: Annotated[str | None, typer.Argument(metavar="[REV]", help="To be judged; or else the workspace.")] = None,
+    revision: Annotated[str, typer.Argument(metavar="BEFORE", help="Branch, tag or commit, such as main.")],
+    other: Annotated[
+        str | None, typer.Argument(metavar="AFTER", help="The one to judge; or else the workspace.")
+    ] = None,
     fail_if_worse: Annotated[
         bool, typer.Option("--fail-if-worse", help="End with 1 when validation accuracy_unseen is significantly lower.")
     ] = False,
