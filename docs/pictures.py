@@ -1,15 +1,21 @@
 """Draw the README's pictures that the pipeline does not: `python docs/pictures.py`, in the project's folder.
 
-The graph needs Graphviz (`dot`) installed.
+With two revisions, `python docs/pictures.py BEFORE AFTER`, draw what `dvc plots diff` shows a reviewer of them.
+The graph needs Graphviz (`dot`), what a reviewer sees needs Chromium and npm.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from playwright.sync_api import Browser, Playwright, Route, sync_playwright
 
 from emotion.labels import NAMES
 from emotion.synthetic import draw_face
@@ -19,6 +25,7 @@ LOOK = (
     'strict digraph { rankdir=LR; bgcolor=white; edge [color="#5F5F5F"]; '
     'node [shape=box style="rounded,filled" fillcolor="#E8F1FA" color="#0072B2" fontname="DejaVu Sans"];'
 )
+REVIEW = Path("build/review")
 
 
 def draw_sample_faces(path: Path) -> None:
@@ -42,6 +49,36 @@ def draw_graph(path: Path) -> None:
     subprocess.run(["dot", "-Tpng", "-Gdpi=110", "-o", str(path)], input=styled, text=True, check=True)
 
 
+def draw_review(before: str, after: str, path: Path) -> None:
+    """Photograph the page of `dvc plots diff` in Chromium, with the chart library that it names."""
+    REVIEW.parent.mkdir(exist_ok=True)
+    subprocess.run(["dvc", "plots", "diff", before, after, "--out", REVIEW], check=True)
+    page = REVIEW / "index.html"
+    scripts = re.findall(r'src="[^"]+/npm/([^"]+)"', page.read_text(encoding="utf-8"))
+    # A browser loads the versions that the page names, whether or not npm holds them to fit together.
+    install = ["npm", "install", "--silent", "--legacy-peer-deps", "--prefix", str(REVIEW)]
+    subprocess.run([*install, *scripts], check=True)
+    with sync_playwright() as playwright, closing(_launch(playwright)) as browser:
+        tab = browser.new_page(viewport={"width": 1000, "height": 800})
+        tab.route("**/npm/*", _answer_from_disk)
+        tab.goto(page.resolve().as_uri(), wait_until="networkidle")
+        tab.screenshot(path=path, full_page=True)
+
+
+def _launch(playwright: Playwright) -> Browser:
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    return playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+
+
+def _answer_from_disk(route: Route) -> None:
+    name = route.request.url.split("/npm/")[1].split("@")[0]
+    route.fulfill(path=REVIEW / "node_modules" / name / "build" / f"{name}.min.js")
+
+
 if __name__ == "__main__":
-    draw_sample_faces(Path("docs/sample_faces.png"))
-    draw_graph(Path("docs/graph.png"))
+    match sys.argv[1:]:
+        case [before, after]:
+            draw_review(before, after, Path("docs/review.png"))
+        case _:
+            draw_sample_faces(Path("docs/sample_faces.png"))
+            draw_graph(Path("docs/graph.png"))
