@@ -28,6 +28,9 @@ BANDS: Final = "with 95% intervals"
 PANELS: Final = 4
 """Maps side by side."""
 
+MEANS: Final = {"all": "all classes:", "even": "an even map would give"}
+"""What the rows of the regions that are no class are called."""
+
 SMALLEST_FALL: Final = 0.001
 """A map of smaller falls of the probability stays pale."""
 
@@ -135,7 +138,7 @@ def saliency(patches: list[Row], regions: list[Row], lines: NDArray[np.float64],
         lines: shape (48, 48), grey, 0-255, the mean of many faces, drawn over each map as lines of equal grey.
         run: what the title says.
     """
-    *classes, everywhere, even = regions
+    classes = [row for row in regions if row["class"] not in MEANS]
     columns = max(min(PANELS, len(classes)), 3)
     height = ceil(len(classes) / columns)
     figure = Figure(figsize=(2.6 * columns + 1.2, 1.4 + 3.1 * height))
@@ -147,7 +150,7 @@ def saliency(patches: list[Row], regions: list[Row], lines: NDArray[np.float64],
     bar = figure.colorbar(picture, ax=grid.tolist(), shrink=0.5, aspect=30, format=PercentFormatter(1, decimals=0))
     bar.set_label("share of the class's largest fall")
     how = "what covering a patch takes from the label's probability, mean over faces with the right answer"
-    shares = f"all classes: {_shares_in_words(everywhere)}; an even map would give {_shares_in_words(even)}"
+    shares = "; ".join(f"{MEANS[row['class']]} {_shares_in_words(row)}" for row in regions if row["class"] in MEANS)
     caption = f"{run.caption('validation')}\n{how}\n{shares}"
     return titled(figure, "Where the network looks, validation split", caption)
 

@@ -82,6 +82,8 @@ def test_classes_that_may_be_chosen_are_those_of_the_dataset() -> None:
         ("download.sample.train", 0, "download.sample.train: expected a whole number >= 1 and <= 10000, received 0"),
         ("export.tolerance", -1e-4, "export.tolerance: expected a number > 0, received -0.0001"),
         ("evaluate.calibration_bins", 1, "evaluate.calibration_bins: expected a whole number >= 2 and <= 100"),
+        ("robustness.faces", 0, "robustness.faces: expected a whole number >= 1 and <= 100000, received 0"),
+        ("saliency.faces_per_class", 0, "faces_per_class: expected a whole number >= 1 and <= 10000, received 0"),
         ("plot.colormap", "jet", "plot.colormap: expected 'Blues', 'cividis', 'viridis', 'magma' or 'Greys', received"),
         ("download.attempts", 100, "download.attempts: expected a whole number >= 1 and <= 10, received 100"),
         ("download.sample.test", 10**9, "sample.test: expected a whole number >= 1 and <= 10000, received 1000000000"),

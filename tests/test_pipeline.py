@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-STAGES = ["download", "preprocess", "train", "export", "evaluate", "plot"]
+STAGES = ["download", "preprocess", "train", "export", "evaluate", "robustness", "saliency", "plot"]
 EXEMPT = {"emotion/__init__.py", "emotion/errors.py", "emotion/params.py"}
 
 # As little work as exercises every stage.
@@ -213,12 +213,16 @@ def test_an_edited_module_makes_exactly_the_stages_that_load_it_run_again(
     ("module", "stages"),
     [
         ("figures", ["plot"]),
+        ("diagrams", ["plot"]),
         ("metrics", ["evaluate"]),
+        ("corruptions", ["robustness"]),
+        ("saliency", ["saliency"]),
+        ("intervals", ["evaluate", "robustness"]),
         ("schedules", ["train"]),
         ("modelfile", ["train", "export"]),
         ("layouts", ["preprocess"]),
-        ("images", ["download", "preprocess", "evaluate"]),
-        ("network", ["evaluate"]),
+        ("images", ["download", "preprocess", "evaluate", "robustness", "saliency"]),
+        ("network", ["evaluate", "robustness", "saliency"]),
     ],
 )
 def test_an_edited_module_reruns_its_stages(copy: Path, module: str, stages: list[str]) -> None:

@@ -16,7 +16,7 @@ import yaml
 from small_runs import PARAMS, write_run
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("download", "preprocess", "train", "export", "evaluate", "plot")
+STAGES = ("download", "preprocess", "train", "export", "evaluate", "robustness", "saliency", "plot")
 HEAVY = ("cv2", "jax", "kaggle", "keras", "pandas", "sklearn", "tensorflow")
 
 # A network that learns nothing in no time.
@@ -171,7 +171,14 @@ def refusal(stage: str, project: Path, wrapper: tuple[str, ...] = ()) -> str:
 
 @pytest.mark.parametrize(
     ("stage", "split"),
-    [("train", "train"), ("export", "validation"), ("evaluate", "test"), ("plot", "validation")],
+    [
+        ("train", "train"),
+        ("export", "validation"),
+        ("evaluate", "test"),
+        ("robustness", "validation"),
+        ("saliency", "validation"),
+        ("plot", "validation"),
+    ],
 )
 def test_faces_of_another_schema_are_refused(stage: str, split: str, project: Path) -> None:
     path = project / f"data/faces/{split}.npz"
@@ -187,6 +194,12 @@ def test_faces_of_another_schema_are_refused(stage: str, split: str, project: Pa
         ("metrics/test.json", "<<<<<<< HEAD\n", "metrics/test.json: expected a JSON object, received Expecting value"),
         ("metrics/details/model.json", "{}", "metrics/details/model.json: expected parameters, received none"),
         ("plots/training/history.csv", "epoch,loss\n1\n", "history.csv, line 2: expected 2 values, received 1"),
+        ("metrics/robustness.csv", "corruption\nclean\n", "robustness.csv: expected accuracy, received corruption"),
+        (
+            "metrics/saliency/regions.csv",
+            "class,faces\nhappy,3\n",
+            "regions.csv: expected mouth, received class, faces",
+        ),
         ("plots/data/classes.csv", "split,class\ntrain,sad\n", "classes.csv: expected faces, received split, class"),
     ],
 )
