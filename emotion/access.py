@@ -27,6 +27,9 @@ from emotion.errors import EmotionError
 COOKIE: Final = "emotion"
 """It carries a token of this run: not every browser sends a password with a WebSocket."""
 
+OPEN: Final = "/healthz"
+"""The path that needs no password: it says nothing but that the server answers."""
+
 SHORTEST_PASSWORD: Final = 8
 """Characters."""
 
@@ -97,20 +100,20 @@ class Gate:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        cookie = self._door.cookie(secure=connection.url.scheme in {"https", "wss"}) if self._door else None
-        refusal = await self._refuse(connection)
-        await (refusal or self._app)(scope, receive, _with_headers(send, None if refusal else cookie))
+        door = None if scope["path"] == OPEN else self._door
+        refusal = self._refuse_page(connection) or (door and await door.judge(connection))
+        # Only to those whom the door let in: the cookie opens it.
+        cookie = door.cookie(secure=scope["scheme"] in {"https", "wss"}) if door and not refusal else None
+        await (refusal or self._app)(scope, receive, _with_headers(send, cookie))
 
-    async def _refuse(self, connection: HTTPConnection) -> Response | None:
+    def _refuse_page(self, connection: HTTPConnection) -> Response | None:
         host, origin = connection.headers.get("host", ""), connection.headers.get("origin")
         # A page of another site can give its own name this machine's address; it cannot know a password.
         if self._door is None and not _is_local_name(host):
             return refusal(400, f"expected the host localhost or 127.0.0.1, received {host[:80]!r}; open that address")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
             return refusal(403, f"expected a request of this server's own page, received one of {origin[:80]!r}")
-        if self._door is None or connection.url.path == "/healthz":
-            return None
-        return await self._door.judge(connection)
+        return None
 
 
 class Door:
@@ -196,7 +199,7 @@ def _is_loopback(address: str) -> bool:
 def _network_of(connection: HTTPConnection) -> str:
     """Return whom wrong passwords are counted for: an address, of IPv6 the network, which one person has whole."""
     host = connection.client.host if connection.client else ""
-    return str(ipaddress.ip_network(f"{host}/64", strict=False)) if ":" in host else host
+    return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False)) if ":" in host else host
 
 
 def _password_of(authorization: str) -> bytes | None:

@@ -28,7 +28,7 @@ BODY_SECONDS: Final = 30.0
 """Time for a request body to arrive: a client that stalls holds no place."""
 
 MAX_PIXELS: Final = 50_000_000
-"""Largest picture; decoded it takes 150 MB."""
+"""Largest picture; decoded it takes 200 MB."""
 
 MAX_EDGE: Final = 20_000
 """Longest edge of a picture, in pixels."""

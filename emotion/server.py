@@ -41,6 +41,12 @@ STATIC: Final = Path(__file__).parent / "static"
 SHUTDOWN_SECONDS: Final = 3
 """Time that open connections get when the server ends."""
 
+THREADS: Final = 4
+"""Pictures looked at in parallel, at most: the largest that are let in take some hundred MB each."""
+
+SMALLEST_LIVE_FACE: Final = 64
+"""Edge in pixels of the smallest face looked for in a webcam's frame: 1.4 m away at 640. 48 takes twice as long."""
+
 T = TypeVar("T")
 
 
@@ -55,8 +61,8 @@ class Desk:
         self.predictor = predictor
         self.pictures = limits.Places(limits.PICTURES_AT_ONCE)
         self.webcams = limits.Places(limits.LIVE_AT_ONCE)
-        self._find = detector("haar").find
-        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="desk")
+        self._find = detector("haar", SMALLEST_LIVE_FACE).find
+        self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS), thread_name_prefix="desk")
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do some work in one of the threads."""

@@ -50,7 +50,7 @@ def test_other_names_for_this_machine_are_refused(client: httpx.Client, host: st
     refused(client.get("/api/model", headers={"Host": host}), 400, "expected the host localhost")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://["])
 def test_pages_of_other_sites_are_refused(client: httpx.Client, origin: str) -> None:
     for path in ("/api/exit", "/api/predict"):
         refused(client.post(path, headers={"Origin": origin}), 403, "this server's own page")
@@ -98,7 +98,8 @@ def test_password_opens_page_api_and_websocket_and_health_needs_none(guarded: ht
 
 
 def test_cookie_is_kept_from_scripts_and_other_sites(guarded: httpx.Client) -> None:
-    assert "set-cookie" not in guarded.get("/").headers
+    for path in ("/", "/healthz", "/api/none"):
+        assert "set-cookie" not in guarded.get(path).headers
     cookie = guarded.get("/", auth=("", PASSWORD)).headers["set-cookie"]
     assert {"HttpOnly", "SameSite=Strict"} <= set(cookie.split("; "))
 

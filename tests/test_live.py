@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -11,7 +12,7 @@ from PIL import Image
 from running_server import alive, astronaut, encoded, running, small_predictor, webcam
 from websockets.exceptions import ConnectionClosed
 
-from emotion import limits, live
+from emotion import limits, live, server
 from emotion.predictor import Predictor
 
 
@@ -79,6 +80,29 @@ def test_webcam_that_sends_nothing_loses_its_place(client: httpx.Client, monkeyp
     monkeypatch.setattr(live, "IDLE_SECONDS", 0.05)
     with webcam(client) as socket:
         assert "received none" in json.loads(socket.recv())["detail"]
+
+
+def test_frames_that_come_too_fast_are_dropped_and_counted(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_came = threading.Event()
+
+    class Watched(live.Newest):
+        def put(self, frame: bytes) -> None:
+            super().put(frame)
+            if self.received == 5:
+                all_came.set()
+
+    monkeypatch.setattr(live, "Newest", Watched)
+    monkeypatch.setattr(server.Desk, "follow", lambda *_: {"waited": all_came.wait(30)})
+    with webcam(client) as socket:
+        for _ in range(5):
+            socket.send(b"frame")
+        answers = [json.loads(socket.recv())]
+        while answers[-1]["frame"] < 5:
+            answers.append(json.loads(socket.recv()))
+    assert len(answers) + answers[-1]["dropped"] == 5
+    assert len(answers) <= 3
 
 
 def test_newest_frame_pushes_out_the_one_that_waits() -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from running_server import astronaut, encoded, serving
 
@@ -123,6 +123,13 @@ def test_photo_gives_a_box_a_label_and_all_probabilities(site: Site) -> None:
     expect(site.page.locator("#photo-boxes .edge")).to_have_count(1)
     assert site.page.locator("#photo-faces dt").all_inner_texts() == list(NAMES)
     photograph(site.page, "photo")
+
+
+def test_uncertain_face_differs_in_words_and_in_the_line_of_its_box(site: Site) -> None:
+    choose(site.page, "blurred.jpg", encoded(astronaut().filter(ImageFilter.GaussianBlur(6))))
+    expect(site.page.locator("#photo-faces .uncertain")).to_have_text("uncertain")
+    expect(site.page.locator("#photo-boxes .name")).to_contain_text("?")
+    expect(site.page.locator("#photo-boxes .edge")).to_have_attribute("stroke-dasharray", re.compile(r"\d"))
 
 
 def test_faces_of_a_photo_are_downloaded_as_json_and_csv(site: Site) -> None:

@@ -34,7 +34,7 @@ function boxOf({ left, top, width, height }, face, size, colour, name) {
   const place = { x: left, y: top, width, height, rx: line * 2 };
   const letter = Math.max(size.width, size.height) / 34;
   const text = `${name} ${title(face)}${face.uncertain ? "?" : ""}`;
-  const wide = Math.min(text.length * letter * 0.6, size.width);
+  const wide = Math.min(text.length * letter * 0.65, size.width);
   const high = letter * 1.5;
   const x = Math.min(Math.max(left, 0), size.width - wide);
   const y = top >= high ? top - high : Math.min(top + height, size.height - high);

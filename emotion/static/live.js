@@ -17,7 +17,8 @@ let socket = null;
 let times = [];
 
 function say(text, problem = false) {
-  at("live-status").textContent = text;
+  // Read aloud at each change, so not at each frame.
+  if (at("live-status").textContent !== text) at("live-status").textContent = text;
   at("live-status").classList.toggle("problem", problem);
 }
 

@@ -38,8 +38,8 @@ function matrixOf({ classes, counts }) {
 
 function cellOf(part, count) {
   const cell = element("td", { title: `${count} faces` }, percentOf(part));
-  cell.style.background = `color-mix(in srgb, #0072B2 ${Math.round(part * 100)}%, var(--surface))`;
-  if (part > 0.4) cell.style.color = "#fff";
+  // Never so deep that the text on it is hard to read, in light or dark.
+  cell.style.background = `color-mix(in srgb, #0072B2 ${Math.round(part * 55)}%, var(--surface))`;
   return cell;
 }
 
