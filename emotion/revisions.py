@@ -176,11 +176,11 @@ def _read_predictions(tree: Tree) -> tuple[tuple[str, ...], dict[str, Judged]]:
     if list(columns) != expected:
         raise tree.refusal(PREDICTIONS, "the columns that dvc repro evaluate writes", ", ".join(columns) or "none")
     by_split: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        by_split.setdefault(row["split"], []).append(row)
     try:
+        for row in rows:
+            by_split.setdefault(row["split"], []).append(row)
         return tuple(columns[4:-1]), {split: _judge(found) for split, found in by_split.items()}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise tree.refusal(PREDICTIONS, "a class, a probability of each and 0 or 1 in every row", str(error)) from error
 
 

@@ -221,6 +221,7 @@ def test_missing_file_is_one_line_that_says_where(
             "split,name,actual,predicted,a,b,twin\nvalidation,x,c,a,0.5,0.5,0\n",
             "a class, a probability",
         ),
+        ("data/predictions.csv", f"split,name,actual,predicted,a,b,twin\n{'x' * 140_000}\n", "larger than field limit"),
         ("metrics/test.json", "{", "expected JSON"),
         ("params.yaml", "train: [", "expected YAML"),
         ("metrics/test.json", "[1]", "expected keys with values, received [1]"),
