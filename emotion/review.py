@@ -122,8 +122,8 @@ def _flips(flips: Sequence[Flip], names: Names) -> str:
         [
             _code(flip.name),
             _code(flip.label),
-            f"{_code(flip.before)} {flip.confidence_before:.1%}",
-            f"{_code(flip.after)} {flip.confidence_after:.1%}",
+            f"{_code(flip.before)} (label {flip.confidence_before:.1%})",
+            f"{_code(flip.after)} (label {flip.confidence_after:.1%})",
         ]
         for flip in flips
     ]
