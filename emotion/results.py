@@ -88,7 +88,7 @@ class Picture:
         if self.error is not None:
             return f"Picture({self.source!r}, error={self.error!r})"
         faces = "".join(f"\n  {face!r}" for face in self.faces)
-        return f"Picture({self.source!r}, {self.width}x{self.height}, {faces or 'no face found'})"
+        return f"Picture({self.source!r}, {self.width}x{self.height},{faces or ' no face found'})"
 
     def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
         """Return one flat row a face for a table; a picture without faces gives one row that says so.

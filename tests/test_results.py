@@ -31,7 +31,7 @@ def test_confidence_of_exactly_the_threshold_is_certain() -> None:
 def test_notebook_shows_a_line_for_each_face() -> None:
     doubtful = judge(None, SHARES, NAMES, 0.9)
     assert repr(Picture("me.jpg", 640, 480, (FACE, doubtful))) == (
-        "Picture('me.jpg', 640x480, \n"
+        "Picture('me.jpg', 640x480,\n"
         "  Face(happy 60%, neutral 15%, fear 10%; box 100,50 120x120)\n"
         "  Face(uncertain: happy 60%, neutral 15%, fear 10%; whole picture))"
     )
