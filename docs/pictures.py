@@ -59,7 +59,7 @@ def draw_review(before: str, after: str, path: Path) -> None:
     install = ["npm", "install", "--silent", "--legacy-peer-deps", "--prefix", str(REVIEW)]
     subprocess.run([*install, *scripts], check=True)
     with sync_playwright() as playwright, closing(_launch(playwright)) as browser:
-        tab = browser.new_page(viewport={"width": 1000, "height": 800})
+        tab = browser.new_page(viewport={"width": 1100, "height": 800})
         tab.route("**/npm/*", _answer_from_disk)
         tab.goto(page.resolve().as_uri(), wait_until="networkidle")
         tab.screenshot(path=path, full_page=True)
