@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.intervals import LEVEL, Interval, accuracy_gain
+from emotion.intervals import Interval, accuracy_gain
 from emotion.revisions import Judged, Revision
 
 JUDGE: Final = "validation"
 """The split that decides; every other one is only reported."""
 
-SIGNIFICANCE: Final = 1 - LEVEL
+SIGNIFICANCE: Final = 0.05
 """A difference that luck alone makes as often as this, or less, is believed."""
 
 FLIPS: Final = 10
