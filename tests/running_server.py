@@ -1,4 +1,4 @@
-"""The server of `emotion serve` in a thread of the tests, and pictures to send to it."""
+"""The server of `emotion serve`, in a thread of the tests or as a process, and what to send to it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 from PIL import Image
-from skimage import data
 from small_models import write_model
 from websockets.sync.client import ClientConnection, connect
 
@@ -60,15 +58,9 @@ def serving(*options: str, **environment: str) -> Iterator[tuple[subprocess.Pope
             process.terminate()
 
 
-def astronaut(size: tuple[int, int] | None = None) -> Image.Image:
-    """A real photo with one face, 512x512 or resized."""
-    image = Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
-    return image.resize(size) if size else image
-
-
-def encoded(image: Image.Image | np.ndarray[Any, Any], kind: str = "jpeg") -> bytes:
+def encoded(image: Image.Image, kind: str = "jpeg") -> bytes:
     stream = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind)
+    image.save(stream, kind)
     return stream.getvalue()
 
 

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 from PIL import Image
-from running_server import alive, astronaut, encoded, running, small_predictor, webcam
+from running_server import alive, encoded, running, small_predictor, webcam
+from small_photos import astronaut
 from websockets.exceptions import ConnectionClosed
 
 from emotion import limits, live, server
@@ -68,7 +69,7 @@ def test_more_webcams_than_places_are_told_to_come_back(client: httpx.Client) ->
     with ExitStack() as places:
         for _ in range(limits.LIVE_AT_ONCE):
             place = places.enter_context(webcam(client))
-            place.send(encoded(astronaut((64, 64))))
+            place.send(encoded(astronaut(64)))
             place.recv()  # so it surely has its place
         with webcam(client) as late, pytest.raises(ConnectionClosed) as closed:
             late.recv()

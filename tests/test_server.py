@@ -11,7 +11,8 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from running_server import alive, astronaut, encoded, refused, running, small_predictor
+from running_server import alive, encoded, refused, running, small_predictor
+from small_photos import astronaut
 from starlette.exceptions import HTTPException
 
 from emotion import limits, network, server
@@ -56,7 +57,7 @@ def test_csv_has_a_header_and_a_row_for_each_face(client: httpx.Client) -> None:
 
 
 def test_picture_without_a_face_is_no_error(client: httpx.Client) -> None:
-    answer = client.post("/api/predict", content=encoded(np.full((64, 64, 3), 200, np.uint8)))
+    answer = client.post("/api/predict", content=encoded(Image.new("RGB", (64, 64), "grey")))
     assert (answer.status_code, answer.json()["faces"]) == (200, [])
 
 
@@ -111,7 +112,7 @@ def test_upload_below_the_limit_touches_no_disk(client: httpx.Client, monkeypatc
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
     picture = np.random.default_rng(0).integers(0, 256, (2400, 2400, 3), np.uint8)
-    content = encoded(picture, "bmp")
+    content = encoded(Image.fromarray(picture), "bmp")
     assert len(content) > 15_000_000
     assert client.post("/api/predict", files={"file": ("noise.bmp", content)}).status_code == 200
 

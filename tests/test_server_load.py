@@ -13,14 +13,15 @@ import psutil
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings, strategies
-from running_server import alive, astronaut, encoded, running, serving, small_predictor
+from running_server import alive, encoded, running, serving, small_predictor
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from small_photos import astronaut
 
 CLIENTS = 20
 SECONDS = 30
 BUSY = 503
-PICTURES = [encoded(astronaut((128, 128))), encoded(astronaut(), "png"), encoded(astronaut())[:2000]]
+PICTURES = [encoded(astronaut(128)), encoded(astronaut(), "png"), encoded(astronaut())[:2000]]
 
 # Bodies that are a picture, so that faces are answered too.
 schemathesis.openapi.media_type("application/octet-stream", strategies.sampled_from(PICTURES) | strategies.binary())
