@@ -6,12 +6,14 @@ A function from the facts of a run, as the stages left them in json and csv file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from emotion.files import read_csv, read_json
+from emotion import findings
+from emotion.files import read_json
+from emotion.findings import Findings
+from emotion.markdown import share, table
 
 FIGURES: Final = {
     "accuracy": "accuracy",
@@ -49,8 +51,22 @@ person concerned, who knows of it and agreed.
 any claim about inner feeling, truthfulness or intention.
 - EU AI Act, Article 5(1)(f): inferring emotions at work and in education is prohibited, save for medical or safety \
 reasons, since 2025-02-02.
-- EU AI Act, Article 50(3): who deploys emotion recognition informs the people exposed to it, from 2026-08-02.
-- Not measured: whether it works equally well for all groups of people; the data name no age, gender or origin."""
+- EU AI Act, Article 50(3): who deploys emotion recognition informs the people exposed to it, from 2026-08-02."""
+
+UNMEASURED: Final = """\
+- Fairness: whether it works equally well for all groups of people. The data name no age, gender or origin.
+- Other pictures: test and training faces come from one collection and one cropping. What a detector crops from a \
+photo or a video differs.
+- The luck of training: one network, from one seed.
+- Inner feeling, and whether an expression is played or not: no label says so."""
+
+NAMED: Final = (
+    "**What it says**: the expression that a face *appears* to show, as people labelled it; not what a person feels."
+)
+
+EXCLUDED: Final = """\
+**What it is not for**: decisions about people. Inferring emotions at work and in education is prohibited in the \
+European Union, save for medical or safety reasons. Fairness across groups of people was not measured."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +78,7 @@ class Facts:
         data: `metrics/data.json`.
         model: `metrics/details/model.json`.
         export: `metrics/export.json`.
-        headlines: `metrics/<split>.json` of validation and test.
-        classes: rows of `metrics/details/test_classes.csv`.
+        findings: what was measured.
         split: `preprocess.split` of the settings.
     """
 
@@ -71,8 +86,7 @@ class Facts:
     data: dict[str, Any]
     model: dict[str, Any]
     export: dict[str, Any]
-    headlines: dict[str, dict[str, float | None]]
-    classes: list[dict[str, str]]
+    findings: Findings
     split: str
 
 
@@ -83,24 +97,30 @@ def read_facts(root: Path, split: str) -> Facts:
         data=read_json(root / "metrics/data.json"),
         model=read_json(root / "metrics/details/model.json"),
         export=read_json(root / "metrics/export.json"),
-        headlines={split: read_json(root / f"metrics/{split}.json") for split in ("validation", "test")},
-        classes=read_csv(root / "metrics/details/test_classes.csv"),
+        findings=findings.read_findings(root),
         split=split,
     )
 
 
 def write(facts: Facts) -> str:
     """Write the card in Markdown; equal facts give equal text."""
+    measured = facts.findings
     sections = {
         "What a label means": MEANING,
+        "Use": USES,
         "Data": _data(facts),
         "Protocol": _protocol(facts),
-        "Figures": _figures(facts),
+        "Figures": findings.figures(measured, FIGURES),
+        "When to believe a probability": findings.confidence(measured),
+        "Bad pictures": findings.hardship(measured),
+        "Doubtful labels": findings.doubtful(measured),
+        "Not measured": UNMEASURED,
         "Files": _files(facts),
         "Reproduce": _reproduce(facts),
-        "Use": USES,
     }
-    opening = ["# Model card: apparent facial expression", *([SAMPLE] if _drawn(facts) else []), _network(facts)]
+    brief = f"- {NAMED}\n{findings.summarize(measured)}\n- {EXCLUDED}"
+    warning = [SAMPLE] if _drawn(facts) else []
+    opening = ["# Model card: apparent facial expression", *warning, brief, _network(facts)]
     return "\n\n".join([*opening, *(f"## {title}\n\n{text}" for title, text in sections.items())]) + "\n"
 
 
@@ -127,8 +147,8 @@ def _data(facts: Facts) -> str:
         f"Groups of equal pictures with contradictory labels: {data['label_conflicts']:,}."
     )
     provenance = [FER2013] if _is_fer2013(facts) else []
-    table = _table(("split", "faces", "of them with an exact copy in train (train: in the others)"), rows)
-    return "\n\n".join([*provenance, table, counts])
+    faces = table(("split", "faces", "of them with an exact copy in train (train: in the others)"), rows)
+    return "\n\n".join([*provenance, faces, counts])
 
 
 def _protocol(facts: Facts) -> str:
@@ -136,24 +156,7 @@ def _protocol(facts: Facts) -> str:
     validation, test = (" (the competition's PublicTest)", " (PrivateTest)") if official else ("", "")
     return (
         f"Everything that was chosen, epoch and temperature included, was chosen on the validation split{validation}. "
-        f"The test split{test} is reported and decides nothing. One pass per face, no test-time augmentation."
-    )
-
-
-def _figures(facts: Facts) -> str:
-    validation, test = facts.headlines["validation"], facts.headlines["test"]
-    shares = [(title, _share(validation[name]), _share(test[name])) for name, title in FIGURES.items()]
-    loss = ("log loss (nats)", f"{validation['log_loss']:.4f}", f"{test['log_loss']:.4f}")
-    scores = [
-        (row["class"], *(_share(float(row[name])) for name in ("precision", "recall", "f1")), row["support"])
-        for row in facts.classes
-    ]
-    return "\n\n".join(
-        [
-            _table(("figure", "validation", "test"), [*shares, loss]),
-            "Classes on the test split:",
-            _table(("class", "precision", "recall", "F1", "faces"), scores),
-        ]
+        f"The test split{test} is reported and decides nothing."
     )
 
 
@@ -165,12 +168,12 @@ def _files(facts: Facts) -> str:
             title,
             f"{export[f'{suffix}_bytes'] / 1e6:.2f} MB",
             f"{export[f'{suffix}_difference']:.1e}",
-            _share(export[f"{suffix}_agreement"]),
+            share(export[f"{suffix}_agreement"]),
         )
         for suffix, title in FORMATS.items()
     ]
     heading = ("file", "format", "size", "largest difference from Keras in a probability", "equal decisions")
-    return f"{_table(heading, rows)}\n\nThe figures above are those of `emotion.onnx`."
+    return f"{table(heading, rows)}\n\nThe figures above are those of `emotion.onnx`."
 
 
 def _reproduce(facts: Facts) -> str:
@@ -180,8 +183,9 @@ def _reproduce(facts: Facts) -> str:
         "incoming": "dvc exp run -S download.source=incoming",
     }
     return (
-        f"`{commands[facts.source['source']]}` runs every step from the pictures to this card; `params.yaml` and "
-        "`dvc.lock` of this revision hold the settings and the hashes.\n"
+        f"`{commands[facts.source['source']]}` runs every step from the pictures to this card, which no one edits; "
+        "`params.yaml` and `dvc.lock` of this revision hold the settings and the hashes, `metrics/` the figures, and "
+        "`data/predictions.csv` a row for each face.\n"
         f"Training data: SHA-256 `{facts.model['data_sha256']}`; archive members: `{facts.source['sha256']}`."
     )
 
@@ -193,12 +197,3 @@ def _is_fer2013(facts: Facts) -> bool:
 
 def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {cause.replace('_', ' ')}" for cause, count in counts.items()) or "none"
-
-
-def _share(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.2%}"
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

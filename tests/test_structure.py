@@ -28,8 +28,10 @@ FLOORS = [
             "diagrams",
             "doubts",
             "figures",
+            "findings",
             "grids",
             "intervals",
+            "markdown",
             "metrics",
             "modelcard",
             "review",
@@ -53,7 +55,7 @@ FLOORS = [
         },
     },
     {"inference": {"annotation", "detection", "network", "predictor", "results", "shipping", "tracking", "video"}},
-    {"surfaces": {"access", "cli", "contract", "limits", "live", "reports", "server"}},
+    {"surfaces": {"access", "cli", "contract", "limits", "live", "outlets", "reports", "server"}},
 ]
 LINE_OF = {room: (floor, line) for floor, lines in enumerate(FLOORS) for line, rooms in lines.items() for room in rooms}
 
