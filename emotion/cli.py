@@ -5,31 +5,19 @@ Every command imports what it needs when it runs, so that `emotion --help` answe
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import Annotated, Final, Literal, NoReturn
 
 import typer
 
 from emotion.errors import EmotionError, one_line
 
-if TYPE_CHECKING:
-    from emotion.results import Picture
-    from emotion.tracking import Seen
-    from emotion.video import Source
-
-PictureOutlet = Callable[["Picture", "str | bytes"], object]
-"""Takes each picture and its file or content."""
-
-SeenOutlet = Callable[["Seen"], None]
-"""Takes each frame of a video and the faces in it."""
+SMALLEST: Final = 48
+"""Edge in pixels of the smallest face that is followed in a video: the network sees 48 of them."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -38,8 +26,8 @@ def main() -> None:
     """Run the command line: exit 2 on usage, 1 with one line on a known error."""
     try:
         app(prog_name="emotion")
-    except (EmotionError, OSError) as error:
-        sys.exit(f"emotion: {one_line(error)}")
+    except (EmotionError, OSError, MemoryError) as error:
+        sys.exit(f"emotion: {one_line(error) or 'expected enough memory, received too little'}")
 
 
 def _print_version(wanted: bool) -> None:
@@ -134,18 +122,19 @@ def predict(
     if as_json and jsonl:
         raise typer.BadParameter("expected --json or --jsonl, received both")
     try:
+        from emotion import outlets
         from emotion.predictor import Predictor
 
         sources = _picture_sources(paths)
         predictor = Predictor(model, align=align, detection=detection)
         with ExitStack() as stack:
-            outlets = [
-                *_row_outlets(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
-                *_album_outlets(annotate, sources),
-                _picture_bar(stack, len(sources), prints=as_json or jsonl or csv is None),
+            takers = [
+                *outlets.row_outlets(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
+                *outlets.album_outlets(annotate, sources),
+                outlets.picture_bar(stack, len(sources), prints=as_json or jsonl or csv is None),
             ]
             pictures = predictor.stream(sources, cropped=face or None)
-            unread = _hand_out(zip(sources, pictures, strict=True), outlets)
+            unread = outlets.hand_out(zip(sources, pictures, strict=True), takers)
     except KeyboardInterrupt:
         print("emotion: interrupted; what was written is kept", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -163,54 +152,6 @@ def _picture_sources(paths: Sequence[str]) -> list[str | bytes]:
     if not sources:
         raise EmotionError(f"expected pictures ({' '.join(SUFFIXES)}), received none in {' '.join(paths)}")
     return sources
-
-
-def _row_outlets(
-    stack: ExitStack, classes: Sequence[str], csv: Path | None, top: int, *, as_json: bool, jsonl: bool
-) -> Iterator[PictureOutlet]:
-    """Yield what prints each picture and what writes its rows; the stack closes it all."""
-    from emotion import reports
-
-    if csv:
-        csv.parent.mkdir(parents=True, exist_ok=True)
-        # Names of files may hold bytes that are no UTF-8.
-        stream = stack.enter_context(csv.open("w", newline="", encoding="utf-8", errors="surrogateescape"))
-        write = reports.row_writer(stream)
-        yield lambda picture, _: write(picture.rows(classes))
-    if as_json:
-        array = stack.enter_context(reports.JsonArray())
-        yield lambda picture, _: array.add(picture)
-    elif jsonl:
-        yield lambda picture, _: reports.print_json_line(picture)
-    elif not csv:
-        yield lambda picture, _: print("\n".join(reports.lines(picture, top)), flush=True)
-
-
-def _album_outlets(folder: Path | None, sources: Sequence[str | bytes]) -> Iterator[PictureOutlet]:
-    """Yield what writes an annotated copy of each picture, if that is wanted."""
-    from emotion import reports
-
-    if folder:
-        album = reports.Album(folder, [source for source in sources if isinstance(source, str)])
-        yield lambda picture, source: None if picture.error else album.add(picture, source)
-
-
-def _picture_bar(stack: ExitStack, total: int, *, prints: bool) -> PictureOutlet:
-    """Return what moves a progress bar, on a terminal that shows no lines in between."""
-    hidden = total == 1 or not sys.stderr.isatty() or (prints and sys.stdout.isatty())
-    bar = stack.enter_context(typer.progressbar(length=total, file=sys.stderr, show_pos=True, hidden=hidden))
-    return lambda *_: bar.update(1)
-
-
-def _hand_out(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> int:
-    """Hand each picture to all outlets; return how many could not be read."""
-    unread = 0
-    for source, found in pictures:
-        picture = replace(found, source="standard input") if isinstance(source, bytes) else found
-        for outlet in outlets:
-            outlet(picture, source)
-        unread += picture.error is not None
-    return unread
 
 
 @app.command()
@@ -265,7 +206,7 @@ def video(
     """
     # Read when OpenCV loads: of a broken video it and FFmpeg say in many lines what one says better.
     os.environ.update({"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"})
-    from emotion import detection, tracking
+    from emotion import detection, outlets, tracking
     from emotion import video as footage
     from emotion.predictor import Predictor
 
@@ -276,69 +217,13 @@ def video(
         for target in filter(None, (out, csv)):
             footage.refuse_source(source, target)
         with footage.open_source(source) as frames, ExitStack() as stack:
-            outlets = list(_seen_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
-            for seen in tracking.watch(frames, detection.detector("haar").find, predictor.classify, tracker):
-                for outlet in outlets:
-                    outlet(seen)
+            takers = list(outlets.seen_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
+            for seen in tracking.watch(frames, detection.detector("haar", SMALLEST).find, predictor.classify, tracker):
+                for take in takers:
+                    take(seen)
     except KeyboardInterrupt:
         print("emotion: interrupted; what was written is kept", file=sys.stderr)
         raise typer.Exit(130) from None
-
-
-def _seen_outlets(
-    stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
-) -> Iterator[SeenOutlet]:
-    """Yield what takes each frame that was looked at; the stack closes it all."""
-    from emotion import annotation, reports, tracking
-    from emotion import video as footage
-
-    if out:
-        film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.Lingering()
-        yield lambda seen: film.add(annotation.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
-    if csv:
-        csv.parent.mkdir(parents=True, exist_ok=True)
-        write = reports.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
-        yield lambda seen: write(seen.rows(classes))
-    if jsonl:
-        yield _print_frame
-    elif out or csv:
-        yield _frame_bar(stack, frames)
-    else:
-        yield _second_printer()
-
-
-def _print_frame(seen: Seen) -> None:
-    """Print a frame as one line of JSON."""
-    from emotion.reports import face_as_json
-
-    faces = [{"track": tracked.track, **face_as_json(tracked.face)} for tracked in seen.faces]
-    print(json.dumps({"frame": seen.frame.index, "time": round(seen.frame.time, 3), "faces": faces}), flush=True)
-
-
-def _second_printer() -> SeenOutlet:
-    """Return what prints the faces of the first frame of each second."""
-    last = -1
-
-    def print_second(seen: Seen) -> None:
-        nonlocal last
-        if int(seen.frame.time) > last:
-            last = int(seen.frame.time)
-            faces = [f"face {tracked.track} {tracked.face.describe()}" for tracked in seen.faces]
-            print(f"{last // 60:02}:{last % 60:02}  {'; '.join(faces) or 'no face'}", flush=True)
-
-    return print_second
-
-
-def _frame_bar(stack: ExitStack, frames: Source) -> SeenOutlet:
-    """Return what moves a progress bar on a terminal; its end is unknown for a camera."""
-    begun, done = time.monotonic(), count(1)
-    bar = stack.enter_context(typer.progressbar(count(), frames.total, file=sys.stderr, hidden=not sys.stderr.isatty()))
-
-    def move(_: Seen) -> None:
-        bar.label = f"{next(done) / (time.monotonic() - begun):.0f} frames/s"
-        bar.update(1)
-
-    return move
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.use_deterministic_compute = True
+    # Its threads would spin between two calls and take the processor from who reads and detects.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         # Named, so that a machine with other providers gives the figures that were measured.
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

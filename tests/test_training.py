@@ -540,7 +540,11 @@ def test_run_that_stopped_early_stays_stopped_when_resumed() -> None:
 
 
 def test_head_that_has_learned_all_it_can_waits_for_the_thaw() -> None:
-    pretrained = {"architecture": "vgg16", "epochs": 6, "transfer": {"weights": "imagenet", "freeze_epochs": 3}}
+    pretrained: dict[str, Any] = {
+        "architecture": "vgg16",
+        "epochs": 6,
+        "transfer": {"weights": "imagenet", "freeze_epochs": 3},
+    }
     found = recorder(early_stopping=1, **pretrained)
     for epoch, accuracy in enumerate((0.5, 0.4, 0.4, 0.3, 0.2)):
         assert not found.stopped

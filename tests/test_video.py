@@ -21,10 +21,11 @@ from small_models import write_model
 
 from emotion import video
 from emotion.detection import detector
+from emotion.errors import VideoError
 from emotion.files import read_csv
 from emotion.results import Box
 from emotion.tracking import Frame, Seen, Tracker, watch
-from emotion.video import Source, VideoError
+from emotion.video import Source
 
 CLASSES = ("happy", "sad")
 RED = np.full((48, 64, 3), (255, 0, 0), np.uint8)

@@ -1,0 +1,128 @@
+"""Where results go while they come: lines, files, annotated copies, a progress bar; one outlet each.
+
+An outlet takes every result and keeps none. Knows how to speak to a terminal; finding and judging is done below.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from emotion import annotation, reports, tracking
+
+if TYPE_CHECKING:
+    from emotion.results import Picture
+    from emotion.tracking import Seen
+    from emotion.video import Source
+
+PictureOutlet = Callable[["Picture", "str | bytes"], object]
+"""Takes each picture and its file or content."""
+
+SeenOutlet = Callable[["Seen"], None]
+"""Takes each frame of a video and the faces in it."""
+
+
+def row_outlets(
+    stack: ExitStack, classes: Sequence[str], csv: Path | None, top: int, *, as_json: bool, jsonl: bool
+) -> Iterator[PictureOutlet]:
+    """Yield what prints each picture and what writes its rows; the stack closes it all."""
+    if csv:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        # Names of files may hold bytes that are no UTF-8.
+        stream = stack.enter_context(csv.open("w", newline="", encoding="utf-8", errors="surrogateescape"))
+        write = reports.row_writer(stream)
+        yield lambda picture, _: write(picture.rows(classes))
+    if as_json:
+        array = stack.enter_context(reports.JsonArray())
+        yield lambda picture, _: array.add(picture)
+    elif jsonl:
+        yield lambda picture, _: reports.print_json_line(picture)
+    elif not csv:
+        yield lambda picture, _: print("\n".join(reports.lines(picture, top)), flush=True)
+
+
+def album_outlets(folder: Path | None, sources: Sequence[str | bytes]) -> Iterator[PictureOutlet]:
+    """Yield what writes an annotated copy of each picture, if that is wanted."""
+    if folder:
+        album = reports.Album(folder, [source for source in sources if isinstance(source, str)])
+        yield lambda picture, source: None if picture.error else album.add(picture, source)
+
+
+def picture_bar(stack: ExitStack, total: int, *, prints: bool) -> PictureOutlet:
+    """Return what moves a progress bar, on a terminal that shows no lines in between."""
+    hidden = total == 1 or not sys.stderr.isatty() or (prints and sys.stdout.isatty())
+    bar = stack.enter_context(typer.progressbar(length=total, file=sys.stderr, show_pos=True, hidden=hidden))
+    return lambda *_: bar.update(1)
+
+
+def hand_out(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> int:
+    """Hand each picture to all outlets; return how many could not be read."""
+    unread = 0
+    for source, found in pictures:
+        picture = replace(found, source="standard input") if isinstance(source, bytes) else found
+        for outlet in outlets:
+            outlet(picture, source)
+        unread += picture.error is not None
+    return unread
+
+
+def seen_outlets(
+    stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
+) -> Iterator[SeenOutlet]:
+    """Yield what takes each frame that was looked at; the stack closes it all."""
+    from emotion import video as footage
+
+    if out:
+        film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.Lingering()
+        yield lambda seen: film.add(annotation.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
+    if csv:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        write = reports.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
+        yield lambda seen: write(seen.rows(classes))
+    if jsonl:
+        yield _print_frame
+    elif out or csv:
+        yield _frame_bar(stack, frames)
+    else:
+        yield _second_printer()
+
+
+def _print_frame(seen: Seen) -> None:
+    """Print a frame as one line of JSON."""
+    faces = [{"track": tracked.track, **reports.face_as_json(tracked.face)} for tracked in seen.faces]
+    print(json.dumps({"frame": seen.frame.index, "time": round(seen.frame.time, 3), "faces": faces}), flush=True)
+
+
+def _second_printer() -> SeenOutlet:
+    """Return what prints the faces of the first frame of each second."""
+    last = -1
+
+    def print_second(seen: Seen) -> None:
+        nonlocal last
+        if int(seen.frame.time) > last:
+            last = int(seen.frame.time)
+            faces = [f"face {tracked.track} {tracked.face.describe()}" for tracked in seen.faces]
+            print(f"{last // 60:02}:{last % 60:02}  {'; '.join(faces) or 'no face'}", flush=True)
+
+    return print_second
+
+
+def _frame_bar(stack: ExitStack, frames: Source) -> SeenOutlet:
+    """Return what moves a progress bar on a terminal; its end is unknown for a camera."""
+    begun, done = time.monotonic(), count(1)
+    bar = stack.enter_context(typer.progressbar(count(), frames.total, file=sys.stderr, hidden=not sys.stderr.isatty()))
+
+    def move(_: Seen) -> None:
+        bar.label = f"{next(done) / (time.monotonic() - begun):.0f} frames/s"
+        bar.update(1)
+
+    return move
