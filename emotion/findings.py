@@ -162,8 +162,8 @@ def doubtful(findings: Findings) -> str:
     if not known["faces"]:
         return text
     return (
-        f"{text} Its check: of {known['faces']:,} faces, an exact copy somewhere in the data carries another label, so "
-        f"that at least one of the two is wrong. {known['doubtful']:,} of them are on the list, and their mean place in "
+        f"{text} Its check: of {known['faces']:,} faces an exact copy somewhere in the data carries another label, so "
+        f"that at least one of the two is wrong. {known['doubtful']:,} of them are on the list; their mean place in "
         f"the ranking is at {known['mean_rank']:.0%} (0%: most doubtful, 50%: by chance). Where the copy stands in "
         f"train that is no feat, since the network learned its label there; of the {untaught['faces']:,} without such "
         f"a copy {untaught['doubtful']:,} are on the list."
