@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from emotion.comparison import JUDGE, ClassMove, Comparison, Flip, Pairs, Verdict
+from emotion.markdown import points, table
 from emotion.revisions import Revision, Table
 
 ABSENT: Final = "-"
@@ -67,7 +68,7 @@ def _reason(comparison: Comparison, names: Names) -> str:
     pairs = comparison.unseen[JUDGE]
     return (
         f"Of {pairs.faces:,} unseen {JUDGE} faces {names[0]} gets {pairs.before:.2%} right, {names[1]} "
-        f"{pairs.after:.2%}: {_points(pairs.difference)} points, 95% interval {_interval(pairs)}, "
+        f"{pairs.after:.2%}: {points(pairs.difference)} points, 95% interval {_interval(pairs)}, "
         f"p {_probability(pairs.p_value, sign='= ')} (McNemar's exact test)."
     )
 
@@ -91,7 +92,7 @@ def _accuracies(comparison: Comparison, names: Names) -> str:
     ]
     only = [f"only {name} right" for name in names]
     return (
-        f"{_table(('accuracy', 'faces', *names, 'points', '95% interval', *only, 'p'), rows)}\n\n"
+        f"{_aligned(('accuracy', 'faces', *names, 'points', '95% interval', *only, 'p'), rows)}\n\n"
         f"The first row decides; splits other than {JUDGE} are a report and get no p. Unseen: no exact copy of the "
         "face stands in train. Intervals by the paired bootstrap, p by McNemar's exact test."
     )
@@ -106,14 +107,14 @@ def _accuracy_row(split: str, which: str, pairs: Pairs) -> list[str]:
 def _classes(moves: Sequence[ClassMove], names: Names) -> str:
     if not any(move.pairs.lost + move.pairs.gained for move in moves):
         return ""
-    real = [f"{_code(move.name)} ({_points(move.pairs.difference)})" for move in moves if move.is_real]
+    real = [f"{_code(move.name)} ({points(move.pairs.difference)})" for move in moves if move.is_real]
     rows = [
         [_code(move.name), f"{move.pairs.faces:,}", *_shares(move.pairs), _probability(move.p_value)] for move in moves
     ]
     return (
         f"### Classes\n\nMoved beyond noise: {', '.join(real) or 'none'}. Recall on unseen {JUDGE} faces; p by "
         f"McNemar's exact test with Holm's correction for {len(moves)} classes.\n\n"
-        f"{_table(('class', 'faces', *names, 'points', 'p'), rows)}"
+        f"{_aligned(('class', 'faces', *names, 'points', 'p'), rows)}"
     )
 
 
@@ -131,12 +132,12 @@ def _flips(flips: Sequence[Flip], names: Names) -> str:
         return ""
     return (
         f"### The {len(rows)} {JUDGE} faces that flipped most\n\nWhat each takes the face for, and the probability "
-        f"that it gives to the label.\n\n{_table(('face', 'label', *names), rows)}"
+        f"that it gives to the label.\n\n{_aligned(('face', 'label', *names), rows)}"
     )
 
 
 def _section(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return f"### {title}\n\n{_table(heading, rows) if rows else 'None.'}"
+    return f"### {title}\n\n{_aligned(heading, rows) if rows else 'None.'}"
 
 
 def _changes(before: Table, after: Table) -> list[list[str]]:
@@ -170,16 +171,12 @@ def _change(before: Any, after: Any) -> str:
 
 
 def _shares(pairs: Pairs) -> list[str]:
-    return [f"{pairs.before:.2%}", f"{pairs.after:.2%}", _points(pairs.difference)]
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.2f}"
+    return [f"{pairs.before:.2%}", f"{pairs.after:.2%}", points(pairs.difference)]
 
 
 def _interval(pairs: Pairs) -> str:
     low, high = pairs.interval
-    return ABSENT if math.isnan(low) else f"{_points(low)} to {_points(high)}"
+    return ABSENT if math.isnan(low) else f"{points(low)} to {points(high)}"
 
 
 def _probability(value: float, sign: str = "") -> str:
@@ -192,9 +189,9 @@ def _code(text: object) -> str:
     return f"`{safe or repr('')}`"
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [list(heading), *map(list, rows)]
+def _aligned(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose columns also line up in a terminal."""
+    lines = [heading, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+    head, *rest = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return table(head, rest)
