@@ -66,8 +66,9 @@ def address() -> Iterator[str]:
 
 @contextmanager
 def opened(browser: Browser, address: str, **window: Any) -> Iterator[Page]:
-    """Open the page with all other addresses blocked, and fail if it asks for one."""
+    """Open the page with all other addresses blocked; fail if it asks for one, or if a script of it fails."""
     outside: list[str] = []
+    faults: list[str] = []
 
     def refuse(route: Route) -> None:
         outside.append(route.request.url)
@@ -76,9 +77,11 @@ def opened(browser: Browser, address: str, **window: Any) -> Iterator[Page]:
     with closing(browser.new_context(**window)) as context:
         context.route(lambda url: not url.startswith((address, f"blob:{address}")), refuse)
         page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(address)
         yield page
     assert not outside
+    assert not faults
 
 
 @pytest.fixture

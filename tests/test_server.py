@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from emotion import limits, network, server
 from emotion.predictor import Predictor
+from emotion.results import Picture
 
 STATIC = Path(server.__file__).parent / "static"
 
@@ -128,6 +132,40 @@ def test_more_pictures_than_places_are_told_to_come_back() -> None:
     assert caught.value.status_code == 503
     with places.take():
         pass
+
+
+def test_server_answers_while_it_looks_and_says_when_it_is_busy(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def look(_: server.Desk, upload: limits.Upload) -> Picture:
+        began.set()
+        go_on.wait(30)
+        return Picture(upload.name, 1, 1)
+
+    monkeypatch.setattr(limits, "PICTURES_AT_ONCE", 1)
+    monkeypatch.setattr(server.Desk, "predict", look)
+    with running(predictor) as client, ThreadPoolExecutor(1) as another:
+        first = another.submit(client.post, "/api/predict", content=b"first")
+        assert began.wait(30)
+        assert alive(client)
+        refused(client.post("/api/predict", content=b"second"), 503, "the server is busy")
+        go_on.set()
+        assert first.result().status_code == 200
+
+
+def test_more_connections_than_places_are_turned_away(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CONNECTIONS", 3)
+    with running(predictor) as client:
+        assert alive(client)
+        with ExitStack() as idle:
+            for _ in range(3):
+                idle.enter_context(socket.create_connection((client.base_url.host, client.base_url.port or 80)))
+            while client.get("/healthz").status_code == 200:
+                pass  # until the server has taken them all
+        while client.get("/healthz").status_code == 503:
+            pass  # until it has let them go
 
 
 def test_stalled_upload_loses_its_place(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,19 +10,23 @@ export function cardOf(text) {
 function blockOf(lines) {
   const heading = /^(#{1,5}) (.*)$/.exec(lines[0]);
   // One level down: the page has its own first heading.
-  if (heading) return element(`h${heading[1].length + 1}`, {}, ...inline(heading[2]));
+  if (heading) return textIn(`h${heading[1].length + 1}`, heading[2]);
   if (lines[0].startsWith("|")) return tableOf(lines);
-  if (lines[0].startsWith("- ")) return element("ul", {}, ...lines.map((line) => element("li", {}, ...inline(line.slice(2)))));
-  if (lines[0].startsWith("> ")) return element("blockquote", {}, element("p", {}, ...inline(lines.map((line) => line.replace(/^> ?/, "")).join(" "))));
-  return element("p", {}, ...inline(lines.join(" ")));
+  if (lines[0].startsWith("- ")) return element("ul", {}, ...lines.map((line) => textIn("li", line.slice(2))));
+  const quoted = lines[0].startsWith("> ");
+  const paragraph = textIn("p", lines.map((line) => quoted ? line.replace(/^> ?/, "") : line).join(" "));
+  return quoted ? element("blockquote", {}, paragraph) : paragraph;
 }
 
 function tableOf([head, , ...body]) {
-  const cells = (line, name) => line.slice(1, -1).split("|").map((text) => element(name, {}, ...inline(text.trim())));
-  const rows = body.map((line) => element("tr", {}, ...cells(line, "td")));
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...cells(head, "th"))), element("tbody", {}, ...rows));
+  const row = (line, name) =>
+    element("tr", {}, ...line.slice(1, -1).split("|").map((text) => textIn(name, text.trim())));
+  const rows = body.map((line) => row(line, "td"));
+  const table = element("table", {}, element("thead", {}, row(head, "th")), element("tbody", {}, ...rows));
   return element("div", { class: "scroll", tabindex: "0" }, table);
 }
+
+const textIn = (name, text) => element(name, {}, ...inline(text));
 
 function inline(text) {
   const parts = [];

@@ -1,4 +1,4 @@
-// Faces as boxes over a picture and as bars beside it; uncertain ones differ in words and in the line, not only in colour.
+// Faces as boxes over a picture and as bars beside it; what is uncertain shows in words and lines, not only in colour.
 const SVG = "http://www.w3.org/2000/svg";
 
 export function element(name, attributes = {}, ...children) {
@@ -38,12 +38,13 @@ function boxOf({ left, top, width, height }, face, size, colour, name) {
   const high = letter * 1.5;
   const x = Math.min(Math.max(left, 0), size.width - wide);
   const y = top >= high ? top - high : Math.min(top + height, size.height - high);
+  const letters = { class: "name", "font-size": letter, textLength: wide - letter * 0.5 };
   const dashes = face.uncertain ? { "stroke-dasharray": `${line * 4} ${line * 3}` } : {};
   return [
     drawn("rect", { ...place, class: "halo", "stroke-width": line * 2 }),
     drawn("rect", { ...place, class: "edge", stroke: colour, "stroke-width": line, ...dashes }),
     drawn("rect", { x, y, width: wide, height: high, rx: line, fill: "#000", "fill-opacity": 0.72 }),
-    drawn("text", { x: x + letter * 0.25, y: y + letter * 1.1, class: "name", "font-size": letter, textLength: wide - letter * 0.5 }, text),
+    drawn("text", { ...letters, x: x + letter * 0.25, y: y + letter * 1.1 }, text),
   ];
 }
 

@@ -11,11 +11,16 @@ export async function showModel(facts) {
     at("model-status").textContent = "The server does not answer. Start it again and reload this page.";
     return;
   }
-  if (!model.card) at("model-status").textContent = "No card and no figures belong to this model file: judge it before you rely on it.";
-  if (model.figures) at("model-figures").replaceChildren(element("h2", {}, "How often it agrees with the labels"), tilesOf(model.figures));
-  if (model.confusion) at("model-confusion").replaceChildren(element("h2", {}, "What it confuses"), matrixOf(model.confusion));
-  if (model.card) at("model-card").replaceChildren(...cardOf(model.card));
+  if (!model.card) {
+    at("model-status").textContent = "No card came with this model file: judge it before you rely on it.";
+    return;
+  }
+  at("model-figures").replaceChildren(heading("How often it agrees with the labels"), tilesOf(model.figures));
+  if (model.confusion) at("model-confusion").replaceChildren(heading("What it confuses"), matrixOf(model.confusion));
+  at("model-card").replaceChildren(...cardOf(model.card));
 }
+
+const heading = (text) => element("h2", {}, text);
 
 function tilesOf(figures) {
   return element("dl", { class: "tiles" }, ...figures.map(({ title, validation, test }) => element("div", {},
@@ -28,10 +33,11 @@ function matrixOf({ classes, counts }) {
   const head = element("tr", {}, element("td"), ...classes.map((name) => element("th", { scope: "col" }, name)));
   const rows = counts.map((row, index) => {
     const total = row.reduce((sum, count) => sum + count, 0) || 1;
-    return element("tr", {}, element("th", { scope: "row" }, classes[index]), ...row.map((count) => cellOf(count / total, count)));
+    const cells = row.map((count) => cellOf(count / total, count));
+    return element("tr", {}, element("th", { scope: "row" }, classes[index]), ...cells);
   });
   const table = element("table", { class: "matrix" },
-    element("caption", {}, "Test split. Rows: the label people gave. Columns: what the network answered. Percent of each row."),
+    element("caption", {}, "Test split, percent of a row. Rows: the label people gave. Columns: the network's answer."),
     element("thead", {}, head), element("tbody", {}, ...rows));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, table);
 }

@@ -21,8 +21,9 @@ async function ask(file, format, signal) {
   const form = new FormData();
   form.append("file", file, file.name);
   const answer = await fetch(`api/predict?format=${format}`, { method: "POST", body: form, signal });
-  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? `The server answered ${answer.status}.`);
-  return answer;
+  if (answer.ok) return answer;
+  const fault = await answer.json().catch(() => null);
+  throw new Error(fault?.detail ?? `The server answered ${answer.status}.`);
 }
 
 async function show(file) {
@@ -33,7 +34,7 @@ async function show(file) {
   say(`Looking at ${file.name} ...`);
   try {
     const { colours, limits } = await model;
-    if (file.size > limits.bytes) throw new Error(`Expected at most ${limits.bytes / 1e6} MB, received ${(file.size / 1e6).toFixed(1)} MB. Choose a smaller picture.`);
+    if (file.size > limits.bytes) throw new Error(`Choose a picture of at most ${limits.bytes / 1e6} MB.`);
     const answer = await (await ask(file, "json", signal)).json();
     [chosen, answered] = [file, answer];
     display(file, answer, colours);
@@ -43,7 +44,8 @@ async function show(file) {
 }
 
 // A fetch that finds no server fails with a TypeError whose text differs from browser to browser.
-const problemOf = (error) => error instanceof TypeError ? "The server does not answer. Is it still running?" : error.message;
+const problemOf = (error) =>
+  error instanceof TypeError ? "The server does not answer. Is it still running?" : error.message;
 
 function display(file, picture, colours) {
   URL.revokeObjectURL(image.src);
@@ -58,16 +60,17 @@ function display(file, picture, colours) {
 
 async function download(format) {
   try {
+    // The csv comes from the server, so that it is written in one place only.
     const content = format === "json" ? JSON.stringify(answered, null, 2) : await (await ask(chosen, format)).text();
-    save(content, `${chosen.name.replace(/\.[^.]*$/, "")}.${format}`, format === "json" ? "application/json" : "text/csv");
+    save(content, `${chosen.name.replace(/\.[^.]*$/, "")}.${format}`);
   } catch (error) {
     say(problemOf(error), true);
   }
 }
 
-function save(content, fileName, type) {
+function save(content, fileName) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.href = URL.createObjectURL(new Blob([content]));
   link.download = fileName;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href));
@@ -110,7 +113,11 @@ function listenForPictures() {
   // On the whole window: a picture that misses the frame would otherwise replace the page.
   addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
-  addEventListener("drop", (event) => { event.preventDefault(); drop.classList.remove("over"); take(event, event.dataTransfer.files); });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take(event, event.dataTransfer.files);
+  });
 }
 
 // Returns what is to be done when a person leaves the tab.
