@@ -6,6 +6,7 @@ Knows `dvc.lock` and DVC's cache; knows nothing of what is inside the files. Pat
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,12 @@ CACHED: Final = (Path("models/emotion.onnx"), Path("models/emotion.keras"), Path
 HEADLINES: Final = (Path("metrics/validation.json"), Path("metrics/test.json"))
 """Shipped metrics: the figures of the shipped network, whatever the pipeline measures later."""
 
+DETAILS: Final = Path("metrics/details")
+"""The folder that holds the confusion matrix; `dvc.lock` records it as a whole."""
+
+CONFUSION: Final = DETAILS / "test_confusion.csv"
+"""Shipped table: `emotion serve` shows it."""
+
 SIZE_LIMIT: Final = 20_000_000
 """Largest sum of the shipped files, in bytes: they are in Git and in the wheel."""
 
@@ -33,7 +40,7 @@ def shipped_as(output: Path) -> Path:
 
 
 def promote(root: Path = Path()) -> list[Path]:
-    """Copy the network, its card and its headline metrics from the pipeline's output to `emotion/shipped/`.
+    """Copy the network, its card, its headline metrics and its confusion matrix to `emotion/shipped/`.
 
     Args:
         root: the project's folder.
@@ -49,6 +56,9 @@ def promote(root: Path = Path()) -> list[Path]:
     _check_chain(stages)
     contents = {output: _read(root / output) for output in (*CACHED, *HEADLINES)}
     _check_recorded(contents, stages, "run: dvc repro")
+    contents[CONFUSION] = _read(root / CONFUSION)
+    if md5_of_folder(root / DETAILS) != recorded_hashes(stages).get(DETAILS.as_posix()):
+        raise ModelError(f"expected the folder that dvc.lock records, received another {DETAILS}; run: dvc repro")
     size = sum(len(content) for content in contents.values())
     if size > SIZE_LIMIT:
         raise ModelError(f"expected at most {SIZE_LIMIT:,} bytes to ship, received {size:,}; train a smaller network")
@@ -89,6 +99,16 @@ def recorded_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
 def md5_of(content: bytes) -> str:
     """Return the hash by which DVC knows a file."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def md5_of_folder(folder: Path) -> str:
+    """Return the hash by which DVC knows a folder: that of the list of its files and their hashes."""
+    entries = [
+        {"md5": md5_of(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    return md5_of(json.dumps(entries, sort_keys=True).encode()) + ".dir"
 
 
 def _read_lock(root: Path) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import yaml
 
 from emotion import shipping
 from emotion.errors import ModelError
-from emotion.shipping import CACHED, HEADLINES, md5_of, promote, restore, shipped_as
+from emotion.shipping import CACHED, CONFUSION, DETAILS, HEADLINES, md5_of, md5_of_folder, promote, restore, shipped_as
 
 ROOT = Path(__file__).parents[1]
 OUTPUTS = {path: f"content of {path}".encode() for path in (*CACHED, *HEADLINES)}
+MATRIX = b"actual,happy\nhappy,1\n"
 
 # The shape of the real pipeline with commands that take no time; `train` never writes the same bytes twice.
 PIPELINE = """
@@ -32,11 +33,15 @@ stages:
     deps: [models/emotion.keras]
     outs: [models/emotion.onnx, models/emotion.h5]
   evaluate:
-    cmd: echo RAN evaluate && mkdir -p metrics && echo 1 | tee metrics/validation.json > metrics/test.json
+    cmd: >-
+      echo RAN evaluate && mkdir -p metrics/details && echo 1 > metrics/details/test_confusion.csv &&
+      echo 1 | tee metrics/validation.json > metrics/test.json
     deps: [models/emotion.onnx, faces.npz, ruler.txt]
     metrics:
     - metrics/validation.json: {cache: false}
     - metrics/test.json: {cache: false}
+    outs:
+    - metrics/details: {cache: false}
   plot:
     cmd: echo RAN plot && cp metrics/test.json models/card.md
     deps: [metrics/test.json]
@@ -69,7 +74,10 @@ def write_lock(folder: Path, *, measured: bytes = OUTPUTS[CACHED[0]]) -> None:
         "export": {"outs": [entry(path, OUTPUTS[path]) for path in CACHED]},
         "evaluate": {
             "deps": [entry(CACHED[0], measured)],
-            "outs": [entry(path, OUTPUTS[path]) for path in HEADLINES],
+            "outs": [
+                *(entry(path, OUTPUTS[path]) for path in HEADLINES),
+                {"path": DETAILS.as_posix(), "hash": "md5", "md5": md5_of_folder(folder / DETAILS)},
+            ],
         },
     }
     (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
@@ -81,6 +89,9 @@ def reproduced(tmp_path: Path) -> Path:
     for path, content in OUTPUTS.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(content)
+    for name in (CONFUSION, DETAILS / "model.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(MATRIX)
     write_lock(tmp_path)
     return tmp_path
 
@@ -89,16 +100,18 @@ def shipped_files(root: Path) -> list[Path]:
     return sorted((root / shipping.FOLDER).glob("*"))
 
 
-def test_promote_copies_network_card_and_headline_metrics(reproduced: Path) -> None:
-    assert promote(reproduced) == [shipped_as(path) for path in OUTPUTS]
-    assert {path: (reproduced / shipped_as(path)).read_bytes() for path in OUTPUTS} == OUTPUTS
-    assert len(shipped_files(reproduced)) == len(OUTPUTS)
+def test_promote_copies_network_card_headline_metrics_and_confusion_matrix(reproduced: Path) -> None:
+    expected = {**OUTPUTS, CONFUSION: MATRIX}
+    assert promote(reproduced) == [shipped_as(path) for path in expected]
+    assert {path: (reproduced / shipped_as(path)).read_bytes() for path in expected} == expected
+    assert len(shipped_files(reproduced)) == len(expected)
 
 
-@pytest.mark.parametrize("path", OUTPUTS, ids=str)
+@pytest.mark.parametrize("path", [*OUTPUTS, CONFUSION], ids=str)
 def test_promote_refuses_an_output_that_the_lock_does_not_record(reproduced: Path, path: Path) -> None:
     (reproduced / path).write_bytes(b"edited by hand")
-    with pytest.raises(ModelError, match=rf"dvc\.lock records, received another {path}; run: dvc repro"):
+    recorded = DETAILS if path == CONFUSION else path
+    with pytest.raises(ModelError, match=rf"dvc\.lock records, received another {recorded}; run: dvc repro"):
         promote(reproduced)
     assert shipped_files(reproduced) == []
 
@@ -113,7 +126,7 @@ def test_promote_refuses_metrics_of_an_older_network(reproduced: Path) -> None:
 
 
 def test_promote_refuses_more_than_git_should_carry(reproduced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    size = sum(map(len, OUTPUTS.values()))
+    size = sum(map(len, OUTPUTS.values())) + len(MATRIX)
     monkeypatch.setattr(shipping, "SIZE_LIMIT", size)
     promote(reproduced)
     monkeypatch.setattr(shipping, "SIZE_LIMIT", size - 1)
@@ -148,7 +161,9 @@ def test_shipped_files_are_those_that_the_lock_records() -> None:
     shipped = {path.as_posix(): md5_of((ROOT / shipped_as(path)).read_bytes()) for path in OUTPUTS}
     assert shipped == {path: recorded[path] for path in shipped}
     assert sum(path.stat().st_size for path in shipped_files(ROOT)) <= shipping.SIZE_LIMIT
-    assert {path.name for path in shipped_files(ROOT)} == {path.name for path in OUTPUTS}
+    assert recorded[DETAILS.as_posix()] == md5_of_folder(ROOT / DETAILS)
+    assert (ROOT / shipped_as(CONFUSION)).read_bytes() == (ROOT / CONFUSION).read_bytes()
+    assert {path.name for path in shipped_files(ROOT)} == {path.name for path in (*OUTPUTS, CONFUSION)}
 
 
 @pytest.fixture(scope="module")
