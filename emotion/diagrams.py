@@ -24,6 +24,9 @@ from emotion.params import Plot
 
 SPLIT_COLOURS: Final = {"validation": ORANGE, "test": BLUE}
 LIGHT_GREY: Final = "#BDBDBD"
+FULL: Final = 1.005
+"""Where an axis of shares ends that reaches 100%."""
+
 BANDS: Final = "with 95% intervals"
 PANELS: Final = 4
 """Maps side by side."""
@@ -70,6 +73,7 @@ def intervals(rows: list[Row], run: Run) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(visible=True, axis="x")
     axes.margins(x=0.12)
+    axes.set_xlim(right=min(axes.get_xlim()[1], FULL))
     figure.legend(loc="outside lower center", ncols=2)
     return titled(figure, "Headline figures with 95% intervals", run.caption("test"))
 
@@ -87,8 +91,8 @@ def selective(rows: list[Row], run: Run) -> Figure:
         for share, height in zip(coverage, accuracy, strict=True):
             _write_beside(axes, f"{height:.0%}", (share, height), (0, 9 if split == upper else -16))
     axes.set(xlabel="share of the faces that are answered", ylabel="accuracy on them")
-    axes.invert_xaxis()
     axes.margins(x=0.09, y=0.13)
+    axes.set(xlim=(1.03, axes.get_xlim()[0]), ylim=(None, min(axes.get_ylim()[1], FULL)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(visible=True)
@@ -169,7 +173,7 @@ def _draw_map(axes: Axes, patches: list[Row], region: Row, lines: NDArray[np.flo
     axes.set(xlim=(first, last), ylim=(last, first), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     axes.set_title(f"{region['class']}, {int(region['faces']):,} faces")
-    axes.set_xlabel(f"{_shares_in_words(region)}\nlargest fall {100 * largest:.0f} points", fontsize=9)
+    axes.set_xlabel(f"{_shares_in_words(region)}\nlargest fall {100 * largest:.1f} points", fontsize=9)
     return picture
 
 

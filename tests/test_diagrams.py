@@ -133,5 +133,5 @@ def test_a_map_is_dark_where_the_patch_took_most_and_says_how_much(run: Run) -> 
     np.testing.assert_allclose(happy, [[0.4, 1], [-0.2, 0]])
     assert not sad.any()
     texts = texts_of(picture)
-    assert "brows and eyes 25%, mouth 50%\nlargest fall 5 points" in texts
+    assert "brows and eyes 25%, mouth 50%\nlargest fall 5.0 points" in texts
     assert any("all classes: brows and eyes 25%, mouth 50%" in text for text in texts)
