@@ -152,6 +152,13 @@ def test_pretrained_part_sees_what_it_sees_of_a_photo_in_keras(
     np.testing.assert_allclose(first_convolution(model.get_layer(BASE))(scaled), expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["efficientnetb0", "vgg16", "resnet"])
+def test_network_that_is_merely_called_does_not_train(name: str) -> None:
+    faces = np.random.default_rng(0).random((8, 48, 48, 1), np.float32)
+    called, served = network(name)(faces), network(name)(faces, training=False)
+    np.testing.assert_allclose(called, served, atol=1e-6)
+
+
 def test_application_enlarges_faces_to_its_size() -> None:
     model = build("vgg16", 40, 7, Transfer("none", 64))
     assert model.get_layer(BASE).input_shape == (None, 64, 64, 3)
