@@ -48,7 +48,7 @@ def measure_pictures(quick: bool) -> Iterator[Result]:
 
 
 def _time_calls(what: str, threads: int, quick: bool) -> dict[str, list[float]]:
-    say(f"{what}, {threads or 'all'} threads: measuring")
+    say(f"{what}, threads {threads or 'all'}: measuring")
     with tempfile.TemporaryDirectory() as folder:
         seconds = 0 if quick else SECONDS
         run(["python", "-m", "benchmarks.calls", what, str(threads), str(seconds)], Path(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -26,6 +27,15 @@ def test_the_table_of_results_says_what_the_shipped_metrics_say(split: str, name
     for figure in ("accuracy", "accuracy_unseen", "macro_f1", "balanced_accuracy"):
         assert f"{metrics[figure]:.2%}" in row
     assert f"{metrics['calibration_error']:.3f}" in row
+
+
+@pytest.mark.parametrize(("split", "name"), [("PublicTest", "validation"), ("PrivateTest", "test")])
+def test_the_table_of_results_says_how_sure_its_figures_are(split: str, name: str) -> None:
+    with (ROOT / "metrics/details/intervals.csv").open(encoding="utf-8") as stream:
+        intervals = {row["metric"]: row for row in csv.DictReader(stream) if row["split"] == name}
+    for figure in ("accuracy", "accuracy_unseen"):
+        low, high = (float(intervals[figure][end]) for end in ("low", "high"))
+        assert f"({low:.2%} to {high:.2%})" in results_row(split)
 
 
 def test_every_file_that_the_readme_names_by_a_link_exists() -> None:
