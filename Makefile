@@ -46,8 +46,9 @@ test: $(INSTALLED) ## Check style, types and everything that takes seconds
 test-slow: $(INSTALLED) ## Run the tests that take minutes: the real dvc repro, training, killed and resumed
 	pytest -m slow --timeout 1800 --durations 10
 
-benchmark: $(INSTALLED) ## Measure preprocess, training, no-op repro and start-up into benchmarks/results.md
+benchmark: $(INSTALLED) ## Measure the pipeline and its use into benchmarks/results.md and benchmarks/use.md
 	python -m benchmarks
+	python -m benchmarks use
 
 restore: $(INSTALLED) ## Put the shipped network into models/ and DVC's cache, so that nothing has to train
 	emotion restore

@@ -123,7 +123,7 @@ def _residual_block(x: Tensor, filters: int, strides: int) -> Tensor:
 def _application(name: str, x: Tensor, transfer: Transfer) -> Tensor:
     """Enlarge the faces, repeat grey to three channels and bring them to the range that the network learned on."""
     application = APPLICATIONS[name]
-    # Said here, because this layer takes training for granted, and all behind it would too when the network is exported.
+    # Said here: this layer takes training for granted, and so would all behind it when the network is exported.
     x = layers.Resizing(transfer.image_size, transfer.image_size)(x, training=False)
     x = layers.Concatenate()([x, x, x])
     x = layers.Rescaling(application.scale, offset=application.offset)(x)

@@ -211,7 +211,7 @@ def video(
     from emotion.predictor import Predictor
 
     try:
-        # One thread: ONNX Runtime's others would spin through the detector's turn, which takes the most time.
+        # One thread: the detector, which takes the most time, wants the other cores.
         predictor = Predictor(model, threads=1, align=align)
         tracker = tracking.Tracker(predictor.classes, predictor.threshold, smoothing)
         for target in filter(None, (out, csv)):

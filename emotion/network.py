@@ -31,19 +31,21 @@ class Network:
         threshold: an answer whose largest probability lies below it is uncertain, 0-1.
     """
 
-    def __init__(self, model: Path | None = None, threads: int = 0) -> None:
+    def __init__(self, model: Path | None = None, threads: int = 0, *, yielding: bool = False) -> None:
         """Load a network.
 
         Args:
             model: an `.onnx` file that `export` wrote; None for the one that the package ships.
             threads: of the CPU that one call uses; 0 for all cores.
+            yielding: whether these threads sleep between two calls, for programs that do other work there; awake they
+                make the next call faster by a third and cost whoever else wants the cores as much.
 
         Raises:
             ModelError: the file is missing or no ONNX file, carries no metadata or none of `export`, or takes something
                 else than uint8 (n, 48, 48) or gives something else than float32 (n, classes).
         """
         path = SHIPPED if model is None else model
-        self._session = _open_session(path, threads)
+        self._session = _open_session(path, threads, yielding)
         self.metadata: Metadata = parse(self._session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
         self.classes: tuple[str, ...] = self.metadata.classes
         self.threshold = _threshold(self.metadata, path)
@@ -74,14 +76,13 @@ class Network:
         return probabilities
 
 
-def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, threads: int, yielding: bool) -> onnxruntime.InferenceSession:
     if not path.is_file():
         raise ModelError(f"expected a model file at {path}, received none; {HINT}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.use_deterministic_compute = True
-    # Its threads would spin between two calls and take the processor from who reads and detects.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0" if yielding else "1")
     try:
         # Named, so that a machine with other providers gives the figures that were measured.
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -103,7 +103,8 @@ class Predictor:
             ModelError: the file is none of this project's models.
             EmotionError: the detection is unknown.
         """
-        self.network = Network(None if model is None else Path(model), threads)
+        # Reading and detection want the cores between two calls.
+        self.network = Network(None if model is None else Path(model), threads, yielding=True)
         self.classes = self.network.classes
         self.threshold = self.network.threshold
         self._detector = detector(detection)
