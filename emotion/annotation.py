@@ -52,7 +52,7 @@ class _Canvas:
 
     @property
     def pen(self) -> int:
-        return max(1, round(self.text / 9))
+        return max(1, self.text // 11)
 
     @property
     def row(self) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
 
@@ -47,13 +47,29 @@ def _options(
     """Recognise facial expressions, and ship the network that does."""
 
 
+@contextmanager
+def _needing(extra: str, status: int = 1) -> Iterator[None]:
+    """Say in one line which extra is missing, where one of its packages is."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        advice = f"run in the project's clone: pip install '.[{extra}]'"
+        _refuse(f"expected the packages of the extra {extra}, received none ({error}); {advice}", status)
+
+
+def _refuse(text: str, status: int) -> NoReturn:
+    print(f"emotion: {text}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
 @app.command()
 def promote() -> None:
     """Copy the network that the pipeline made, its card and headline metrics to emotion/shipped/."""
     from emotion import shipping
 
-    for path in shipping.promote():
-        print(f"{path}  {path.stat().st_size:,} bytes")
+    with _needing("pipeline"):
+        for path in shipping.promote():
+            print(f"{path}  {path.stat().st_size:,} bytes")
 
 
 @app.command()
@@ -61,8 +77,9 @@ def restore() -> None:
     """Put the shipped network into models/ and DVC's cache, so that dvc repro need not train."""
     from emotion import shipping
 
-    for path in shipping.restore():
-        print(path)
+    with _needing("pipeline"):
+        for path in shipping.restore():
+            print(path)
 
 
 @app.command()
@@ -76,30 +93,27 @@ def compare(
     ] = False,
 ) -> None:
     """Print, as Markdown, what changed between two revisions and whether the network became better."""
-    try:
+    # Always 2 on errors: 1 is a verdict.
+    with _needing("pipeline", 2):
         from emotion import comparison, review, revisions
 
-        before, after = revisions.read_revision(revision), revisions.read_revision(other)
-        found = comparison.compare(before, after)
-    except ModuleNotFoundError as error:
-        _refuse(f"expected the extra pipeline, received no such packages ({error}); pip install 'emotion[pipeline]'")
-    except (EmotionError, OSError) as error:
-        _refuse(one_line(error))
+        try:
+            before, after = revisions.read_revision(revision), revisions.read_revision(other)
+            found = comparison.compare(before, after)
+        except (EmotionError, OSError) as error:
+            _refuse(one_line(error), 2)
     print(review.describe(before, after, found), end="")
     if fail_if_worse and found.verdict is comparison.Verdict.WORSE:
         raise typer.Exit(1)
 
 
-def _refuse(text: str) -> NoReturn:
-    """End with 2: of `compare` 1 is a verdict."""
-    print(f"emotion: {text}", file=sys.stderr)
-    raise typer.Exit(2)
-
-
 @app.command()
 def predict(
     paths: Annotated[
-        list[str], typer.Argument(help="Pictures, folders, patterns such as 'a/**/*.jpg', or - for standard input.")
+        list[str],
+        typer.Argument(
+            metavar="PATH", help="Pictures, folders, patterns such as 'a/**/*.jpg', or - for standard input."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a line of JSON for each picture.")] = False,
@@ -111,7 +125,7 @@ def predict(
     face: Annotated[
         bool, typer.Option("--face", help="The pictures are cropped faces, as those of 48x48 are.")
     ] = False,
-    align: Annotated[bool, typer.Option("--align", help="Level tilted heads by their eyes before judging.")] = False,
+    align: Annotated[bool, typer.Option("--align", help="Level the crop of each found face by its eyes.")] = False,
     detection: Annotated[Literal["haar", "none"], typer.Option(help="How to find faces; none is as --face.")] = "haar",
     model: Annotated[Path | None, typer.Option(help="Another .onnx file than the shipped one.", dir_okay=False)] = None,
 ) -> None:
@@ -124,7 +138,10 @@ def predict(
     try:
         from emotion import outlets
         from emotion.predictor import Predictor
+        from emotion.reports import count
 
+        for target in filter(None, (csv, annotate)):
+            outlets.refuse_place(target)
         sources = _picture_sources(paths)
         predictor = Predictor(model, align=align, detection=detection)
         with ExitStack() as stack:
@@ -134,24 +151,30 @@ def predict(
                 outlets.picture_bar(stack, len(sources), prints=as_json or jsonl or csv is None),
             ]
             pictures = predictor.stream(sources, cropped=face or None)
-            unread = outlets.hand_out(zip(sources, pictures, strict=True), takers)
+            faces, unread = outlets.hand_out(zip(sources, pictures, strict=True), takers)
     except KeyboardInterrupt:
         print("emotion: interrupted; what was written is kept", file=sys.stderr)
         raise typer.Exit(130) from None
+    if csv and not (as_json or jsonl):
+        print(f"{count(len(sources), 'picture')}, {count(faces, 'face')}: {csv}", file=sys.stderr)
     if unread:
-        sys.exit(f"emotion: {unread} of {len(sources)} pictures could not be read")
+        sys.exit(f"emotion: {unread} of {count(len(sources), 'picture')} could not be read")
 
 
 def _picture_sources(paths: Sequence[str]) -> list[str | bytes]:
     """Find the files, and read standard input where it is meant."""
     from emotion.predictor import SUFFIXES, find_pictures
 
-    sources: list[str | bytes] = []
-    for path in paths:
-        sources += [sys.stdin.buffer.read()] if path == "-" else find_pictures(path)
-    if not sources:
-        raise EmotionError(f"expected pictures ({' '.join(SUFFIXES)}), received none in {' '.join(paths)}")
-    return sources
+    found: dict[str, list[str | bytes]] = {}
+    for path in dict.fromkeys(paths):
+        found[path] = [sys.stdin.buffer.read()] if path == "-" else [*find_pictures(path)]
+    empty = [path for path in found if not found[path]]
+    if empty:
+        text = f"expected pictures ({' '.join(SUFFIXES)}), received none in {' '.join(empty)}"
+        if len(empty) == len(found):
+            raise EmotionError(text)
+        print(f"emotion: {text}", file=sys.stderr)
+    return [source for path in paths for source in found[path]]
 
 
 @app.command()
@@ -169,10 +192,8 @@ def serve(
     model: Annotated[Path | None, typer.Option(help="Another .onnx file than the shipped one.", dir_okay=False)] = None,
 ) -> None:
     """Open a web page for photos and the webcam, and an API, on this machine."""
-    try:
+    with _needing("app"):
         from emotion import access, network, server
-    except ModuleNotFoundError as error:
-        sys.exit(f"emotion: expected the packages of the extra app ({error}); run: pip install 'emotion[app]'")
     from emotion.predictor import Predictor
 
     if password is None and not access.is_local_address(host) and sys.stdin.isatty():
@@ -190,14 +211,16 @@ def serve(
 
 @app.command()
 def video(
-    source: Annotated[str, typer.Argument(help="Video file, number of a camera (the first is 0) or address.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Video file, number of a camera (the first is 0) or address.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Write it with boxes and labels: .mp4 or .avi, no sound.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row for each face in each frame.", dir_okay=False)] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a line of JSON for each frame.")] = False,
     smoothing: Annotated[
         float, typer.Option(min=0, help="Seconds over which probabilities are smoothed; 0 takes each frame alone.")
     ] = 0.5,
-    align: Annotated[bool, typer.Option("--align", help="Level tilted heads by their eyes before judging.")] = False,
+    align: Annotated[bool, typer.Option("--align", help="Level the crop of each found face by its eyes.")] = False,
     model: Annotated[Path | None, typer.Option(help="Another .onnx file than the shipped one.", dir_okay=False)] = None,
 ) -> None:
     """Follow the faces of a video or camera; Ctrl-C ends it and keeps what was written.
@@ -209,21 +232,28 @@ def video(
     from emotion import detection, outlets, tracking
     from emotion import video as footage
     from emotion.predictor import Predictor
+    from emotion.reports import count
 
+    targets, looked_at = [path for path in (out, csv) if path], 0
     try:
         # One thread: the detector, which takes the most time, wants the other cores.
         predictor = Predictor(model, threads=1, align=align)
         tracker = tracking.Tracker(predictor.classes, predictor.threshold, smoothing)
-        for target in filter(None, (out, csv)):
+        for target in targets:
+            outlets.refuse_place(target)
             footage.refuse_source(source, target)
         with footage.open_source(source) as frames, ExitStack() as stack:
             takers = list(outlets.seen_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
-            for seen in tracking.watch(frames, detection.detector("haar", SMALLEST).find, predictor.classify, tracker):
+            find = detection.detector("haar", SMALLEST).find
+            for seen in tracking.watch(frames, find, predictor.classify, tracker):
+                looked_at += 1
                 for take in takers:
                     take(seen)
     except KeyboardInterrupt:
         print("emotion: interrupted; what was written is kept", file=sys.stderr)
         raise typer.Exit(130) from None
+    if targets and not jsonl:
+        print(f"{count(looked_at, 'frame')}: {', '.join(map(str, targets))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ from emotion.errors import ImageError
 FACE_SIZE: Final = 48
 """Edge of a face in pixels."""
 
+KINDS: Final = "JPEG, PNG, WebP, BMP, TIFF, GIF"
+"""Of the pictures that are promised to be read; Pillow knows more."""
+
 MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded, in pixels: a 100 megapixel camera passes, a decompression bomb does not."""
 
@@ -56,8 +59,8 @@ def _open(content: bytes) -> Image.Image:
         size = str(error).split(" exceeds")[0]
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {size}") from error
     except Exception as error:  # UnidentifiedImageError, or what a decoder makes of damage to the first bytes
-        expected = "expected a picture that Pillow can decode"
-        raise ImageError("not_an_image", f"{expected}, received something else") from error
+        received = "another kind of file" if content else "an empty file"
+        raise ImageError("not_an_image", f"expected a picture ({KINDS}), received {received}") from error
     if image.format == "EPS":
         raise ImageError("not_an_image", "expected a picture, received EPS, a program that Pillow has Ghostscript run")
     if image.width * image.height > MAX_PIXELS:

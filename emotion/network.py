@@ -20,6 +20,7 @@ SHIPPED: Final = Path(__file__).parent / "shipped" / "emotion.onnx"
 """The network that travels inside the package."""
 
 HINT: Final = "run: dvc repro export, or make restore"
+"""For those who run the pipeline."""
 
 
 class Network:
@@ -31,7 +32,9 @@ class Network:
         threshold: an answer whose largest probability lies below it is uncertain, 0-1.
     """
 
-    def __init__(self, model: Path | None = None, threads: int = 0, *, yielding: bool = False) -> None:
+    def __init__(
+        self, model: Path | None = None, threads: int = 0, *, yielding: bool = False, hint: str = HINT
+    ) -> None:
         """Load a network.
 
         Args:
@@ -39,17 +42,18 @@ class Network:
             threads: of the CPU that one call uses; 0 for all cores.
             yielding: whether these threads sleep between two calls, for programs that do other work there; awake they
                 make the next call faster by a third and cost whoever else wants the cores as much.
+            hint: what an error tells the reader to do.
 
         Raises:
             ModelError: the file is missing or no ONNX file, carries no metadata or none of `export`, or takes something
                 else than uint8 (n, 48, 48) or gives something else than float32 (n, classes).
         """
         path = SHIPPED if model is None else model
-        self._session = _open_session(path, threads, yielding)
+        self._session = _open_session(path, threads, yielding, hint)
         self.metadata: Metadata = parse(self._session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
         self.classes: tuple[str, ...] = self.metadata.classes
-        self.threshold = _threshold(self.metadata, path)
-        _check_signature(self._session, len(self.classes), path)
+        self.threshold = _threshold(self.metadata, path, hint)
+        _check_signature(self._session, len(self.classes), path, hint)
 
     def probabilities(self, faces: NDArray[np.uint8], batch_size: int) -> NDArray[np.float32]:
         """Compute the probability of each expression for each face.
@@ -76,9 +80,9 @@ class Network:
         return probabilities
 
 
-def _open_session(path: Path, threads: int, yielding: bool) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, threads: int, yielding: bool, hint: str) -> onnxruntime.InferenceSession:
     if not path.is_file():
-        raise ModelError(f"expected a model file at {path}, received none; {HINT}")
+        raise ModelError(f"expected a model file at {path}, received none; {hint}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.use_deterministic_compute = True
@@ -87,16 +91,17 @@ def _open_session(path: Path, threads: int, yielding: bool) -> onnxruntime.Infer
         # Named, so that a machine with other providers gives the figures that were measured.
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class
-        raise ModelError(f"expected an ONNX file at {path}, received {error}; {HINT}") from error
+        # Its text is a code and a place in the file's bytes, which help nobody.
+        raise ModelError(f"expected an ONNX file at {path}, received another kind or a damaged one; {hint}") from error
 
 
-def _threshold(facts: Metadata, path: Path) -> float:
+def _threshold(facts: Metadata, path: Path, hint: str) -> float:
     if facts.threshold is None:
-        raise ModelError(f"{path}: expected a model with a threshold of certainty, received one without; {HINT}")
+        raise ModelError(f"{path}: expected a model with a threshold of certainty, received one without; {hint}")
     return facts.threshold
 
 
-def _check_signature(session: onnxruntime.InferenceSession, classes: int, path: Path) -> None:
+def _check_signature(session: onnxruntime.InferenceSession, classes: int, path: Path, hint: str) -> None:
     """Refuse a graph of other inputs and outputs; only the number of faces may be free."""
     expected = [("tensor(uint8)", [FACE_SIZE, FACE_SIZE]), ("tensor(float)", [classes])]
     nodes = [*session.get_inputs(), *session.get_outputs()]
@@ -104,5 +109,5 @@ def _check_signature(session: onnxruntime.InferenceSession, classes: int, path: 
         received = ", ".join(f"{node.name} {node.type} {node.shape}" for node in nodes)
         raise ModelError(
             f"{path}: expected uint8 (n, {FACE_SIZE}, {FACE_SIZE}) to float32 (n, {classes}), received {received}; "
-            f"{HINT}"
+            f"{hint}"
         )

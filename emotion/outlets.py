@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emotion import annotation, reports, tracking
+from emotion.errors import EmotionError
 
 if TYPE_CHECKING:
     from emotion.results import Picture
@@ -31,12 +32,24 @@ SeenOutlet = Callable[["Seen"], None]
 """Takes each frame of a video and the faces in it."""
 
 
+def refuse_place(target: Path) -> None:
+    """Refuse a file or folder to write where no folder is that could hold it.
+
+    Raises:
+        EmotionError: the folder around it is missing, or it is `-`.
+    """
+    if str(target) == "-":
+        raise EmotionError("expected the name of a file to write, received -; for standard output use --jsonl")
+    if not target.parent.is_dir():
+        expected = f"expected a folder {target.parent} to write {target.name} into"
+        raise EmotionError(f"{expected}, received none; make it or choose another place")
+
+
 def row_outlets(
     stack: ExitStack, classes: Sequence[str], csv: Path | None, top: int, *, as_json: bool, jsonl: bool
 ) -> Iterator[PictureOutlet]:
     """Yield what prints each picture and what writes its rows; the stack closes it all."""
     if csv:
-        csv.parent.mkdir(parents=True, exist_ok=True)
         # Names of files may hold bytes that are no UTF-8.
         stream = stack.enter_context(csv.open("w", newline="", encoding="utf-8", errors="surrogateescape"))
         write = reports.row_writer(stream)
@@ -64,15 +77,16 @@ def picture_bar(stack: ExitStack, total: int, *, prints: bool) -> PictureOutlet:
     return lambda *_: bar.update(1)
 
 
-def hand_out(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> int:
-    """Hand each picture to all outlets; return how many could not be read."""
-    unread = 0
+def hand_out(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> tuple[int, int]:
+    """Hand each picture to all outlets; return how many faces there were and how many pictures could not be read."""
+    faces = unread = 0
     for source, found in pictures:
         picture = replace(found, source="standard input") if isinstance(source, bytes) else found
         for outlet in outlets:
             outlet(picture, source)
+        faces += len(picture.faces)
         unread += picture.error is not None
-    return unread
+    return faces, unread
 
 
 def seen_outlets(
@@ -85,7 +99,6 @@ def seen_outlets(
         film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.Lingering()
         yield lambda seen: film.add(annotation.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
     if csv:
-        csv.parent.mkdir(parents=True, exist_ok=True)
         write = reports.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
         yield lambda seen: write(seen.rows(classes))
     if jsonl:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,7 +104,8 @@ class Predictor:
             EmotionError: the detection is unknown.
         """
         # Reading and detection want the cores between two calls.
-        self.network = Network(None if model is None else Path(model), threads, yielding=True)
+        hint = "install emotion again" if model is None else "choose an .onnx file of this project"
+        self.network = Network(None if model is None else Path(model), threads, yielding=True, hint=hint)
         self.classes = self.network.classes
         self.threshold = self.network.threshold
         self._detector = detector(detection)
@@ -236,9 +237,24 @@ def _read(image: Source) -> NDArray[np.uint8]:
     if isinstance(image, Image.Image):
         return to_grey(_upright(image))
     if isinstance(image, Path | str | bytes):
-        return to_grey(read_image(Path(image) if isinstance(image, str) else image))
+        return to_grey(read_image(image) if isinstance(image, bytes) else _read_file(str(image)))
     expected = "expected a path, the content of a picture file, a uint8 array or a Pillow picture"
     raise ImageError("wrong_type", f"{expected}, received {type(image).__name__}")
+
+
+def _read_file(path: str) -> Image.Image:
+    """Read a file; the error leaves its name out, which stands in `Picture.source`."""
+    try:
+        return read_image(Path(path))
+    except ImageError as error:
+        if not isinstance(error.__cause__, OSError) or error.reason != "not_found":
+            raise
+        received = f"none ({error.__cause__.strerror})"
+        if "://" in path:
+            received = "an address; download it first"
+        elif escape(path) != path and isinstance(error.__cause__, FileNotFoundError):
+            received = "a pattern that no file matches"
+        raise ImageError(error.reason, f"expected a picture file, received {received}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

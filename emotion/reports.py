@@ -38,6 +38,11 @@ def lines(picture: Picture, top: int = 1) -> list[str]:
     return found or [f"{name}  no face found"]
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, `1 face` or `2 faces`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def face_as_json(face: Face) -> dict[str, Any]:
     """Return a face as what JSON can hold: box (or null), label, confidence, uncertain, probabilities."""
     return {

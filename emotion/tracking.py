@@ -7,15 +7,20 @@ handed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion.errors import EmotionError
 from emotion.images import to_grey
 from emotion.results import Box, Face, Picture, judge
+
+STEADY: Final = 3
+"""Consecutive frames in which a track must have its face once to be shown: a wall looks like a face for a moment."""
 
 MIN_OVERLAP: Final = 0.2
 """Least intersection over union of a face with where its track was expected, 0-1."""
@@ -153,18 +158,44 @@ def watch(
     classify: Callable[[NDArray[np.uint8], list[Box]], NDArray[np.float32]],
     tracker: Tracker,
 ) -> Iterator[Seen]:
-    """Find, judge and follow the faces of each frame, one frame in memory at a time.
+    """Find, judge and follow the faces of each frame, few frames in memory at a time.
+
+    Faces that never last for `STEADY` frames are left out, the others are shown from their first frame on.
 
     Args:
         frames: in the order of time.
         find: where the faces are in grey uint8 (h, w).
         classify: of such a picture and its boxes, the probabilities (boxes, classes).
         tracker: joins the faces over time.
+
+    Yields:
+        Each frame, `STEADY` - 1 frames late; tracks are numbered anew, from 1, in the order in which they lasted.
     """
-    for frame in frames:
-        grey = to_grey(frame.pixels)
-        boxes = find(grey)
-        yield Seen(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time)))
+    waiting: deque[Seen] = deque()
+    numbers: dict[int, int] = {}
+    try:
+        for frame in frames:
+            grey = to_grey(frame.pixels)
+            boxes = find(grey)
+            waiting.append(Seen(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time))))
+            if len(waiting) == STEADY:
+                _number_lasting(waiting, numbers)
+                yield _without_flickers(waiting.popleft(), numbers)
+    except EmotionError:  # the source broke off: what it gave is still shown
+        yield from (_without_flickers(seen, numbers) for seen in waiting)
+        raise
+    yield from (_without_flickers(seen, numbers) for seen in waiting)
+
+
+def _number_lasting(window: Iterable[Seen], numbers: dict[int, int]) -> None:
+    """Give a number to each track that has a face in all frames of a window."""
+    for track in sorted(set.intersection(*({tracked.track for tracked in seen.faces} for seen in window))):
+        numbers.setdefault(track, len(numbers) + 1)
+
+
+def _without_flickers(seen: Seen, numbers: Mapping[int, int]) -> Seen:
+    kept = [tracked for tracked in seen.faces if tracked.track in numbers]
+    return replace(seen, faces=tuple(replace(tracked, track=numbers[tracked.track]) for tracked in kept))
 
 
 class Lingering:

@@ -165,7 +165,7 @@ def open_source(name: str) -> Source:
         raise VideoError(f"expected a video file, a camera number such as 0 or an address, received {name}")
     capture = _open_capture(name, is_camera=not is_address and not path.is_file())
     if not capture.isOpened():
-        raise VideoError(f"expected a video or camera that OpenCV can open, received {name}; {_advice(path)}")
+        raise VideoError(f"expected a video or camera that OpenCV can open, received {name}; {_advice(name)}")
     endless = is_address and capture.get(cv2.CAP_PROP_FRAME_COUNT) < 1
     return Source(capture, name, live=endless or not (is_address or path.is_file()))
 
@@ -177,8 +177,10 @@ def _open_capture(name: str, *, is_camera: bool) -> cv2.VideoCapture:
     return cv2.VideoCapture(name, cv2.CAP_FFMPEG, limits)
 
 
-def _advice(path: Path) -> str:
-    if path.is_file():
+def _advice(name: str) -> str:
+    if "://" in name:
+        return "check the address and the network"
+    if Path(name).is_file():
         return "it may be cut off, damaged or no video; check that it plays elsewhere"
     return "check that it is connected and that no other program uses it"
 
@@ -244,7 +246,6 @@ def recording(path: Path, source: Source) -> Iterator[Film]:
     """
     if path.suffix.lower() not in CODECS:
         raise VideoError(f"expected a name that ends with {' or '.join(CODECS)}, received {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     film = Film(partial, source.rate, live=source.live)
     try:

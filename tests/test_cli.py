@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emotion import cli, shipping
+from emotion.files import write_text
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
@@ -48,6 +49,19 @@ def test_known_error_is_one_line_on_stderr_and_ends_with_1(tmp_path: Path, comma
     result = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("emotion: expected the file ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["promote", "restore"])
+def test_missing_packages_are_one_line(tmp_path: Path, command: str) -> None:
+    for path in (Path("dvc.lock"), *map(shipping.shipped_as, shipping.CACHED)):
+        write_text(tmp_path / path, "stages: {}")
+    program = "import sys; sys.modules.update(yaml=None); from emotion.cli import main; main()"
+    run = [sys.executable, "-c", program, command]
+    result = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("emotion: expected the packages of the extra pipeline, received none (")
+    assert result.stderr.endswith("; run in the project's clone: pip install '.[pipeline]'\n")
     assert result.stderr.count("\n") == 1
 
 

@@ -84,9 +84,14 @@ def test_unreadable_files_have_their_line_and_the_end_is_1(
     ended = answer(monkeypatch, "predict", "text.jpg", "none.png", "absent.jpg", "--model", str(model))
     assert ended == "emotion: 2 of 3 pictures could not be read"
     text, none, absent = capsys.readouterr().out.splitlines()
-    assert text.startswith("text.jpg  cannot be read: expected a picture")
+    assert text.startswith("text.jpg  cannot be read: expected a picture (JPEG,")
+    assert text.endswith("received another kind of file")
     assert none == "none.png  no face found"
-    assert "received absent.jpg (No such file" in absent
+    assert absent == ("absent.jpg  cannot be read: expected a picture file, received none (No such file or directory)")
+
+
+def test_one_picture_that_cannot_be_read_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answer(monkeypatch, "predict", str(folder / "text.jpg")) == "emotion: 1 of 1 picture could not be read"
 
 
 def test_json_is_one_array(predict: Predict) -> None:
@@ -101,9 +106,13 @@ def test_jsonl_is_a_line_for_each_picture(predict: Predict) -> None:
     assert [len(line["faces"]) for line in lines] == [1, 0]
 
 
-def test_csv_is_written_instead_of_lines(predict: Predict, folder: Path) -> None:
-    assert predict("face.png", "none.png", "--csv", "new/rows.csv") == []
-    rows = list(csv.DictReader((folder / "new/rows.csv").read_text().splitlines()))
+def test_csv_is_written_instead_of_lines_and_the_end_says_so(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert answer(monkeypatch, "predict", "face.png", "none.png", "--csv", "rows.csv", "--model", str(model)) == 0
+    assert capsys.readouterr() == ("", "2 pictures, 1 face: rows.csv\n")
+    rows = list(csv.DictReader((folder / "rows.csv").read_text().splitlines()))
     assert [(row["source"], row["status"]) for row in rows] == [("face.png", "face"), ("none.png", "no face")]
 
 
@@ -129,6 +138,28 @@ def test_folder_and_pattern_are_expanded(predict: Predict, folder: Path) -> None
     (folder / "text.jpg").unlink()
     assert [line.split("  ")[0] for line in predict(".")] == ["face.png", "none.png"]
     assert [line.split("  ")[0] for line in predict("n*.png", "face.png")] == ["none.png", "face.png"]
+
+
+def test_folder_without_pictures_beside_others_has_its_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "empty").mkdir()
+    assert answer(monkeypatch, "predict", str(folder / "empty"), str(folder / "none.png")) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{folder}/none.png  no face found\n"
+    assert printed.err.startswith("emotion: expected pictures (.jpg")
+    assert printed.err.endswith(f"received none in {folder}/empty\n")
+
+
+@pytest.mark.parametrize("options", [("--csv", "new/rows.csv"), ("--annotate", "new/deep"), ("--csv", "-")])
+def test_place_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = answer(monkeypatch, "predict", "absent.png", "--json", *options)
+    assert str(ended).startswith("emotion: expected ")
+    assert capsys.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_standard_input_is_a_picture(predict: Predict, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +208,13 @@ def test_wrong_usage_ends_with_2(
 def test_missing_model_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = answer(monkeypatch, "predict", str(folder / "face.png"), "--model", "absent.onnx")
     assert str(ended).startswith("emotion: expected a model file at absent.onnx")
+    assert "dvc" not in str(ended)
+
+
+def test_model_of_another_kind_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = answer(monkeypatch, "predict", str(folder / "face.png"), "--model", str(folder / "text.jpg"))
+    received = "received another kind or a damaged one; choose an .onnx file of this project"
+    assert ended == f"emotion: expected an ONNX file at {folder}/text.jpg, {received}"
 
 
 def test_name_that_is_no_text_is_written_everywhere(predict: Predict, folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "emotion.server")
     monkeypatch.delattr("emotion.server")
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    assert "pip install 'emotion[app]'" in refused(monkeypatch)
+    assert "pip install '.[app]'" in refused(monkeypatch)
 
 
 def test_interrupted_server_ends_with_130(model: str) -> None:

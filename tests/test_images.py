@@ -135,6 +135,12 @@ def test_largest_picture_allowed_is_decoded() -> None:
     assert reason_of(png_header(MAX_PIXELS // 10_000, 10_000)) == "truncated"
 
 
+@pytest.mark.parametrize(("content", "received"), [(b"", "an empty file"), (b"hello", "another kind of file")])
+def test_file_that_is_no_picture_says_which_are(content: bytes, received: str) -> None:
+    with pytest.raises(ImageError, match=rf"JPEG, PNG, WebP, BMP, TIFF, GIF\), received {received}"):
+        read_image(content)
+
+
 def test_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert reason_of(tmp_path / "absent.jpg") == "not_found"
     with pytest.raises(ImageError, match=r"absent\.jpg \(No such file or directory\)"):

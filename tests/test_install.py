@@ -83,10 +83,15 @@ def test_one_line_of_python_reads_a_photo(environment: Path, tmp_path: Path) -> 
     assert run(environment / "bin/python", "-c", code, folder=tmp_path) == "happy\n"
 
 
-def test_commands_that_need_an_extra_say_so_in_one_line(environment: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "extra"), [("serve", "app"), ("restore", "pipeline")])
+def test_commands_that_need_an_extra_say_so_in_one_line(
+    environment: Path, tmp_path: Path, command: str, extra: str
+) -> None:
+    shutil.copytree(ROOT / "emotion/shipped", tmp_path / "emotion/shipped")
+    shutil.copy(ROOT / "dvc.lock", tmp_path)
     result = subprocess.run(
-        [environment / "bin/emotion", "serve"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [environment / "bin/emotion", command], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
-    assert "emotion[app]" in result.stderr
+    assert f"pip install '.[{extra}]'" in result.stderr

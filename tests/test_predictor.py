@@ -210,7 +210,19 @@ def test_unreadable_pictures_say_why_and_the_rest_goes_on(small: Predictor, tmp_
         assert "\n" not in picture.error
         assert (picture.faces, picture.width) == ((), 0)
     assert [picture.source for picture in bad[:3]] == [str(tmp_path / "absent.jpg"), str(tmp_path), "picture 3"]
-    assert "absent.jpg (No such file or directory)" in (bad[0].error or "")
+    assert bad[0].error == "expected a picture file, received none (No such file or directory)"
+
+
+@pytest.mark.parametrize(
+    ("source", "received"),
+    [
+        ("https://example.org/y.jpg?size=1", "an address; download it first"),
+        ("nowhere/*.jpg", "a pattern that no file matches"),
+    ],
+)
+def test_name_that_is_no_file_says_what_it_is(small: Predictor, source: str, received: str) -> None:
+    (picture,) = small.predict([source])
+    assert (picture.source, picture.error) == (source, f"expected a picture file, received {received}")
 
 
 def test_random_bytes_are_always_an_error(small: Predictor) -> None:

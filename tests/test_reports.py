@@ -42,6 +42,10 @@ def test_name_of_a_file_cannot_break_the_line_or_command_the_terminal() -> None:
     assert line == r"über\n\x1b[31m\udcff.jpg  no face found"
 
 
+def test_count_goes_with_its_noun() -> None:
+    assert [reports.count(number, "face") for number in (0, 1, 2000)] == ["0 faces", "1 face", "2,000 faces"]
+
+
 def test_json_holds_all_probabilities() -> None:
     content = json.loads(json.dumps(reports.picture_as_json(FOUND)))
     assert list(content) == ["source", "width", "height", "faces", "error"]

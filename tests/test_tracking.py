@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from emotion.errors import VideoError
 from emotion.results import Box
 from emotion.tracking import Frame, Lingering, Seen, Tracked, Tracker, watch
 
@@ -192,17 +193,52 @@ def test_boxes_and_probabilities_must_agree_in_number() -> None:
         tracker().update([STILL], rows(HAPPY, SAD), 0.0)
 
 
-def test_watching_yields_each_frame_with_its_tracked_faces() -> None:
-    found = iter([[STILL], [], [STILL]])
+def watching(frames: Iterable[Frame], *found: list[Box]) -> Iterator[Seen]:
+    """Watch frames in which these boxes are found."""
+    places = iter(found)
 
     def classify(grey: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
         assert grey.shape == (240, 320)
         return rows(*[HAPPY] * len(boxes))
 
-    frames = [Frame(index, index / 30, PLAIN) for index in range(3)]
-    seen = list(watch(frames, lambda _: next(found), classify, tracker()))
-    assert [one.frame.index for one in seen] == [0, 1, 2]
-    assert [[face.track for face in one.faces] for one in seen] == [[1], [], [1]]
+    return watch(frames, lambda _: next(places), classify, tracker())
+
+
+def watched(*found: list[Box]) -> list[Seen]:
+    return list(watching((Frame(index, index / 30, PLAIN) for index in range(len(found))), *found))
+
+
+def tracks_in(seen: Iterable[Seen]) -> list[list[int]]:
+    return [[tracked.track for tracked in one.faces] for one in seen]
+
+
+def test_watching_yields_each_frame_with_its_tracked_faces() -> None:
+    seen = watched([STILL], [STILL], [STILL], [], [STILL])
+    assert [one.frame.index for one in seen] == [0, 1, 2, 3, 4]
+    assert tracks_in(seen) == [[1], [1], [1], [], [1]]
+
+
+def test_face_that_flickers_is_never_shown_and_has_no_number() -> None:
+    flicker = at(250)
+    seen = watched([flicker], [flicker, STILL], [STILL], [STILL, flicker], [STILL], [flicker], [flicker])
+    assert tracks_in(seen) == [[], [1], [1], [1], [1], [], []]
+
+
+def test_tracks_are_numbered_in_the_order_in_which_they_lasted() -> None:
+    late = at(250)
+    seen = watched([late], [STILL], [STILL], [STILL, late], [STILL, late], [late])
+    assert tracks_in(seen) == [[], [1], [1], [1, 2], [1, 2], [2]]
+
+
+def test_source_that_breaks_off_loses_no_frame() -> None:
+    def break_off() -> Iterator[Frame]:
+        yield from (Frame(index, index / 30, PLAIN) for index in range(4))
+        raise VideoError("gone")
+
+    seen: list[Seen] = []
+    with pytest.raises(VideoError, match="gone"):
+        seen.extend(watching(break_off(), *[[STILL]] * 4))
+    assert tracks_in(seen) == [[1]] * 4
 
 
 def test_rows_are_one_a_face_and_one_for_a_frame_without() -> None:

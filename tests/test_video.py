@@ -207,13 +207,13 @@ def test_source_that_cannot_be_opened_is_one_line_with_its_name(
 @pytest.mark.parametrize("suffix", [".avi", ".mp4"])
 def test_film_holds_every_picture_of_a_file_in_its_colours(tmp_path: Path, suffix: str) -> None:
     _, source = file_of(1)
-    with video.recording(tmp_path / f"new/out{suffix}", source) as film:
+    with video.recording(tmp_path / f"out{suffix}", source) as film:
         for index in range(12):
             film.add(RED, index * 0.5)
-    pictures = pictures_in(tmp_path / f"new/out{suffix}")
+    pictures = pictures_in(tmp_path / f"out{suffix}")
     assert len(pictures) == film.pictures == 12
     assert pictures[3].mean((0, 1)) == pytest.approx([0, 0, 255], abs=5)
-    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"out{suffix}"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
 
 
 def test_film_of_a_camera_keeps_in_step_with_the_clock(tmp_path: Path) -> None:
@@ -384,6 +384,26 @@ def test_command_writes_a_row_a_face_and_the_annotated_video(tmp_path: Path, mod
     drawn, plain = pictures_in(out), pictures_in(clip)
     assert [picture.shape for picture in drawn] == [picture.shape for picture in plain]
     assert np.abs(drawn[20].astype(float) - plain[20]).max() > 100
+
+
+def test_command_with_files_alone_ends_with_what_it_wrote(tmp_path: Path, model: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", [RED] * 7)
+    result = run(clip, "--out", tmp_path / "out.avi", "--csv", tmp_path / "rows.csv", "--model", model)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == f"7 frames: {tmp_path}/out.avi, {tmp_path}/rows.csv\n"
+
+
+@pytest.mark.parametrize("options", [("--out", "new/out.avi"), ("--csv", "new/rows.csv")])
+def test_command_makes_no_folders(tmp_path: Path, model: Path, options: tuple[str, str]) -> None:
+    clip = write_clip(tmp_path / "clip.avi", [RED])
+    result = run(clip, options[0], tmp_path / options[1], "--model", model)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert f"expected a folder {tmp_path}/new" in result.stderr
+
+
+def test_address_that_cannot_be_reached_says_so() -> None:
+    with pytest.raises(VideoError, match="check the address and the network"):
+        video.open_source("http://127.0.0.1:9/clip.mp4")
 
 
 def test_command_without_files_prints_a_line_a_second(tmp_path: Path, model: Path) -> None:
