@@ -178,6 +178,18 @@ def test_a_setting_that_the_pipeline_did_not_run_on_is_a_warning(
     )
 
 
+def test_missing_packages_are_one_line_and_end_with_2(
+    project: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    branch(project, FEWER)
+    assert compare("main", "--fail-if-worse") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("emotion: expected the packages of the extra pipeline, received none (")
+    assert printed.err.endswith("pip install '.[pipeline]'\n")
+
+
 @pytest.mark.parametrize("name", ["nosuch", "--", "0123456", "main:params.yaml", "-x"])
 def test_unknown_revision_is_one_line_and_ends_with_2(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], name: str
@@ -191,18 +203,6 @@ def test_unknown_revision_is_one_line_and_ends_with_2(
 
 
 @pytest.mark.parametrize("missing", ["data/predictions.csv", "params.yaml"])
-def test_missing_packages_are_one_line_and_end_with_2(
-    project: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
-    branch(project, FEWER)
-    assert compare("main", "--fail-if-worse") == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("emotion: expected the packages of the extra pipeline, received none (")
-    assert printed.err.endswith("pip install '.[pipeline]'\n")
-
-
 def test_missing_file_is_one_line_that_says_where(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], missing: str
 ) -> None:
