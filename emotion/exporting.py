@@ -205,13 +205,13 @@ def _read_h5(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
 
 
 def _read_tflite(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
-    with backend.quiet():  # it announces the kernels that it chose
-        interpreter = Interpreter(model_path=str(path))
+    interpreter = Interpreter(model_path=str(path))
     entry, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def run(batch: NDArray[np.uint8]) -> Any:
         interpreter.resize_tensor_input(entry, batch.shape)
-        interpreter.allocate_tensors()
+        with backend.quiet():  # it announces the kernels that it chooses
+            interpreter.allocate_tensors()
         interpreter.set_tensor(entry, batch)
         interpreter.invoke()
         return interpreter.get_tensor(result)

@@ -97,7 +97,7 @@ def test_what_was_dropped_and_left_out_is_printed(tmp_path: Path, capsys: pytest
     preprocess()
     assert capsys.readouterr().out.splitlines() == [
         "dropped train/sad/Training_x.jpg (not_an_image): "
-        "expected a picture that Pillow can decode, received something else",
+        "expected a picture (JPEG, PNG, WebP, BMP, TIFF, GIF), received another kind of file",
         "left out contempt: 1 faces",
     ]
 
