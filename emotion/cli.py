@@ -143,11 +143,14 @@ def predict(
         for target in filter(None, (csv, annotate)):
             outlets.refuse_place(target)
         sources = _picture_sources(paths)
+        named = [source for source in sources if isinstance(source, str)]
+        if csv:
+            outlets.refuse_overwriting(csv, [*named, *filter(None, [model])])
         predictor = Predictor(model, align=align, detection=detection)
         with ExitStack() as stack:
             takers = [
                 *outlets.row_outlets(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
-                *outlets.album_outlets(annotate, sources),
+                *outlets.album_outlets(annotate, [*named, *filter(None, [csv])]),
                 outlets.picture_bar(stack, len(sources), prints=as_json or jsonl or csv is None),
             ]
             pictures = predictor.stream(sources, cropped=face or None)
@@ -239,9 +242,9 @@ def video(
         # One thread: the detector, which takes the most time, wants the other cores.
         predictor = Predictor(model, threads=1, align=align)
         tracker = tracking.Tracker(predictor.classes, predictor.threshold, smoothing)
-        for target in targets:
+        for number, target in enumerate(targets):
             outlets.refuse_place(target)
-            footage.refuse_source(source, target)
+            outlets.refuse_overwriting(target, [source, *filter(None, [model]), *targets[:number]])
         with footage.open_source(source) as frames, ExitStack() as stack:
             takers = list(outlets.seen_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
             find = detection.detector("haar", SMALLEST).find

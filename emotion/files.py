@@ -124,6 +124,15 @@ def _broken(place: str, expected: str, received: str) -> DataError:
     return DataError(f"{place}: expected {expected}, received {received}; run: dvc repro")
 
 
+def is_same_file(first: Path | str, second: Path | str) -> bool:
+    """Return whether two names stand for one file, also by a link, and also where none is there yet."""
+    first, second = Path(first), Path(second)
+    try:
+        return first.resolve() == second.resolve() or first.samefile(second)
+    except (OSError, ValueError):  # one of them is not there, out of reach or no name
+        return False
+
+
 def sha256_of(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with path.open("rb") as stream:

@@ -19,6 +19,7 @@ import typer
 
 from emotion import annotation, reports, tracking
 from emotion.errors import EmotionError
+from emotion.files import is_same_file
 
 if TYPE_CHECKING:
     from emotion.results import Picture
@@ -45,6 +46,17 @@ def refuse_place(target: Path) -> None:
         raise EmotionError(f"{expected}, received none; make it or choose another place")
 
 
+def refuse_overwriting(target: Path, kept: Iterable[str | Path]) -> None:
+    """Refuse a file to write that is one of those to keep.
+
+    Raises:
+        EmotionError: the target is one of them, be it by a link.
+    """
+    for path in kept:
+        if is_same_file(path, target):
+            raise EmotionError(f"expected another file to write than {path}, received {target}; choose another name")
+
+
 def row_outlets(
     stack: ExitStack, classes: Sequence[str], csv: Path | None, top: int, *, as_json: bool, jsonl: bool
 ) -> Iterator[PictureOutlet]:
@@ -63,10 +75,10 @@ def row_outlets(
         yield lambda picture, _: print("\n".join(reports.lines(picture, top)), flush=True)
 
 
-def album_outlets(folder: Path | None, sources: Sequence[str | bytes]) -> Iterator[PictureOutlet]:
-    """Yield what writes an annotated copy of each picture, if that is wanted."""
+def album_outlets(folder: Path | None, kept: Sequence[str | Path]) -> Iterator[PictureOutlet]:
+    """Yield what writes an annotated copy of each picture, if that is wanted; none replaces a file to keep."""
     if folder:
-        album = reports.Album(folder, [source for source in sources if isinstance(source, str)])
+        album = reports.Album(folder, kept)
         yield lambda picture, source: None if picture.error else album.add(picture, source)
 
 

@@ -115,7 +115,7 @@ class JsonArray:
 class Album:
     """A folder of annotated copies, each under a name of its own."""
 
-    def __init__(self, folder: Path, originals: Iterable[str]) -> None:
+    def __init__(self, folder: Path, originals: Iterable[str | Path]) -> None:
         """Choose the folder, made when the first copy is written.
 
         Args:

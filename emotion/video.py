@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import VideoError
+from emotion.files import is_same_file
 from emotion.tracking import Frame
 
 CODECS: Final = {".avi": "MJPG", ".mp4": "mp4v"}
@@ -242,11 +243,14 @@ def recording(path: Path, source: Source) -> Iterator[Film]:
     """Yield a film of a source; at the end, also after an error or Ctrl-C, what it holds takes its place at `path`.
 
     Raises:
-        VideoError: the suffix is none of `CODECS`, or not all that was added could be written.
+        VideoError: the suffix is none of `CODECS`, the film would be built where its source is, or not all that was
+            added could be written.
     """
     if path.suffix.lower() not in CODECS:
         raise VideoError(f"expected a name that ends with {' or '.join(CODECS)}, received {path}")
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    if is_same_file(partial, source.name):
+        raise VideoError(f"expected a name other than {path}, whose unfinished film the source is; choose another name")
     film = Film(partial, source.rate, live=source.live)
     try:
         yield film
@@ -264,13 +268,3 @@ def _put_in_place(partial: Path, path: Path, pictures: int) -> None:
         partial.unlink(missing_ok=True)
     if arrived < pictures:
         raise VideoError(f"expected {pictures} frames in {path}, received {max(0, round(arrived))}; is the disk full?")
-
-
-def refuse_source(source: str, target: Path) -> None:
-    """Keep a source from being overwritten.
-
-    Raises:
-        VideoError: the target is the source's own file.
-    """
-    if target.exists() and Path(source).exists() and target.samefile(source):
-        raise VideoError(f"expected another file than the source, received {target}; choose another name")

@@ -134,6 +134,16 @@ def test_annotated_copies_leave_the_originals(predict: Predict, folder: Path) ->
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.parametrize(("inputs", "table"), [("face.png", "face.png"), (".", "none.png"), ("face.png", "link.csv")])
+def test_rows_never_replace_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, table: str) -> None:
+    monkeypatch.chdir(folder)
+    Path("link.csv").symlink_to("face.png")
+    before = [Path(name).read_bytes() for name in ("face.png", "none.png")]
+    ended = answer(monkeypatch, "predict", inputs, "--csv", table)
+    assert str(ended).startswith("emotion: expected another file to write than ")
+    assert [Path(name).read_bytes() for name in ("face.png", "none.png")] == before
+
+
 def test_folder_and_pattern_are_expanded(predict: Predict, folder: Path) -> None:
     (folder / "text.jpg").unlink()
     assert [line.split("  ")[0] for line in predict(".")] == ["face.png", "none.png"]

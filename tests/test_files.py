@@ -53,6 +53,17 @@ def test_failure_without_an_old_file_leaves_none(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_one_file_is_known_by_all_its_names(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "soft").symlink_to(tmp_path / "a")
+    (tmp_path / "hard").hardlink_to(tmp_path / "a")
+    for name in ("a", "soft", "hard"):
+        assert files.is_same_file(tmp_path / name, str(tmp_path / "a"))
+    assert files.is_same_file(tmp_path / "new", tmp_path / "x" / ".." / "new")
+    assert not files.is_same_file(tmp_path / "a", tmp_path / "new")
+    assert not files.is_same_file("a\0b", tmp_path / "a")
+
+
 def test_disk_full_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "faces.zip"
     files.write_bytes(target, b"old")

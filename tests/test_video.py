@@ -295,14 +295,13 @@ def test_full_disk_is_an_error_and_not_a_broken_film(tmp_path: Path, suffix: str
     assert "is the disk full?" in result.stderr
 
 
-def test_source_is_never_overwritten(tmp_path: Path) -> None:
-    clip = tmp_path / "clip.avi"
-    clip.write_text("precious")
-    (tmp_path / "link.avi").symlink_to(clip)
-    with pytest.raises(VideoError, match="another file than the source"):
-        video.refuse_source(str(clip), tmp_path / "link.avi")
-    video.refuse_source(str(clip), tmp_path / "other.avi")
-    video.refuse_source("0", clip)
+def test_film_whose_unfinished_file_is_the_source_is_refused(tmp_path: Path) -> None:
+    unfinished = write_clip(tmp_path / ".out.partial.avi", [RED] * 3)
+    before = unfinished.read_bytes()
+    source = Source(Capture(1), str(unfinished), live=False)
+    with pytest.raises(VideoError, match="choose another name"), video.recording(tmp_path / "out.avi", source):
+        pass
+    assert unfinished.read_bytes() == before
 
 
 def portrait() -> NDArray[np.uint8]:
@@ -442,6 +441,14 @@ def test_command_refuses_to_overwrite_its_source(tmp_path: Path, model: Path) ->
     for option in ("--out", "--csv"):
         assert run(clip, option, clip, "--model", model).returncode == 1
     assert clip.read_bytes() == before
+
+
+def test_command_refuses_one_file_for_both_results(tmp_path: Path, model: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", [RED] * 3)
+    result = run(clip, "--out", tmp_path / "out.avi", "--csv", tmp_path / "out.avi", "--model", model)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "expected another file to write" in result.stderr
+    assert not (tmp_path / "out.avi").exists()
 
 
 @contextmanager
