@@ -112,6 +112,27 @@ def start_live(page: Page) -> None:
     )
 
 
+def hold_camera(page: Page) -> None:
+    """Let the browser open its camera only after `allow()`; collect the tracks in `tracks`."""
+    page.evaluate(
+        """() => {
+            const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            const allowed = new Promise((resolve) => { window.allow = resolve; });
+            window.tracks = [];
+            navigator.mediaDevices.getUserMedia = async (wanted) => {
+                await allowed;
+                const stream = await open(wanted);
+                window.tracks.push(...stream.getTracks());
+                return stream;
+            };
+        }"""
+    )
+
+
+def expect_tracks(page: Page, *states: str) -> None:
+    page.wait_for_function("states => tracks.map(track => track.readyState).join() === states", arg=",".join(states))
+
+
 def test_photo_gives_a_box_a_label_and_all_probabilities(page: Page) -> None:
     choose(page, "astronaut.jpg", encoded(astronaut()))
     expect(page.locator("#photo-faces .label")).to_have_text(re.compile(r"^happy \d+%$"))
@@ -167,6 +188,35 @@ def test_photo_can_be_taken_with_the_camera_which_is_then_released(page: Page) -
     page.get_by_role("button", name="Take the picture").click()
     expect(page.locator("#photo-status")).to_have_text("snapshot.jpg: 1 face")
     assert tracks.evaluate("tracks => tracks.map(track => track.readyState)") == ["ended"]
+
+
+def test_camera_that_opens_after_cancel_is_released(page: Page) -> None:
+    hold_camera(page)
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.evaluate("allow()")
+    expect_tracks(page, "ended")
+    expect(page.locator("#snapshot")).to_be_hidden()
+
+
+def test_camera_that_opens_after_the_tab_was_left_is_released(page: Page) -> None:
+    hold_camera(page)
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("tab", name="Model").click()
+    page.evaluate("allow()")
+    expect_tracks(page, "ended")
+
+
+def test_camera_asked_for_again_and_again_is_open_once(page: Page) -> None:
+    hold_camera(page)
+    for _ in range(3):
+        page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Use the camera").click()
+    page.evaluate("allow()")
+    expect_tracks(page, "ended", "live")
+    expect(page.get_by_role("button", name="Take the picture")).to_be_focused()
+    expect(page.locator("#photo-status")).to_be_empty()
 
 
 def test_live_labels_frames_until_stop_releases_the_camera(page: Page) -> None:

@@ -7,14 +7,23 @@ const REASONS = {
 
 export async function openCamera(video) {
   if (!navigator.mediaDevices) throw new Error("Browsers give a page its camera only on localhost or over https.");
+  const stream = await ask();
+  closeCamera(video); // it may have been opened meanwhile
+  video.srcObject = stream;
+  try {
+    await video.play();
+  } catch (error) {
+    if (error.name !== "AbortError") throw error; // it was closed or opened again meanwhile
+  }
+}
+
+async function ask() {
   try {
     const wanted = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
-    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
+    return await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
   } catch (error) {
     throw new Error(REASONS[error.name] ?? `The camera cannot be opened: ${error.message}`);
   }
-  await video.play();
-  return video.srcObject;
 }
 
 export function closeCamera(video) {

@@ -77,13 +77,16 @@ function save(content, fileName) {
 }
 
 async function useCamera() {
+  if (!at("snapshot").hidden) return;
   at("snapshot").hidden = false;
   try {
     await openCamera(video);
-    at("take").focus();
+    // Someone who cancelled or left the tab meanwhile did not mean it any more.
+    if (at("snapshot").hidden) closeCamera(video);
+    else at("take").focus();
   } catch (error) {
+    if (!at("snapshot").hidden) say(error.message, true);
     leaveCamera();
-    say(error.message, true);
   }
 }
 
