@@ -8,19 +8,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from PIL import Image
 
 from emotion.annotation import draw, to_rgb
-from emotion.files import replacing
+from emotion.files import write_bytes
 from emotion.images import read_image
 from emotion.results import Face, Picture
 
 Row = dict[str, object]
+
+LONGEST_STEM: Final = 200
+"""Bytes of a name that an annotated copy keeps: disks allow 255, of which its own additions take some."""
 
 
 def lines(picture: Picture, top: int = 1) -> list[str]:
@@ -137,11 +141,16 @@ class Album:
         """
         pixels = to_rgb(read_image(source if isinstance(source, bytes) else Path(source)))
         path = self._free_path(Path(picture.source).stem)
-        with replacing(path) as temporary:
-            Image.fromarray(draw(pixels, picture.faces)).save(temporary, quality=92)
+        # In memory first: of a full disk Pillow says nothing.
+        stream = io.BytesIO()
+        Image.fromarray(draw(pixels, picture.faces)).save(stream, "JPEG", quality=92)
+        write_bytes(path, stream.getvalue())
         return path
 
     def _free_path(self, stem: str) -> Path:
+        # A stem may be as long as disks allow before anything is added.
+        if len(os.fsencode(stem)) > LONGEST_STEM:
+            stem = os.fsencode(stem)[:LONGEST_STEM].decode(errors="ignore")
         number = 1
         path = self._folder / f"{stem}_faces.jpg"
         while _key(path) in self._taken:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -127,6 +129,34 @@ def test_annotated_copies_replace_neither_one_another_nor_an_original(tmp_path: 
     written = [album.add(Picture(str(path), 640, 480), str(path)) for path in sources]
     assert len({path.name.casefold() for path in written}) == len(sources)
     assert {path: path.read_bytes() for path in sources} == before
+
+
+def test_disk_that_fills_while_a_copy_is_written_is_an_error(tmp_path: Path) -> None:
+    program = """
+import resource, signal, sys
+from pathlib import Path
+from emotion.reports import Album
+from emotion.results import Picture
+from small_archives import encode, noise
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
+Album(Path(sys.argv[1]), []).add(Picture("a", 300, 300), encode(noise(1, (300, 300))))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    assert "OSError" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("letter", ["x", "€"])
+def test_long_names_are_cut_and_stay_apart(tmp_path: Path, letter: str) -> None:
+    long = letter * (250 // len(letter.encode()))
+    sources = [photo(tmp_path / f"{long}.png"), photo(tmp_path / f"{long}.bmp")]
+    album = Album(tmp_path, sources)
+    written = {album.add(Picture(str(path), 640, 480), str(path)) for path in sources}
+    assert all(path.is_file() for path in written)
+    assert len(written) == 2
 
 
 def test_annotated_copies_of_an_earlier_run_are_replaced(tmp_path: Path) -> None:
