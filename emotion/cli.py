@@ -6,6 +6,7 @@ Every command imports what it needs when it runs, so that `emotion --help` answe
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -238,6 +239,7 @@ def video(
     from emotion.reports import count
 
     targets, looked_at = [path for path in (out, csv) if path], 0
+    _interrupt_when_told_to_end()
     try:
         # One thread: the detector, which takes the most time, wants the other cores.
         predictor = Predictor(model, threads=1, align=align)
@@ -257,6 +259,14 @@ def video(
         raise typer.Exit(130) from None
     if targets and not jsonl:
         print(f"{count(looked_at, 'frame')}: {', '.join(map(str, targets))}", file=sys.stderr)
+
+
+def _interrupt_when_told_to_end() -> None:
+    """Take the end of a session or of the machine as Ctrl-C, unless it is to be ignored, as `nohup` wants."""
+    for name in ("SIGTERM", "SIGHUP"):
+        # Windows has no SIGHUP.
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 if __name__ == "__main__":

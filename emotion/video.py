@@ -6,6 +6,7 @@ Knows OpenCV's capture and writer; nothing of the faces in between.
 from __future__ import annotations
 
 import math
+import shutil
 import threading
 import time
 from collections import deque
@@ -35,6 +36,9 @@ USUAL_RATE: Final = 30.0
 
 PATIENCE: Final = 10_000
 """Milliseconds after which an address that sends nothing counts as gone."""
+
+RESERVE: Final = 50_000_000
+"""Bytes left free on the disk: more than a second of film and what ends its file."""
 
 TOLERANCE: Final = 0.02
 """Share of its announced frames that a whole file may lack: some containers only estimate their number."""
@@ -198,6 +202,7 @@ class Film:
         self._path, self._rate, self._live = path, rate, live
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._checked = 0
 
     def add(self, pixels: NDArray[np.uint8], time: float) -> None:
         """Append a picture; of a live source as often as keeps the film in step with the clock, or not at all.
@@ -207,7 +212,7 @@ class Film:
             time: of the picture in seconds.
 
         Raises:
-            VideoError: the file cannot be written.
+            VideoError: the file cannot be written, or the disk is nearly full.
         """
         if self._writer is None:
             self._size = (pixels.shape[1], pixels.shape[0])
@@ -216,10 +221,21 @@ class Film:
             # The writer would drop it without a word.
             pixels = np.asarray(cv2.resize(pixels, self._size), np.uint8)
         picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        self._check_space()
         due = math.floor(time * self._rate) + 1 - self.pictures if self._live else 1
         for _ in range(due):
             self._writer.write(picture)
             self.pictures += 1
+
+    def _check_space(self) -> None:
+        """Stop about once a second of film while there is room for its end: OpenCV reports no failure to write."""
+        if self.pictures < self._checked:
+            return
+        free = shutil.disk_usage(self._path.parent).free
+        if free < RESERVE:
+            expected = f"expected {RESERVE // 10**6} MB of free space in {self._path.parent.resolve()}"
+            raise VideoError(f"{expected}, received {free // 10**6}; make room; what was written is kept")
+        self._checked = self.pictures + round(self._rate)
 
     def close(self) -> None:
         """Write the end of the file, without which players refuse it."""
@@ -261,8 +277,12 @@ def recording(path: Path, source: Source) -> Iterator[Film]:
 
 def _put_in_place(partial: Path, path: Path, pictures: int) -> None:
     """Move a finished film to its name; OpenCV reports no failure to write, so count what arrived."""
-    arrived = cv2.VideoCapture(str(partial), cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FRAME_COUNT) if pictures else 0
-    if arrived > 0:
+    film = cv2.VideoCapture(str(partial), cv2.CAP_FFMPEG)
+    arrived = film.get(cv2.CAP_PROP_FRAME_COUNT) if pictures else 0
+    # An .avi without its end does not know how many it holds and can be played all the same.
+    playable = bool(pictures) and film.read()[0]
+    film.release()
+    if playable:
         partial.replace(path)
     else:
         partial.unlink(missing_ok=True)

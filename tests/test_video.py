@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -293,6 +295,25 @@ def test_full_disk_is_an_error_and_not_a_broken_film(tmp_path: Path, suffix: str
     result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     assert "VideoError: expected 100 frames" in result.stderr
     assert "is the disk full?" in result.stderr
+    assert [path.suffix for path in tmp_path.iterdir()] == ([".avi"] if suffix == ".avi" else [])
+    if suffix == ".avi":
+        assert 0 < len(pictures_in(tmp_path / "out.avi")) < 100
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_film_stops_whole_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    space = iter([10**9, 10**9, 10**6])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(space)))
+    source = file_of(1)[1]
+
+    def fill() -> None:
+        with video.recording(tmp_path / f"out{suffix}", source) as film:
+            for _ in range(100):
+                film.add(RED, 0.0)
+
+    with pytest.raises(VideoError, match="expected 50 MB of free space"):
+        fill()
+    assert len(pictures_in(tmp_path / f"out{suffix}")) == 60
 
 
 def test_film_whose_unfinished_file_is_the_source_is_refused(tmp_path: Path) -> None:
@@ -464,9 +485,12 @@ def running(tmp_path: Path, model: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_interrupted_command_finishes_its_files_and_ends_with_130(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_command_finishes_its_files_and_ends_with_130(
+    tmp_path: Path, model: Path, told: signal.Signals
+) -> None:
     with running(tmp_path, model) as process:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(told)
         _, said = process.communicate()
     assert process.returncode == 130
     assert said == "emotion: interrupted; what was written is kept\n"
