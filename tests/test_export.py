@@ -21,6 +21,9 @@ def test_tolerance_of_the_settings_decides(tmp_path: Path) -> None:
     modelfile.save(architectures.serve(network, 48, temperature=1.0), facts, tmp_path / "models/emotion.keras")
     result = run_stage(tmp_path, "export")
     assert result.returncode == 1
-    assert result.stderr.startswith("export: emotion.onnx: expected probabilities within 1e-30 of Keras, received ")
-    assert len(result.stderr.splitlines()) == 1
+    # TensorFlow's own notes may stand around the line.
+    lines = [line for line in result.stderr.splitlines() if line.startswith("export: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("export: emotion.onnx: expected probabilities within 1e-30 of Keras, received ")
+    assert "Traceback" not in result.stderr
     assert "metrics/export.json" not in files_below(tmp_path)
