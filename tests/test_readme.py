@@ -38,6 +38,14 @@ def test_the_table_of_results_says_how_sure_its_figures_are(split: str, name: st
         assert f"({low:.2%} to {high:.2%})" in results_row(split)
 
 
+def test_the_table_of_speed_says_what_the_benchmarks_measured() -> None:
+    table = README.split("## How fast")[1].split("##")[0]
+    rows = re.findall(r"^\| (?!what)(\S.*) \| (\S.*) \|$", table, re.MULTILINE)
+    measured = (ROOT / "benchmarks/use.md").read_text(encoding="utf-8")
+    assert len(rows) > 8
+    assert [row for row in rows if f"| {row[0]} | {row[1]} |" not in measured] == []
+
+
 def test_every_file_that_the_readme_names_by_a_link_exists() -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
     assert len(links) > 5
