@@ -5,7 +5,9 @@ The file on disk, the webcam crop and the training example pass through `to_face
 
 from __future__ import annotations
 
+import errno
 import io
+import stat
 import warnings
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +24,9 @@ FACE_SIZE: Final = 48
 KINDS: Final = "JPEG, PNG, WebP, BMP, TIFF, GIF"
 """Of the pictures that are promised to be read; Pillow knows more."""
 
+MAX_BYTES: Final = 1_000_000_000
+"""Largest file that is read: no format takes more for `MAX_PIXELS`, and memory holds it."""
+
 MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded, in pixels: a 100 megapixel camera passes, a decompression bomb does not."""
 
@@ -34,7 +39,7 @@ def read_image(source: bytes | Path) -> Image.Image:
 
     Raises:
         ImageError: the path cannot be read (`not_found`), Pillow cannot decode it (`not_an_image`), it is cut off
-            (`truncated`), or it has more than `MAX_PIXELS` pixels (`too_large`, found from the header, before any
+            (`truncated`), or it has more than `MAX_PIXELS` pixels or `MAX_BYTES` (`too_large`, found before any
             pixel is decoded).
     """
     content = source if isinstance(source, bytes) else _read_bytes(source)
@@ -47,9 +52,19 @@ def read_image(source: bytes | Path) -> Image.Image:
 
 def _read_bytes(path: Path) -> bytes:
     try:
+        _check_file(path)
         return path.read_bytes()
     except OSError as error:
         raise ImageError("not_found", f"expected a picture file, received {path} ({error.strerror})") from error
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what would be read for ever or fill the memory."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket")
+    if found.st_size > MAX_BYTES:
+        raise ImageError("too_large", f"expected at most {MAX_BYTES:,} bytes, received {found.st_size:,}")
 
 
 def _open(content: bytes) -> Image.Image:

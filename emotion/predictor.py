@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from emotion.detection import Detection, crop, detector
-from emotion.errors import ImageError, one_line
+from emotion.errors import EmotionError, ImageError, one_line
 from emotion.images import FACE_SIZE, read_image, to_face, to_grey
 from emotion.network import Network
 from emotion.results import Box, Picture, judge
@@ -57,12 +57,16 @@ def find_pictures(path: str) -> Iterator[str]:
     Yields:
         Paths, sorted; of a folder that must not be read its own, so that it is seen to be missing.
     """
-    if Path(path).is_dir():
+    if _is_folder(path):
         yield from _search(path)
-    elif not Path(path).exists() and (matches := sorted(glob(path, recursive=True))):  # noqa: PTH207  absolute ones too
-        yield from (match for match in matches if Path(match).is_file())
+    elif not os.path.lexists(path) and (matches := sorted(glob(path, recursive=True))):  # noqa: PTH207  absolute ones too
+        yield from (match for match in matches if not _is_folder(match))
     else:
         yield path
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  Path's raises for names too long and folders that must not be entered
 
 
 def _search(path: str) -> Iterator[str]:
@@ -113,6 +117,7 @@ class Predictor:
         self._align = align
         workers = threads or os.cpu_count() or 1
         self._ahead = AHEAD * workers
+        self._process = os.getpid()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="emotion")
 
     def predict(self, images: Sequence[Source], *, cropped: bool | None = None) -> list[Picture]:
@@ -141,7 +146,13 @@ class Predictor:
 
         Yields:
             One for each input, in order.
+
+        Raises:
+            EmotionError: as for `predict`, or the predictor was made before this process was forked.
         """
+        if os.getpid() != self._process:  # its threads stayed behind
+            expected = "expected a Predictor of this process, received one made before a fork"
+            raise EmotionError(f"{expected}; make a new one here")
         find = partial(self._find, cropped=self._cropped if cropped is None else cropped)
         waiting: deque[Future[_Found]] = deque()
         try:
@@ -207,11 +218,11 @@ def predict_emotion(image: Source) -> Picture:
     Raises:
         ImageError: as for `Predictor.predict`.
     """
-    return _shared_predictor().predict([image])[0]
+    return _shared_predictor(os.getpid()).predict([image])[0]
 
 
 @cache
-def _shared_predictor() -> Predictor:
+def _shared_predictor(_process: int) -> Predictor:
     return Predictor()
 
 

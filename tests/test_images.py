@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from contextlib import suppress
@@ -146,6 +147,20 @@ def test_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.jpg \(No such file or directory\)"):
         read_image(tmp_path / "absent.jpg")
     assert reason_of(tmp_path) == "not_found"
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", Path("/dev/zero")):
+        assert reason_of(path) == "not_found"
+        with pytest.raises(ImageError, match="a device, pipe or socket"):
+            read_image(path)
+
+
+def test_huge_file_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "big.tif").open("wb") as stream:
+        stream.truncate(40 * 10**9)
+    assert reason_of(tmp_path / "big.tif") == "too_large"
 
 
 @pytest.mark.parametrize(

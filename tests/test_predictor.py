@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -284,6 +285,12 @@ def test_threads_share_a_predictor(small: Predictor) -> None:
         assert list(pool.map(small.predict, [pictures] * 16)) == [expected] * 16
 
 
+def test_predictor_of_another_process_is_refused(small: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(EmotionError, match="received one made before a fork; make a new one here"):
+        small.predict([astronaut(64)])
+
+
 def test_stream_keeps_few_pictures_in_flight_and_their_order(small: Predictor) -> None:
     drawn = 0
 
@@ -348,6 +355,15 @@ def test_folder_is_searched_for_pictures(tree: Path) -> None:
 def test_files_are_taken_by_name_and_patterns_by_what_they_match(tree: Path, path: str, found: list[str]) -> None:
     assert list(find_pictures(path)) == found
     assert [str(tree / name) for name in found] == list(find_pictures(str(tree / path)))
+
+
+def test_nothing_that_was_named_vanishes(tree: Path) -> None:
+    (tree / "link.jpg").symlink_to("gone")
+    long = "x" * 300 + ".jpg"
+    assert list(find_pictures("link.jpg")) == ["link.jpg"]
+    assert list(find_pictures("l*.jpg")) == ["link.jpg"]
+    assert list(find_pictures(long)) == [long]
+    assert "link.jpg" in find_pictures(".")
 
 
 def test_file_whose_name_looks_like_a_pattern_is_a_file(tree: Path) -> None:
