@@ -168,6 +168,16 @@ def test_photo_without_a_face_and_a_file_that_is_none_are_told_in_words(page: Pa
     expect(page.locator("#photo-result")).to_be_hidden()
 
 
+def test_photo_that_the_browser_cannot_show_is_judged_and_told_in_words(page: Page) -> None:
+    choose(page, "astronaut.tif", encoded(astronaut(), "tiff"))
+    expect(page.locator("#photo-faces .label")).to_be_visible()
+    expect(page.get_by_text("This browser cannot show this format")).to_be_visible()
+    expect(page.locator("#photo-image")).to_be_hidden()
+    choose(page, "astronaut.jpg", encoded(astronaut()))
+    expect(page.locator("#photo-image")).to_be_visible()
+    expect(page.get_by_text("This browser cannot show this format")).to_be_hidden()
+
+
 def test_photo_can_be_dropped_and_pasted(page: Page) -> None:
     script = """([kind, bytes]) => {
         const transfer = new DataTransfer();
@@ -241,6 +251,28 @@ def test_exit_ends_the_server_and_the_camera(browser: Browser) -> None:
         assert process.wait(timeout=30) == 0
 
 
+def test_exit_while_the_camera_opens_is_the_last_word(browser: Browser) -> None:
+    with serving() as (process, address), opened(browser, address) as page:
+        hold_camera(page)
+        page.get_by_role("tab", name="Live").click()
+        page.get_by_role("button", name="Start").click()
+        page.get_by_role("button", name="Exit").click()
+        expect(page.locator("#live-status")).to_contain_text("The server has ended")
+        assert process.wait(timeout=30) == 0
+        page.evaluate("allow()")
+        expect_tracks(page, "ended")
+        expect(page.locator("#live-status")).to_contain_text("The server has ended")
+        expect(page.get_by_role("button", name="Start")).to_be_disabled()
+
+
+def test_keyboard_keeps_its_place_through_start_and_stop(page: Page) -> None:
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start").press("Enter")
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Start")).to_be_focused()
+
+
 def test_live_ends_when_a_person_leaves_the_tab(page: Page) -> None:
     start_live(page)
     page.wait_for_function("() => window.labelled >= 1")
@@ -282,9 +314,9 @@ def test_tabs_are_walked_with_the_keyboard(page: Page) -> None:
         assert page.get_by_role("tabpanel").count() == 1
 
 
-def test_page_fits_a_phone(browser: Browser, address: str) -> None:
+def test_page_fits_a_phone_whatever_a_picture_is_called(browser: Browser, address: str) -> None:
     with opened(browser, address, viewport={"width": 390, "height": 844}) as page:
-        choose(page, "astronaut.jpg", encoded(astronaut()))
+        choose(page, f"{'a' * 200}.jpg", encoded(astronaut()))
         expect(page.locator("#photo-faces .label")).to_be_visible()
         for name in ("Photo", "Live", "Model"):
             page.get_by_role("tab", name=name).click()

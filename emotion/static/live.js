@@ -15,6 +15,7 @@ let model = null;
 let colours = {};
 let socket = null;
 let times = [];
+let ended = false; // the server, by Exit
 
 function say(text, problem = false) {
   // Read aloud at each change, so not at each frame.
@@ -31,8 +32,8 @@ async function start() {
   } catch (error) {
     return stop(error.message);
   }
-  // Someone who left the tab meanwhile did not mean it any more.
-  if (at("live").hidden) return stop();
+  // Someone who left the tab or ended the server meanwhile did not mean it any more.
+  if (ended || at("live").hidden) return stop();
   connect();
 }
 
@@ -41,6 +42,7 @@ function connect() {
   socket = opened;
   opened.addEventListener("open", () => {
     at("stop").disabled = false;
+    keepFocus("stop");
     at("live-result").hidden = false;
     say("Live.");
     smooth();
@@ -50,6 +52,11 @@ function connect() {
   opened.addEventListener("close", (event) => {
     if (socket === opened) stop(event.reason || "The server ended the connection. Start again, or reload this page.");
   });
+}
+
+// A button that is disabled loses the focus, and a keyboard its place.
+function keepFocus(successor) {
+  if ([document.body, at("start"), at("stop")].includes(document.activeElement)) at(successor).focus();
 }
 
 async function send(opened) {
@@ -87,9 +94,11 @@ function stop(problem = "") {
   closeCamera(video);
   times = [];
   at("fps").textContent = "0";
-  at("start").disabled = false;
-  at("stop").disabled = true;
   at("live-result").hidden = true;
+  if (ended) return; // and Exit has said so
+  at("start").disabled = false;
+  keepFocus("start");
+  at("stop").disabled = true;
   say(problem || "Stopped. The camera is released.", Boolean(problem));
 }
 
@@ -104,6 +113,7 @@ async function exit() {
   const answer = await fetch("api/exit", { method: "POST" }).catch(() => null);
   if (!answer) return say("The server does not answer; it may have ended already.", true);
   if (!answer.ok) return say((await answer.json()).detail, true);
+  ended = true;
   for (const button of document.querySelectorAll("#live button, #photo button")) button.disabled = true;
   say("The server has ended. You can close this page.");
 }
