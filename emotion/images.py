@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import stat
+import threading
 import warnings
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,35 @@ MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded, in pixels: a 100 megapixel camera passes, a decompression bomb does not."""
 
 
+class _Silence:
+    """Ignores the warnings of Pillow while any thread is inside; to be entered with `with`, again and again.
+
+    `warnings.catch_warnings` alone would, left by one thread while another is inside, leave them off for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._before.__exit__(None, None, None)
+
+
+PILLOW_SILENCE: Final = _Silence()
+"""A picture decodes or it does not: what Pillow remarks on the way changes nothing. For every use of `Image.open`."""
+
+
 def read_image(source: bytes | Path) -> Image.Image:
     """Decode a picture file and turn it upright by its EXIF orientation; of an animation, the first frame.
 
@@ -43,11 +73,8 @@ def read_image(source: bytes | Path) -> Image.Image:
             pixel is decoded).
     """
     content = source if isinstance(source, bytes) else _read_bytes(source)
-    with warnings.catch_warnings():
-        # A picture decodes or it does not; what Pillow remarks on its metadata on the way changes nothing.
-        warnings.simplefilter("ignore")
-        with _open(content) as image:
-            return _load_upright(image)
+    with PILLOW_SILENCE, _open(content) as image:
+        return _load_upright(image)
 
 
 def _read_bytes(path: Path) -> bytes:

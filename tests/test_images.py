@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_archives import encode, noise
 
+from emotion import images
 from emotion.errors import ImageError
 from emotion.images import MAX_PIXELS, read_image, to_face, to_grey
 
@@ -147,6 +151,23 @@ def test_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.jpg \(No such file or directory\)"):
         read_image(tmp_path / "absent.jpg")
     assert reason_of(tmp_path) == "not_found"
+
+
+def test_warnings_are_as_before_once_many_threads_have_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2)
+    load = images._load_upright
+
+    def load_together(image: Image.Image) -> Image.Image:
+        # The first in leaves while the second is inside.
+        together.wait()
+        warnings.warn_explicit("corrupt EXIF", UserWarning, "TiffImagePlugin.py", 1, "PIL.TiffImagePlugin")
+        return load(image)
+
+    monkeypatch.setattr(images, "_load_upright", load_together)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(pool.map(read_image, [encode(noise(1))] * 20))) == 20
+    assert list(warnings.filters) == before
 
 
 def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
