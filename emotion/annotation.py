@@ -22,6 +22,9 @@ from emotion.results import Box, Face
 SMALLEST: Final = 200
 """Shorter edge in pixels that a label needs; smaller pictures are enlarged."""
 
+ENLARGED: Final = 4000
+"""Longer edge in pixels up to which that is done."""
+
 BARS: Final = 3
 """Classes shown beside a face: with seven bars, several faces would hide one another."""
 
@@ -81,9 +84,10 @@ def draw(picture: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]
         faces: from the largest to the smallest; one without a box is the whole picture.
 
     Returns:
-        uint8, of the picture's shape; twice as large or more where its shorter edge is below 200 pixels.
+        uint8, of the picture's shape; twice as large or more where its shorter edge is below 200 pixels and
+        its longer one comes to at most 4000.
     """
-    factor = max(1, ceil(SMALLEST / min(picture.shape[:2])))
+    factor = max(1, min(ceil(SMALLEST / min(picture.shape[:2])), ENLARGED // max(picture.shape[:2])))
     pixels = picture.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else picture.copy()
     canvas = _Canvas(pixels, max(8, round(0.022 * min(pixels.shape[:2]))))
     boxes = [canvas.bounds if face.box is None else _enlarge(face.box, factor) for face in faces]

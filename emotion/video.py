@@ -66,7 +66,7 @@ class Source:
 
     def __init__(self, capture: Capture, name: str, *, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self.live = name, live
-        self.rate = _plausible_rate(capture.get(cv2.CAP_PROP_FPS))
+        self.rate = _plausible_rate(capture.get(cv2.CAP_PROP_FPS), live=live)
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.total = round(count) if count >= 1 and not live else None
         self._capture, self._clock = capture, clock
@@ -155,8 +155,10 @@ class Source:
             raise VideoError(f"{received}: it is cut off or damaged; {kept}")
 
 
-def _plausible_rate(announced: float) -> float:
-    return announced if 1 <= announced <= 240 else USUAL_RATE  # 0 or NaN where unknown; some cameras say 1000
+def _plausible_rate(announced: float, *, live: bool) -> float:
+    # 0 and NaN mean unknown, and so does 1000: a clock of milliseconds.
+    least, most = (1, 240) if live else (0.01, 999)
+    return announced if least <= announced <= most else USUAL_RATE
 
 
 def open_source(name: str) -> Source:
@@ -166,7 +168,9 @@ def open_source(name: str) -> Source:
         VideoError: there is no such file, or OpenCV cannot open it.
     """
     is_address, path = "://" in name, Path(name)
-    if not name.isdecimal() and not is_address and (not path.exists() or path.is_dir()):
+    # OpenCV breaks on longer numbers and waits for a pipe for ever.
+    is_camera = name.isdecimal() and len(name) < 10
+    if not is_camera and not is_address and (not path.exists() or path.is_dir() or path.is_fifo()):
         raise VideoError(f"expected a video file, a camera number such as 0 or an address, received {name}")
     capture = _open_capture(name, is_camera=not is_address and not path.is_file())
     if not capture.isOpened():
@@ -243,6 +247,11 @@ class Film:
             self._writer.release()
 
 
+def _writable_rate(rate: float) -> float:
+    """Round to what .mp4 can hold: a fraction whose numerator, which OpenCV makes a decimal number, fits in 16 bits."""
+    return round(rate, 3 if rate < 65 else 2 if rate < 655 else 1)
+
+
 def _open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
     codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, rate, size)
@@ -267,7 +276,7 @@ def recording(path: Path, source: Source) -> Iterator[Film]:
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     if is_same_file(partial, source.name):
         raise VideoError(f"expected a name other than {path}, whose unfinished film the source is; choose another name")
-    film = Film(partial, source.rate, live=source.live)
+    film = Film(partial, _writable_rate(source.rate), live=source.live)
     try:
         yield film
     finally:

@@ -45,6 +45,12 @@ def test_picture_handed_in_stays_as_it_is() -> None:
     np.testing.assert_array_equal(draw(picture, []), picture)
 
 
+@pytest.mark.parametrize("shape", [(4, 2000), (9000, 1), (1, 1)])
+def test_narrow_picture_does_not_grow_without_end(shape: tuple[int, int]) -> None:
+    drawn = draw(ground(*shape), [face(None), face(Box(0, 0, 4, 4))])
+    assert max(drawn.shape) <= max(4000, *shape)
+
+
 def test_inside_of_a_box_stays_free() -> None:
     before = ground(480, 640)
     touched = changed(draw(before, [face(Box(200, 200, 100, 100))]), before)

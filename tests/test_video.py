@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -115,6 +116,21 @@ def test_implausible_rate_is_replaced(announced: float) -> None:
     assert Source(Capture(1, rate=announced), "0", live=True).rate == 30
 
 
+@pytest.mark.parametrize(("announced", "taken"), [(0.5, 0.5), (500.0, 500.0), (1000.0, 30.0), (float("nan"), 30.0)])
+def test_odd_rate_of_a_file_is_believed(announced: float, taken: float) -> None:
+    assert Source(Capture(1, rate=announced), "clip.avi", live=False).rate == taken
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+@pytest.mark.parametrize("rate", [0.5, 23.976024, 89.917, 119.953, 655.361])
+def test_film_of_an_odd_rate_is_written(tmp_path: Path, suffix: str, rate: float) -> None:
+    path = tmp_path / f"out{suffix}"
+    with video.recording(path, Source(Capture(1, rate=rate), "clip.avi", live=False)) as film:
+        for _ in range(3):
+            film.add(RED, 0.0)
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(rate, rel=1e-3)
+
+
 def test_few_frames_of_a_file_wait_in_memory_and_none_is_lost() -> None:
     capture, source = file_of(500)
     with source:
@@ -193,12 +209,15 @@ def test_source_is_released_when_the_caller_stops_early() -> None:
     assert capture.reads < 1000
 
 
-@pytest.mark.parametrize("name", ["nowhere.mp4", "folder", "words.mp4", "cut.mp4", "987", "/dev/null"])
+@pytest.mark.parametrize(
+    "name", ["nowhere.mp4", "folder", "words.mp4", "cut.mp4", "987", "/dev/null", "4294967295", "pipe"]
+)
 def test_source_that_cannot_be_opened_is_one_line_with_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
+    os.mkfifo("pipe")
     Path("words.mp4").write_text("no video\n" * 100)
     cut(write_clip(Path("cut.mp4"), noise(30)), 0.5)
     with pytest.raises(VideoError, match="expected a video") as error:
