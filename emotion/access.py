@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import ipaddress
+import logging
 import math
 import secrets
 import time
@@ -176,6 +177,11 @@ def is_local_address(host: str) -> bool:
 def refusal(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     """Return an answer of one line, in the form that the API's other errors have."""
     return JSONResponse({"detail": text}, status, headers)
+
+
+def is_no_refusal(record: logging.LogRecord) -> bool:
+    """Tell whether a line belongs into the log: uvicorn takes each refused WebSocket for a fault of the application."""
+    return "returned without completing handshake" not in record.getMessage()
 
 
 def _unauthorised(text: str) -> Response:

@@ -18,11 +18,15 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emotion.errors import ImageError
 
 MAX_BYTES: Final = 20_000_000
 """Largest request body."""
+
+REQUEST_SECONDS: Final = 10.0
+"""Time for the head of a request to arrive; a connection that sends none is ended after at most twice that."""
 
 BODY_SECONDS: Final = 30.0
 """Time for a request body to arrive: a client that stalls holds no place."""
@@ -84,6 +88,26 @@ class Places:
             self._free += 1
 
 
+class Connection(H11Protocol):
+    """A connection that is ended when no request comes over it, though some bytes of one may: it holds a place."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to watch the connection."""
+        super().connection_made(transport)
+        self._answered: object = None
+        self.loop.call_later(REQUEST_SECONDS, self.watch)
+
+    def watch(self) -> None:
+        """End the connection if no request came since the last time and none is being answered."""
+        if self not in self.connections:
+            return  # closed, or a WebSocket by now
+        if self.cycle is None or (self.cycle is self._answered and self.cycle.response_complete):
+            self.transport.close()
+            return
+        self._answered = self.cycle
+        self.loop.call_later(REQUEST_SECONDS, self.watch)
+
+
 async def read_upload(request: Request) -> Upload:
     """Read the picture of a request: the file of a form, or the whole body.
 
@@ -135,8 +159,9 @@ async def _read(request: Request) -> Upload:
         return Upload("picture", b"".join([chunk async for chunk in _bounded(request)]))
     try:
         form = await _MemoryParser(request.headers, _bounded(request), max_files=1, max_fields=8).parse()
-    except MultiPartException as error:
-        raise HTTPException(400, f"expected a form with one file, received another: {error.message}") from error
+    except (MultiPartException, UnicodeError) as error:  # the second where the form names a codec that decodes nothing
+        reason = getattr(error, "message", error)
+        raise HTTPException(400, f"expected a form with one file, received another: {reason}") from error
     try:
         return await _file_of(form)
     finally:

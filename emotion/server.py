@@ -6,6 +6,7 @@ Knows the predictor, the tracker and what was shipped; who may ask is `access`, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -25,7 +26,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from emotion import contract, limits, live, reports
-from emotion.access import Gate, is_this_machine, refusal
+from emotion.access import Gate, is_no_refusal, is_this_machine, refusal
 from emotion.detection import detector
 from emotion.errors import EmotionError, ImageError
 from emotion.files import read_csv, read_json
@@ -271,6 +272,7 @@ def prepare(
 def _configure(app: FastAPI, certificate: Path | None, key: Path | None) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
+        http=limits.Connection,
         log_level="warning",
         access_log=False,  # it would write down the names of files and addresses
         proxy_headers=False,  # they would let another machine pass for this one
@@ -282,6 +284,7 @@ def _configure(app: FastAPI, certificate: Path | None, key: Path | None) -> uvic
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+    logging.getLogger("uvicorn.error").addFilter(is_no_refusal)
     try:
         config.load()
     except OSError as error:

@@ -60,6 +60,12 @@ def test_pages_of_other_sites_are_refused(client: httpx.Client, origin: str) -> 
     assert alive(client)
 
 
+def test_refused_websocket_is_no_error_of_the_server(predictor: Predictor, capfd: pytest.CaptureFixture[str]) -> None:
+    with running(predictor) as client, pytest.raises(InvalidStatus), webcam(client, origin="https://evil.example"):
+        pass
+    assert capfd.readouterr().err == ""
+
+
 def test_exit_is_honoured_from_this_machine_only() -> None:
     assert access.is_this_machine(connection_of("127.0.0.1"))
     assert access.is_this_machine(connection_of("::1"))

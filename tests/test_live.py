@@ -83,6 +83,22 @@ def test_webcam_that_sends_nothing_loses_its_place(client: httpx.Client, monkeyp
         assert "received none" in json.loads(socket.recv())["detail"]
 
 
+def test_webcam_outlives_the_time_for_a_request(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = threading.Event()
+    watch = limits.Connection.watch
+
+    def watch_and_tell(connection: limits.Connection) -> None:
+        watch(connection)
+        watched.set()
+
+    monkeypatch.setattr(limits, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(limits.Connection, "watch", watch_and_tell)
+    with webcam(client) as socket:
+        assert watched.wait(30)
+        socket.send(encoded(astronaut(64)))
+        assert json.loads(socket.recv())["frame"] == 1
+
+
 def test_frames_that_come_too_fast_are_dropped_and_counted(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

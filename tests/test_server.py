@@ -176,6 +176,51 @@ def test_stalled_upload_loses_its_place(client: httpx.Client, monkeypatch: pytes
         assert b"408" in stalled.recv(100)
 
 
+@pytest.mark.parametrize("first", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_connection_that_never_ends_its_request_loses_its_place(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    monkeypatch.setattr(limits, "REQUEST_SECONDS", 0.2)
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=30) as slow:
+        slow.sendall(first)
+        assert not first or b"200 OK" in slow.recv(5000)
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: 127.")
+        while slow.recv(5000):
+            pass  # until the server ends it
+
+
+def test_connection_whose_answer_takes_long_keeps_its_place(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = threading.Semaphore(0)
+    watch = limits.Connection.watch
+
+    def look(_: server.Desk, upload: limits.Upload) -> Picture:
+        assert all(watched.acquire(timeout=30) for _ in range(3))
+        return Picture(upload.name, 1, 1)
+
+    def watch_and_tell(connection: limits.Connection) -> None:
+        watch(connection)
+        watched.release()
+
+    monkeypatch.setattr(limits, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(limits.Connection, "watch", watch_and_tell)
+    monkeypatch.setattr(server.Desk, "predict", look)
+    with running(predictor) as client:
+        assert client.post("/api/predict", content=b"picture").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("charset", "status", "text"), [("undefined", 400, "expected a form"), ("none", 422, "expected a picture")]
+)
+def test_form_in_a_strange_charset_is_no_fault_of_the_server(
+    client: httpx.Client, charset: str, status: int, text: str
+) -> None:
+    form = b'--X\r\nContent-Disposition: form-data; name="a\xff"; filename="\xff.jpg"\r\n\r\nx\r\n--X--\r\n'
+    headers = {"Content-Type": f"multipart/form-data; boundary=X; charset={charset}"}
+    refused(client.post("/api/predict", content=form, headers=headers), status, text)
+
+
 def test_model_is_described(client: httpx.Client, predictor: Predictor) -> None:
     facts = client.get("/api/model").json()
     assert tuple(facts["classes"]) == predictor.classes
