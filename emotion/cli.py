@@ -5,6 +5,7 @@ Every command imports what it needs when it runs, so that `emotion --help` answe
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -25,6 +26,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def main() -> None:
     """Run the command line: exit 2 on usage, 1 with one line on a known error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Not every terminal or pipe takes the letters of every file name.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="emotion")
     except (EmotionError, OSError, MemoryError) as error:
@@ -168,17 +172,24 @@ def predict(
 def _picture_sources(paths: Sequence[str]) -> list[str | bytes]:
     """Find the files, and read standard input where it is meant."""
     from emotion.predictor import SUFFIXES, find_pictures
+    from emotion.reports import printable
 
     found: dict[str, list[str | bytes]] = {}
     for path in dict.fromkeys(paths):
-        found[path] = [sys.stdin.buffer.read()] if path == "-" else [*find_pictures(path)]
+        found[path] = [_read_input()] if path == "-" else [*find_pictures(path)]
     empty = [path for path in found if not found[path]]
     if empty:
         text = f"expected pictures ({' '.join(SUFFIXES)}), received none in {' '.join(empty)}"
         if len(empty) == len(found):
             raise EmotionError(text)
-        print(f"emotion: {text}", file=sys.stderr)
+        print(f"emotion: {printable(text)}", file=sys.stderr)
     return [source for path in paths for source in found[path]]
+
+
+def _read_input() -> bytes:
+    if sys.stdin is None:
+        raise EmotionError("expected a picture in -, received none: standard input is closed; give a file or a pipe")
+    return sys.stdin.buffer.read()
 
 
 @app.command()
@@ -200,7 +211,7 @@ def serve(
         from emotion import access, network, server
     from emotion.predictor import Predictor
 
-    if password is None and not access.is_local_address(host) and sys.stdin.isatty():
+    if password is None and not access.is_local_address(host) and sys.stdin and sys.stdin.isatty():
         password = typer.prompt("Password for those who use the page", hide_input=True)
     access.check_exposure(host, password, ssl_certfile, ssl_keyfile)
     shipped = None if model else network.SHIPPED.parent
@@ -218,7 +229,9 @@ def video(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="Video file, number of a camera (the first is 0) or address.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Write it with boxes and labels: .mp4 or .avi, no sound.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it with boxes and labels: .mp4 or .avi, no sound.", dir_okay=False)
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row for each face in each frame.", dir_okay=False)] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a line of JSON for each frame.")] = False,
     smoothing: Annotated[

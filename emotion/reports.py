@@ -34,12 +34,16 @@ def lines(picture: Picture, top: int = 1) -> list[str]:
         picture: what was found.
         top: how many of its most probable classes a face shows.
     """
-    # A file name may hold a line end or a terminal's commands.
-    name = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in picture.source)
+    name = printable(picture.source)
     if picture.error is not None:
-        return [f"{name}  cannot be read: {picture.error}"]
+        return [f"{name}  cannot be read: {printable(picture.error)}"]
     found = [f"{name}  {face.describe(top)}  ({face.box or 'whole picture'})" for face in picture.faces]
     return found or [f"{name}  no face found"]
+
+
+def printable(text: str) -> str:
+    """Spell out what a terminal would take as a command or a line end: names of files may hold both."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def count(number: int, noun: str) -> str:

@@ -235,6 +235,23 @@ def test_name_that_is_no_text_is_written_everywhere(predict: Predict, folder: Pa
     assert b"caf\xe9.png,,no face" in (folder / "rows.csv").read_bytes()
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
+def test_name_that_the_terminal_cannot_show_is_spelt_out(folder: Path, model: Path, encoding: str) -> None:
+    name = os.fsdecode(b"\xff") + "Ω.png"
+    noise(3, (60, 50)).save(folder / name)
+    command = [sys.executable, "-m", "emotion.cli", "predict", name, "no-such-Ω.png", "--model", str(model)]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    assert (result.returncode, result.stdout.count(b"\n")) == (1, 2)
+    assert result.stderr == b"emotion: 1 of 2 pictures could not be read\n"
+    assert result.stdout.startswith(rb"\udcff")
+
+
+def test_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "standard input is closed" in str(answer(monkeypatch, "predict", "-"))
+
+
 def test_interruption_is_one_line_and_keeps_what_was_written(folder: Path, model: Path) -> None:
     # More lines than the pipe holds: the command cannot end before the signal comes.
     arguments = [*["none.png"] * 5000, "--jsonl", "--csv", "rows.csv", "--model", str(model)]

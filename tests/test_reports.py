@@ -44,6 +44,11 @@ def test_name_of_a_file_cannot_break_the_line_or_command_the_terminal() -> None:
     assert line == r"über\n\x1b[31m\udcff.jpg  no face found"
 
 
+def test_error_with_such_a_name_neither() -> None:
+    (line,) = reports.lines(Picture("a", error="expected a picture file, received \x1b[31m\udcff.jpg"))
+    assert line == r"a  cannot be read: expected a picture file, received \x1b[31m\udcff.jpg"
+
+
 def test_count_goes_with_its_noun() -> None:
     assert [reports.count(number, "face") for number in (0, 1, 2000)] == ["0 faces", "1 face", "2,000 faces"]
 

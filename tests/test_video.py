@@ -483,6 +483,10 @@ def test_command_refuses_to_overwrite_its_source(tmp_path: Path, model: Path) ->
     assert clip.read_bytes() == before
 
 
+def test_command_refuses_a_folder_for_its_film(tmp_path: Path, model: Path) -> None:
+    assert run(write_clip(tmp_path / "clip.avi", [RED]), "--out", tmp_path, "--model", model).returncode == 2
+
+
 def test_command_refuses_one_file_for_both_results(tmp_path: Path, model: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", [RED] * 3)
     result = run(clip, "--out", tmp_path / "out.avi", "--csv", tmp_path / "out.avi", "--model", model)
