@@ -23,13 +23,20 @@ FACE_SIZE: Final = 48
 """Edge of a face in pixels."""
 
 KINDS: Final = "JPEG, PNG, WebP, BMP, TIFF, GIF"
-"""Of the pictures that are promised to be read; Pillow knows more."""
+"""Of the pictures that are promised to be read."""
+
+FORMATS: Final = (*KINDS.upper().split(", "), "PPM")
+"""What Pillow may open; of the others some run programs (EPS) or decode before the size is known (ICO)."""
 
 MAX_BYTES: Final = 1_000_000_000
 """Largest file that is read: no format takes more for `MAX_PIXELS`, and memory holds it."""
 
 MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded, in pixels: a 100 megapixel camera passes, a decompression bomb does not."""
+
+
+VALUES: Final = {"F": (1, 255), "I": (255, 65535)}
+"""Of Pillow's modes of 32 bits, which name no range: the largest value must exceed the one and not the other."""
 
 
 class _Silence:
@@ -96,15 +103,13 @@ def _check_file(path: Path) -> None:
 
 def _open(content: bytes) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(content))
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
         size = str(error).split(" exceeds")[0]
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {size}") from error
     except Exception as error:  # UnidentifiedImageError, or what a decoder makes of damage to the first bytes
         received = "another kind of file" if content else "an empty file"
         raise ImageError("not_an_image", f"expected a picture ({KINDS}), received {received}") from error
-    if image.format == "EPS":
-        raise ImageError("not_an_image", "expected a picture, received EPS, a program that Pillow has Ghostscript run")
     if image.width * image.height > MAX_PIXELS:
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {image.width}x{image.height}")
     return image
@@ -132,10 +137,13 @@ def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
         uint8, shape (h, w), 0-255.
 
     Raises:
-        ImageError: the array has another dtype or shape (`wrong_array`).
+        ImageError: the array has another dtype or shape (`wrong_array`), or a picture of 32 bits has values of a range
+            that nobody can know (`unknown_range`).
     """
     if isinstance(image, np.ndarray):
         image = _from_array(image)
+    if image.mode in VALUES:
+        _check_values(np.asarray(image), *VALUES[image.mode])
     if image.mode.startswith("I"):
         return _scale_deep(np.asarray(image))
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
@@ -172,4 +180,16 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
 
 def _scale_deep(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale 16-bit grey, which Pillow opens in the modes `I;16` and `I`, to 0-255."""
-    return np.clip(np.rint(values.astype(np.float64) / 257), 0, 255).astype(np.uint8)
+    scaled: NDArray[np.uint32] = np.clip(values, 0, 65535).astype(np.uint32)
+    # In place and in integers, as a large picture takes much memory: a rounded division by 257.
+    scaled += 128
+    scaled //= 257
+    return scaled.astype(np.uint8)
+
+
+def _check_values(values: NDArray[Any], least: int, most: int) -> None:
+    """Refuse a picture that would silently become black or white; one that is black stays so."""
+    largest = values.max()
+    if largest != 0 and not least < largest <= most:
+        expected = f"expected grey values of 0 to {most} in a picture of 32 bits"
+        raise ImageError("unknown_range", f"{expected}, received at most {largest:g}; save it with 8 bits")

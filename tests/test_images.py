@@ -41,7 +41,9 @@ def reason_of(source: bytes | Path) -> str:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"])
 @pytest.mark.parametrize("size", [(48, 48), (1, 1), (300, 17), (47, 200)])
 def test_every_mode_and_size_becomes_a_face(mode: str, size: tuple[int, int]) -> None:
-    image = noise(1, size) if mode != "I;16" else noise(1, size).convert("I").convert("I;16")
+    image = noise(1, size)
+    if mode.startswith("I"):
+        image = Image.fromarray(np.asarray(image).astype(np.int32) * 257)
     face = to_face(image.convert(mode))
     assert face.dtype == np.uint8
     assert face.shape == (48, 48)
@@ -91,6 +93,19 @@ def test_sixteen_bits_are_scaled_to_eight() -> None:
     np.testing.assert_array_equal(face[:, 0], np.arange(48) * 5)
 
 
+def test_all_values_of_sixteen_bits_are_scaled_by_rounding() -> None:
+    values = np.arange(65536).reshape(256, 256)
+    for deep in (values.astype(np.uint16), values.astype(np.int32)):
+        np.testing.assert_array_equal(to_grey(Image.fromarray(deep)), np.rint(values / 257))
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("float32", 0.9), ("float32", 6e4), ("int32", 255), ("int32", 1e6)])
+def test_values_of_an_unknown_range_are_refused_rather_than_seen_as_black_or_white(dtype: str, largest: float) -> None:
+    values = np.linspace(0, largest, 2304).reshape(48, 48).astype(dtype)
+    assert reason_of(encode(Image.fromarray(values), "TIFF")) == "unknown_range"
+    assert to_face(Image.fromarray(values * 0)).max() == 0
+
+
 def test_exif_orientation_turns_the_picture_upright() -> None:
     pixels = np.zeros((48, 48), dtype=np.uint8)
     pixels[:24] = 250
@@ -126,8 +141,13 @@ def test_something_else_is_not_an_image(content: bytes) -> None:
     assert reason_of(content) == "not_an_image"
 
 
-def test_postscript_is_not_run() -> None:
-    assert reason_of(encode(noise(5), "EPS")) == "not_an_image"
+@pytest.mark.parametrize("form", ["EPS", "ICO", "ICNS"])
+def test_format_that_is_run_or_decoded_to_be_known_is_refused(form: str) -> None:
+    assert reason_of(encode(noise(5), form)) == "not_an_image"
+
+
+def test_portable_greymap_is_read() -> None:
+    np.testing.assert_array_equal(to_face(read_image(encode(noise(5), "PPM"))), np.asarray(noise(5)))
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (MAX_PIXELS // 10_000 + 1, 10_000), (2**31 - 1, 1)])
