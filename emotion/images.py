@@ -137,11 +137,13 @@ def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
         uint8, shape (h, w), 0-255.
 
     Raises:
-        ImageError: the array has another dtype or shape (`wrong_array`), or a picture of 32 bits has values of a range
-            that nobody can know (`unknown_range`).
+        ImageError: the array has another dtype or shape (`wrong_array`), a Pillow picture has no pixels (`wrong_size`),
+            or one of 32 bits has values of a range that nobody can know (`unknown_range`).
     """
     if isinstance(image, np.ndarray):
         image = _from_array(image)
+    if 0 in image.size:
+        raise ImageError("wrong_size", f"expected a picture with pixels, received {image.width}x{image.height}")
     if image.mode in VALUES:
         _check_values(np.asarray(image), *VALUES[image.mode])
     if image.mode.startswith("I"):

@@ -105,8 +105,10 @@ class Predictor:
 
         Raises:
             ModelError: the file is none of this project's models.
-            EmotionError: the detection is unknown.
+            EmotionError: the detection is unknown, or `threads` is below 0.
         """
+        if threads < 0:
+            raise EmotionError(f"expected 1 thread or more, or 0 for all cores, received {threads}")
         # Reading and detection want the cores between two calls.
         hint = "install emotion again" if model is None else "choose an .onnx file of this project"
         self.network = Network(None if model is None else Path(model), threads, yielding=True, hint=hint)
@@ -231,6 +233,8 @@ def _refuse_one(images: Iterable[Source]) -> Iterable[Source]:
     if isinstance(images, str | bytes | Path | np.ndarray | Image.Image):
         kind = type(images).__name__
         raise ImageError("wrong_type", f"expected a list of pictures, received one {kind}; put it into [ ]")
+    if not isinstance(images, Iterable):
+        raise ImageError("wrong_type", f"expected a list of pictures, received {type(images).__name__}")
     return images
 
 

@@ -269,6 +269,22 @@ def test_one_picture_is_no_list(small: Predictor, images: Any) -> None:
         small.predict(images)
 
 
+@pytest.mark.parametrize("images", [None, 5])
+def test_what_is_no_list_is_refused(small: Predictor, images: Any) -> None:
+    with pytest.raises(ImageError, match="expected a list of pictures, received "):
+        small.predict(images)
+
+
+def test_picture_without_pixels_is_refused(small: Predictor) -> None:
+    with pytest.raises(ImageError, match="expected a picture with pixels, received 0x5"):
+        small.predict([Image.new("RGB", (0, 5))])
+
+
+def test_less_than_no_threads_are_refused(model: Path) -> None:
+    with pytest.raises(EmotionError, match="received -1"):
+        Predictor(model, threads=-1)
+
+
 def test_missing_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="expected a model file"):
         Predictor(tmp_path / "absent.onnx")
