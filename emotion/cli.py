@@ -5,6 +5,7 @@ Every command imports what it needs when it runs, so that `emotion --help` answe
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -32,7 +33,8 @@ def main() -> None:
     try:
         app(prog_name="emotion")
     except (EmotionError, OSError, MemoryError) as error:
-        sys.exit(f"emotion: {one_line(error) or 'expected enough memory, received too little'}")
+        advice = "; make room on the disk" if isinstance(error, OSError) and error.errno == errno.ENOSPC else ""
+        sys.exit(f"emotion: {one_line(error) or 'expected enough memory, received too little'}{advice}")
 
 
 def _print_version(wanted: bool) -> None:

@@ -74,6 +74,14 @@ def test_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPat
     assert ended == "emotion: [Errno 13] Permission denied: 'emotion/shipped/emotion.onnx'"
 
 
+def test_full_disk_is_one_line_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> list[Path]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shipping, "promote", refuse)
+    assert answer(monkeypatch, "promote") == "emotion: [Errno 28] No space left on device; make room on the disk"
+
+
 @pytest.mark.parametrize("command", ["promote", "restore"])
 def test_command_prints_each_file_it_wrote(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
