@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import warnings
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emotion.errors import ImageError
+from emotion.images import FORMATS, PILLOW_SILENCE
 
 MAX_BYTES: Final = 20_000_000
 """Largest request body."""
@@ -133,16 +133,13 @@ def check_size(content: bytes, pixels: int) -> None:
     Raises:
         ImageError: it has more than `pixels` pixels or an edge longer than `MAX_EDGE` (`too_large`).
     """
-    with warnings.catch_warnings():
-        # Pillow warns of what is refused below.
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                width, height = image.size
-        except Image.DecompressionBombError as error:
-            raise ImageError("too_large", f"expected at most {pixels} pixels, received many times more") from error
-        except Exception:  # no picture: whoever decodes it says so
-            return
+    try:
+        with PILLOW_SILENCE, Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise ImageError("too_large", f"expected at most {pixels} pixels, received many times more") from error
+    except Exception:  # no picture: whoever decodes it says so
+        return
     if width * height > pixels or max(width, height) > MAX_EDGE:
         expected = f"expected at most {pixels} pixels and edges of {MAX_EDGE}"
         raise ImageError("too_large", f"{expected}, received {width}x{height}; send a smaller picture")

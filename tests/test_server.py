@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
+import warnings
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -87,6 +88,38 @@ def test_what_is_no_usable_picture_is_refused_in_one_line(
 ) -> None:
     refused(client.post("/api/predict", files={"file": (name, content)}), 422, text)
     assert alive(client)
+
+
+def test_icon_whose_pixels_would_come_before_its_size_is_not_opened(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+    content = encoded(astronaut(128), "ico")
+    monkeypatch.setattr("PIL.IcoImagePlugin.IcoFile", opened.append)
+    refused(client.post("/api/predict", content=content), 422, "expected a picture")
+    assert not opened
+
+
+def test_warnings_are_as_before_once_threads_that_check_sizes_cross(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = {b"first": threading.Event(), b"second": threading.Event()}
+    go_on = {b"first": threading.Event(), b"second": threading.Event()}
+
+    def open_slowly(stream: io.BytesIO, **_: Any) -> None:
+        inside[stream.getvalue()].set()
+        go_on[stream.getvalue()].wait(30)
+        raise OSError
+
+    monkeypatch.setattr(Image, "open", open_slowly)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as pool:
+        checks = []
+        for content in inside:
+            checks.append(pool.submit(limits.check_size, content, 1))
+            assert inside[content].wait(30)
+        for content, check in zip(inside, checks, strict=True):
+            go_on[content].set()
+            check.result()
+    assert list(warnings.filters) == before
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "folder/me.jpg", "m" * 300])
