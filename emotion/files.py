@@ -19,12 +19,9 @@ from emotion.errors import DataError, one_line
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, moved into place when the block ends well and deleted when it does not.
-
-    The temporary name keeps the suffix, because writers such as Keras choose the format by it.
-    """
+    """Yield a temporary path beside `path`, moved into place when the block ends well and deleted when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    temporary = partial_of(path)
     try:
         yield temporary
         _flush(temporary)
@@ -34,6 +31,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def partial_of(path: Path) -> Path:
+    """Return where a file is built; the suffix stays, because writers such as Keras choose the format by it."""
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
 def _flush(path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, TextIO
 from PIL import Image
 
 from emotion.annotation import draw, to_rgb
-from emotion.files import write_bytes
+from emotion.files import partial_of, write_bytes
 from emotion.images import read_image
 from emotion.results import Face, Picture
 
@@ -157,7 +157,7 @@ class Album:
             stem = os.fsencode(stem)[:LONGEST_STEM].decode(errors="ignore")
         number = 1
         path = self._folder / f"{stem}_faces.jpg"
-        while _key(path) in self._taken:
+        while self._taken & {_key(path), _key(partial_of(path))}:
             number += 1
             path = self._folder / f"{stem}_faces-{number}.jpg"
         self._taken.add(_key(path))

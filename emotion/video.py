@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import VideoError
-from emotion.files import is_same_file
+from emotion.files import is_same_file, partial_of
 from emotion.tracking import Frame
 
 CODECS: Final = {".avi": "MJPG", ".mp4": "mp4v"}
@@ -156,8 +156,7 @@ class Source:
 
 
 def _plausible_rate(announced: float, *, live: bool) -> float:
-    # 0 and NaN mean unknown, and so does 1000: a clock of milliseconds.
-    least, most = (1, 240) if live else (0.01, 999)
+    least, most = (1, 240) if live else (0.01, 999)  # 0, NaN and 1000, a clock of milliseconds, mean unknown
     return announced if least <= announced <= most else USUAL_RATE
 
 
@@ -168,8 +167,7 @@ def open_source(name: str) -> Source:
         VideoError: there is no such file, or OpenCV cannot open it.
     """
     is_address, path = "://" in name, Path(name)
-    # OpenCV breaks on longer numbers and waits for a pipe for ever.
-    is_camera = name.isdecimal() and len(name) < 10
+    is_camera = name.isdecimal() and len(name) < 10  # on longer numbers OpenCV breaks, for a pipe it waits for ever
     if not is_camera and not is_address and (not path.exists() or path.is_dir() or path.is_fifo()):
         raise VideoError(f"expected a video file, a camera number such as 0 or an address, received {name}")
     capture = _open_capture(name, is_camera=not is_address and not path.is_file())
@@ -268,12 +266,11 @@ def recording(path: Path, source: Source) -> Iterator[Film]:
     """Yield a film of a source; at the end, also after an error or Ctrl-C, what it holds takes its place at `path`.
 
     Raises:
-        VideoError: the suffix is none of `CODECS`, the film would be built where its source is, or not all that was
-            added could be written.
+        VideoError: the suffix is none of `CODECS`, the source would be lost, or not all pictures could be written.
     """
     if path.suffix.lower() not in CODECS:
         raise VideoError(f"expected a name that ends with {' or '.join(CODECS)}, received {path}")
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    partial = partial_of(path)
     if is_same_file(partial, source.name):
         raise VideoError(f"expected a name other than {path}, whose unfinished film the source is; choose another name")
     film = Film(partial, _writable_rate(source.rate), live=source.live)
@@ -284,13 +281,16 @@ def recording(path: Path, source: Source) -> Iterator[Film]:
         _put_in_place(partial, path, film.pictures)
 
 
+def _look_at(path: Path) -> tuple[float, bool]:
+    """Return how many frames a film says it holds, and whether its first can be read."""
+    film = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    return film.get(cv2.CAP_PROP_FRAME_COUNT), film.read()[0]
+
+
 def _put_in_place(partial: Path, path: Path, pictures: int) -> None:
     """Move a finished film to its name; OpenCV reports no failure to write, so count what arrived."""
-    film = cv2.VideoCapture(str(partial), cv2.CAP_FFMPEG)
-    arrived = film.get(cv2.CAP_PROP_FRAME_COUNT) if pictures else 0
+    arrived, playable = _look_at(partial) if pictures else (0, False)
     # An .avi without its end does not know how many it holds and can be played all the same.
-    playable = bool(pictures) and film.read()[0]
-    film.release()
     if playable:
         partial.replace(path)
     else:

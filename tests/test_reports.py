@@ -127,7 +127,7 @@ def test_content_without_a_file_is_annotated_too(tmp_path: Path) -> None:
 
 
 def test_annotated_copies_replace_neither_one_another_nor_an_original(tmp_path: Path) -> None:
-    names = ["a.png", "deep/a.png", "a.bmp", "A.bmp", "a_faces.jpg", "a_faces-2.jpg"]
+    names = ["a.png", "deep/a.png", "a.bmp", "A.bmp", "a_faces.jpg", ".a_faces-2.partial.jpg"]
     sources = [photo(tmp_path / name) for name in names]
     before = {path: path.read_bytes() for path in sources}
     album = Album(tmp_path, map(str, sources))
