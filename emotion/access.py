@@ -180,7 +180,7 @@ def refusal(status: int, text: str, headers: dict[str, str] | None = None) -> Re
 
 
 def is_no_refusal(record: logging.LogRecord) -> bool:
-    """Tell whether a line belongs into the log: uvicorn takes each refused WebSocket for a fault of the application."""
+    """Tell whether a line belongs in the log: uvicorn takes each refused WebSocket for a fault of the application."""
     return "returned without completing handshake" not in record.getMessage()
 
 
