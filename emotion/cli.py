@@ -17,7 +17,7 @@ from typing import Annotated, Final, Literal, NoReturn
 
 import typer
 
-from emotion.errors import EmotionError, one_line
+from emotion.errors import EmotionError, one_line, printable
 
 SMALLEST: Final = 48
 """Edge in pixels of the smallest face that is followed in a video: the network sees 48 of them."""

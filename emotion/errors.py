@@ -79,4 +79,9 @@ def run_as_command(command: Callable[[], None]) -> None:
 
 def one_line(error: BaseException) -> str:
     """Fold an error's text into a single line."""
-    return " ".join(str(error).split())
+    return printable(" ".join(str(error).split()))
+
+
+def printable(text: str) -> str:
+    """Spell out what a terminal would take as a command or a line end: names of files may hold both."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -17,6 +17,7 @@ from typing import Any, Final, TextIO
 from PIL import Image
 
 from emotion.annotation import draw, to_rgb
+from emotion.errors import printable
 from emotion.files import partial_of, write_bytes
 from emotion.images import read_image
 from emotion.results import Face, Picture
@@ -39,11 +40,6 @@ def lines(picture: Picture, top: int = 1) -> list[str]:
         return [f"{name}  cannot be read: {printable(picture.error)}"]
     found = [f"{name}  {face.describe(top)}  ({face.box or 'whole picture'})" for face in picture.faces]
     return found or [f"{name}  no face found"]
-
-
-def printable(text: str) -> str:
-    """Spell out what a terminal would take as a command or a line end: names of files may hold both."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def count(number: int, noun: str) -> str:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from emotion.errors import DataError, run_as_command
+from emotion.errors import DataError, one_line, run_as_command
 
 
 def line_of(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -44,3 +44,7 @@ def test_known_error_ends_a_command_in_one_line(
 def test_defect_of_the_code_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         line_of(ZeroDivisionError(), monkeypatch)
+
+
+def test_names_of_files_give_no_orders_to_a_terminal() -> None:
+    assert one_line(ValueError("no\nsuch file: \x1b[31mred ü")) == "no such file: \\x1b[31mred ü"
