@@ -174,7 +174,6 @@ def predict(
 def _picture_sources(paths: Sequence[str]) -> list[str | bytes]:
     """Find the files, and read standard input where it is meant."""
     from emotion.predictor import SUFFIXES, find_pictures
-    from emotion.reports import printable
 
     found: dict[str, list[str | bytes]] = {}
     for path in dict.fromkeys(paths):
