@@ -56,6 +56,7 @@ def export(source: Path, validation: Path, folder: Path, report: Path, settings:
     temperature = round(fit_temperature(logits(trained, faces.pixels), faces.labels), 6)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
     calibrated = architectures.serve(network, facts.face_size, temperature)
+    _hold_constants(calibrated)
     expected = calibrated.predict(faces.pixels, batch_size=BATCH, verbose=0)
     threshold = round(fit_threshold(expected, settings.certain), 6)
     facts = replace(facts, temperature=temperature, threshold=threshold)
@@ -102,6 +103,13 @@ def fit_threshold(probabilities: Probabilities, certain: float) -> float:
         certain: share of the faces, 0-1.
     """
     return float(np.quantile(probabilities.max(axis=1), 1 - certain))
+
+
+def _hold_constants(model: keras.Model) -> None:
+    """Make the constants of input normalisation NumPy arrays: of tensors that a graph captures tf2onnx makes inputs."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
 
 def _check_classes(facts: Metadata, faces: Dataset) -> None:

@@ -137,6 +137,17 @@ def test_temperature_takes_back_false_certainty(exported: Exported) -> None:
     assert exported.numbers["temperature"] > 1.5
 
 
+def test_constants_of_input_normalisation_become_no_inputs_of_the_graph(tmp_path: Path) -> None:
+    network = architectures.build("efficientnetb0", 40, len(FACES.classes), architectures.Transfer("none", 32))
+    facts = facts_of(settings(architecture="efficientnetb0", augmentation={"crop": 40}))
+    modelfile.save(architectures.serve(network, 48, temperature=1.0), facts, tmp_path / "emotion.keras")
+    dataset.save(FACES, tmp_path / "validation.npz")
+    exporting.export(
+        tmp_path / "emotion.keras", tmp_path / "validation.npz", tmp_path, tmp_path / "export.json", SETTINGS
+    )
+    assert Network(tmp_path / "emotion.onnx").classes == FACES.classes
+
+
 def test_network_takes_the_exported_file(exported: Exported) -> None:
     network = Network(exported.file("onnx"))
     assert network.classes == FACES.classes
