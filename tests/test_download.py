@@ -164,7 +164,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(workspace: Path, name: 
     temporary = workspace / "data/raw" / f".{Path(name).stem}.partial{Path(name).suffix}"
     temporary.parent.mkdir()
     temporary.symlink_to("/dev/full")
-    assert "No space left on device; " in line_of_failure()
+    assert f"No space left on device: 'data/raw/{name}'; " in line_of_failure()
     assert not (workspace / "data/raw" / name).exists()
     assert not list((workspace / "data/raw").glob(".*"))
 

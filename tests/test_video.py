@@ -501,7 +501,9 @@ def running(tmp_path: Path, model: Path) -> Iterator[subprocess.Popen[str]]:
     clip = write_clip(tmp_path / "clip.avi", [RED] * 2000)
     files = ["--out", str(tmp_path / "out.mp4"), "--csv", str(tmp_path / "rows.csv")]
     command = [sys.executable, "-m", "emotion.cli", "video", str(clip), "--jsonl", "--model", str(model), *files]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # Tests that run under nohup would hand its ignored signal down.
+    with subprocess.Popen(command, **pipes, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) as process:
         assert process.stdout is not None
         for _ in range(20):
             process.stdout.readline()
