@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks [pipeline|use]`: measure what is fast and what is not, each in one table."""
+"""The command `python -m benchmarks [pipeline|accuracy|use]`: what is fast and what is not, one table each."""
 
 from __future__ import annotations
 

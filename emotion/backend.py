@@ -23,7 +23,9 @@ def prepare(backend: str, threads: int, seed: int) -> None:
         _prepare_tensorflow(threads)
     else:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
-    import keras
+    # Keras imports TensorFlow beside JAX too.
+    with quiet():
+        import keras
 
     keras.utils.set_random_seed(seed)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion import distribution
 from emotion.dataset import Dataset
 from emotion.params import Train
 
@@ -21,6 +22,8 @@ def encode(data: Dataset, settings: Train) -> NDArray[Any]:
 
 class Batches(keras.utils.PyDataset):
     """Shuffled batches of one shape; the rest that fills no batch waits for another epoch's order.
+
+    Where several processes train, each gets its part of every batch.
 
     Attributes:
         epoch: index of the epoch whose order is being served.
@@ -40,7 +43,10 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         rows = self._order[index * self._size : (index + 1) * self._size]
         pixels, targets = self._pixels[rows], self._targets[rows]
-        return self._mix(pixels, targets, index) if self._mixup else (pixels, targets)
+        if self._mixup:
+            pixels, targets = self._mix(pixels, targets, index)
+        own = _own_part(len(rows))
+        return pixels[own], targets[own]
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's order; Keras calls it."""
@@ -59,3 +65,33 @@ class Batches(keras.utils.PyDataset):
         faces = share[:, None, None] * pixels + (1 - share[:, None, None]) * np.roll(pixels, 1, axis=0)
         labels = share[:, None] * targets + (1 - share[:, None]) * np.roll(targets, 1, axis=0)
         return np.rint(faces).astype(np.uint8), labels
+
+
+class SharedValidation(keras.utils.PyDataset):
+    """All faces in their order, for several devices: what fills up the last batch has no weight.
+
+    The weight of the others is a little above 1, so that Keras' mean over all, the fillers included, is theirs.
+    """
+
+    def __init__(self, data: Dataset, settings: Train) -> None:
+        super().__init__()
+        self._pixels, self._targets, self._size = data.pixels, encode(data, settings), settings.batch_size
+        total = len(data) + -len(data) % distribution.replicas()
+        self._rows = np.arange(total) % len(data)
+        self._weights = np.where(np.arange(total) < len(data), total / len(data), 0).astype(np.float32)
+
+    def __len__(self) -> int:
+        return -(-len(self._rows) // self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.float32]]:
+        batch = slice(index * self._size, (index + 1) * self._size)
+        rows, weights = self._rows[batch], self._weights[batch]
+        own = _own_part(len(rows))
+        return self._pixels[rows][own], self._targets[rows][own], weights[own]
+
+
+def _own_part(size: int) -> slice:
+    """Return this process's part of a batch."""
+    number, processes = distribution.place()
+    part = size // processes
+    return slice(number * part, (number + 1) * part)

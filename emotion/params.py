@@ -115,6 +115,7 @@ class Train(_Section):
     """The network and how it learns."""
 
     backend: Literal["tensorflow", "jax"]
+    distribution: Literal["none", "data_parallel"]
     architecture: Literal[
         "three_block_cnn", "batchnorm_cnn", "gap_cnn", "resnet", "efficientnetb0", "resnet50", "mobilenetv2", "vgg16"
     ]
@@ -145,6 +146,8 @@ class Train(_Section):
                 "loss: sparse_categorical_crossentropy takes whole labels; "
                 "set label_smoothing and augmentation.mixup to 0 or choose categorical_crossentropy"
             )
+        if self.distribution != "none" and self.backend != "jax":
+            raise ValueError(f"distribution: {self.distribution} needs backend jax, received {self.backend}")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}"

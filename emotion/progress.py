@@ -10,7 +10,7 @@ from typing import Final
 import keras
 import numpy as np
 
-from emotion import schedules
+from emotion import distribution, schedules
 from emotion.checkpoints import Arrays, Checkpoint, State
 from emotion.errors import ModelError
 from emotion.params import Train
@@ -89,9 +89,10 @@ class Recorder(keras.callbacks.Callback):
         if self._settings.keep == "last" or schedules.best_epoch(self._column("val_accuracy")) == epoch:
             self.best = self._candidate
         variables = [np.asarray(variable) for variable in self.model.variables + self.model.optimizer.variables]
-        self._checkpoint.save(State(self.history, variables, self.best))
+        if distribution.leads():
+            self._checkpoint.save(State(self.history, variables, self.best))
+            _log(f"epoch {epoch + 1}: {time.perf_counter() - self._begun:.1f} s")
         self.model.stop_training = self.stopped
-        _log(f"epoch {epoch + 1}: {time.perf_counter() - self._begun:.1f} s")
 
     def _check(self, loss: float, where: str) -> None:
         if not math.isfinite(loss):

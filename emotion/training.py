@@ -12,7 +12,19 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from emotion import architectures, augmentation, backend, batches, checkpoints, dataset, modelfile, progress, schedules
+from emotion import (
+    architectures,
+    augmentation,
+    backend,
+    batches,
+    checkpoints,
+    dataset,
+    distribution,
+    modelfile,
+    normalization,
+    progress,
+    schedules,
+)
 from emotion.checkpoints import Checkpoint
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
@@ -38,6 +50,7 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         DataError: a dataset file is not as `dataset.load` expects, or the two have different classes.
         ModelError: as `train`.
     """
+    distribution.begin(settings.distribution, settings.batch_size)
     training, validation = (dataset.load(path) for path in inputs)
     if training.classes != validation.classes:
         raise DataError(
@@ -46,6 +59,8 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         )
     checkpoint = Checkpoint(_key(settings, inputs))
     network, rows = train(settings, training, validation, checkpoint)
+    if not distribution.leads():
+        return
     facts = Metadata(
         classes=training.classes,
         face_size=training.pixels.shape[1],
@@ -74,6 +89,7 @@ def train(
     keras.config.set_dtype_policy(settings.precision)
     network = build(settings, training)
     start(network, settings, training.classes)
+    network = normalization.fuse(network)
     model = _with_augmentation(network, settings, training.pixels.shape[1])
     recorder = Recorder(settings, network, checkpoint)
     for phase in schedules.phases(settings):
@@ -129,7 +145,19 @@ def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
 
 def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
     """Name the run by all that decides its result: settings, data, weights to start from, code."""
-    rooms = (architectures, augmentation, backend, batches, checkpoints, dataset, modelfile, progress, schedules)
+    rooms = (
+        architectures,
+        augmentation,
+        backend,
+        batches,
+        checkpoints,
+        dataset,
+        distribution,
+        modelfile,
+        normalization,
+        progress,
+        schedules,
+    )
     code = [Path(__file__), *(Path(str(room.__file__)) for room in rooms)]
     weights = sorted(path for path in WEIGHTS.glob("*") if path.is_file())
     return checkpoints.key(settings.model_dump(), [*inputs, *weights], code)
@@ -165,17 +193,20 @@ def _fit(
         return
     _choose_learning_layers(recorder.network, settings, phase)
     faces = batches.Batches(training, settings, epoch=max(phase.start, len(recorder.history)))
+    judged: Any = (validation.pixels, batches.encode(validation, settings))
+    if distribution.shared():
+        judged = batches.SharedValidation(validation, settings)
     model.compile(
         optimizer=_optimizer(settings, phase, len(faces)),
         loss=_loss(settings),
-        metrics=["accuracy"],
+        **{"weighted_metrics" if distribution.shared() else "metrics": ["accuracy"]},
         jit_compile=_compile(),
     )
     recorder.begin(model, phase)
     model.fit(
         faces,
-        validation_data=(validation.pixels, batches.encode(validation, settings)),
-        validation_batch_size=settings.batch_size,
+        validation_data=judged,
+        validation_batch_size=None if distribution.shared() else settings.batch_size,
         initial_epoch=faces.epoch,
         epochs=phase.end,
         class_weight=class_weights(settings, training),

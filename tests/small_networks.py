@@ -41,6 +41,7 @@ OFF: dict[str, Any] = {
 
 TINY: dict[str, Any] = {
     "backend": BACKEND,
+    "distribution": "none",
     "architecture": "three_block_cnn",
     "epochs": 1,
     "batch_size": 12,

@@ -13,13 +13,26 @@ import pytest
 from small_networks import OFF, TINY
 
 from benchmarks import __main__ as command
-from benchmarks import calls, clock, files, inference, machine, processes, repro, results, scenes, startup
+from benchmarks import (
+    accuracy,
+    calls,
+    clock,
+    files,
+    inference,
+    machine,
+    processes,
+    repro,
+    results,
+    scenes,
+    startup,
+    tutorial,
+)
 from benchmarks.processes import ROOT, Run
 from benchmarks.results import Result, Work
 from emotion import architectures
 from emotion.detection import detector
 from emotion.errors import EmotionError
-from emotion.files import read_json
+from emotion.files import read_json, write_csv
 from emotion.images import to_grey
 from emotion.params import Train
 
@@ -224,3 +237,24 @@ def test_quick_look_measures_every_topic_of_the_pipeline(tmp_path: Path) -> None
     assert sum(what.startswith("train ") for what in written) == 1
     assert "dvc repro with nothing to do" in written
     assert sum(what.startswith("start of the stage ") for what in written) == len(startup.STAGES)
+
+
+def test_minutes_to_a_goal_end_with_the_first_epoch_that_reaches_it(tmp_path: Path) -> None:
+    write_csv(tmp_path / "plots/training/history.csv", ("val_accuracy",), [[0.5], [0.61], [0.6], [0.64]])
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build/train.log").write_text("".join(f"epoch {epoch}: 60.0 s\n" for epoch in (1, 2, 3, 4)))
+    first, second = accuracy.results_of("default recipe", tmp_path)
+    assert (first.what, first.unit, first.values) == ("default recipe: to 60% validation accuracy", "minutes", (2.0,))
+    assert second.what == "default recipe: 65% not reached in 4 epochs, 4 minutes; best"
+    assert (second.unit, second.values) == ("% validation accuracy", (64.0,))
+
+
+def test_tutorial_recipe_trains_the_network_of_the_settings_on_pictures_from_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tutorial, "PER_CLASS", 6)
+    tutorial.write_pictures()
+    steps = tutorial.measure(Train.model_validate({**TINY, "batch_size": 4}), 0)
+    assert len(steps) > tutorial.LEAST
+    assert min(steps) > 0

@@ -1,0 +1,90 @@
+"""Minutes until a network is right on 60% and on 65% of the validation faces: the stage `train` on the real ones."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import Final
+
+from benchmarks.processes import ROOT, environment, say, write_settings
+from benchmarks.results import Result
+from emotion.errors import DataError, EmotionError
+from emotion.files import read_csv
+
+GOALS: Final = (0.60, 0.65)
+
+FOLDER: Final = ROOT / "build/benchmarks/accuracy"
+"""It stays, so that a killed measurement goes on where it was."""
+
+RECIPES: Final[dict[str, dict[str, object]]] = {
+    "default recipe": {},
+    "three_block_cnn": {
+        "train.architecture": "three_block_cnn",
+        "train.epochs": 30,
+        "train.batch_size": 64,
+        "train.optimizer": "adam",
+        "train.learning_rate": 0.001,
+        "train.schedule": "constant",
+        "train.warmup_epochs": 0,
+        "train.weight_decay": 0,
+        "train.label_smoothing": 0,
+        "train.loss": "sparse_categorical_crossentropy",
+        "train.augmentation": dict.fromkeys(
+            ("flip", "rotation", "shift", "zoom", "brightness", "contrast", "erasing", "mixup", "crop"), 0
+        ),
+        "train.ema": 0,
+    },
+}
+
+_HISTORY: Final = Path("plots/training/history.csv")
+_LOG: Final = Path("build/train.log")
+_DURATION: Final = re.compile(r"^epoch \d+: ([\d.]+) s$", re.MULTILINE)
+
+
+def measure(quick: bool) -> Iterator[Result]:
+    """Yield minutes to each goal, or the best accuracy where a goal was not reached.
+
+    Raises:
+        DataError: there are no faces to learn from.
+        EmotionError: training failed.
+    """
+    for name, changes in RECIPES.items():
+        more: dict[str, object] = {"train.epochs": 1, "train.warmup_epochs": 0} if quick else {}
+        folder = FOLDER / name.replace(" ", "_")
+        _train(folder, {**changes, **more})
+        yield from results_of(name, folder)
+
+
+def results_of(name: str, folder: Path) -> Iterator[Result]:
+    """Read the minutes out of a folder in which the stage has run."""
+    accuracies = [float(row["val_accuracy"]) for row in read_csv(folder / _HISTORY)]
+    minutes = [seconds / 60 for seconds in accumulate(map(float, _DURATION.findall((folder / _LOG).read_text())))]
+    for goal in GOALS:
+        reached = [minute for minute, accuracy in zip(minutes, accuracies, strict=True) if accuracy >= goal]
+        if reached:
+            yield Result(f"{name}: to {goal:.0%} validation accuracy", "minutes", (reached[0],))
+        else:
+            what = f"{name}: {goal:.0%} not reached in {len(accuracies)} epochs, {minutes[-1]:.0f} minutes; best"
+            yield Result(what, "% validation accuracy", (100 * max(accuracies),))
+
+
+def _train(folder: Path, changes: dict[str, object]) -> None:
+    faces = ROOT / "data/faces"
+    if not (faces / "train.npz").is_file():
+        raise DataError(f"expected faces in {faces}, received none; run: dvc repro preprocess")
+    if (folder / _HISTORY).exists():
+        shutil.rmtree(folder)
+    (folder / "data/weights").mkdir(parents=True, exist_ok=True)
+    if not (folder / "data/faces").exists():
+        (folder / "data/faces").symlink_to(faces)
+    write_settings(folder, changes)
+    say(f"training in {folder}; each epoch is noted in {folder / _LOG}")
+    command = [sys.executable, "-m", "stages.train"]
+    result = subprocess.run(command, cwd=folder, env=environment(), stdout=sys.stderr, check=False)
+    if result.returncode:
+        raise EmotionError(f"expected stages.train to succeed, received {result.returncode}; its message stands above")

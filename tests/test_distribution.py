@@ -1,0 +1,110 @@
+"""Two processes on this machine that train one network, against one process with the same batches."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import yaml
+from small_networks import ROOT, drawn, files_below, one_line, run_stage, section
+from small_runs import PARAMS
+
+from emotion import dataset, distribution
+from emotion.errors import ModelError
+from emotion.files import read_csv
+
+HISTORY, MODEL = Path("plots/training/history.csv"), Path("models/emotion.keras")
+
+SHARED: dict[str, Any] = {
+    "backend": "jax",
+    "architecture": "resnet",
+    "epochs": 2,
+    "optimizer": "adamw",
+    "label_smoothing": 0.1,
+    "weight_decay": 0.05,
+    "ema": 0.9,
+    "augmentation": {"flip": 0.5, "rotation": 10.0, "shift": 2.0, "erasing": 0.5, "mixup": 0.2, "crop": 24},
+}
+
+
+def prepared(folder: Path, **changes: Any) -> Path:
+    """Write settings and faces; 24 to learn from, and 21 to validate, which two processes cannot share evenly."""
+    content = yaml.safe_load(PARAMS.read_text())
+    content["train"] = section(**{**SHARED, **changes})
+    (folder / "data/weights").mkdir(parents=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    dataset.save(drawn(seed=0), folder / "data/faces/train.npz")
+    dataset.save(drawn(per_class=7, seed=1), folder / "data/faces/validation.npz")
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def start(folder: Path, port: int, number: int) -> subprocess.Popen[str]:
+    """Start one of two processes, each in a folder of its own as on machines of their own."""
+    meeting = {
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
+        "KERAS_DISTRIBUTION_PROCESS_ID": str(number),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.train"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **meeting},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one_and_the_first_writes(tmp_path: Path) -> None:
+    alone = prepared(tmp_path / "alone")
+    result = run_stage(alone, "train")
+    assert result.returncode == 0, result.stderr
+    folders = [prepared(tmp_path / name, distribution="data_parallel") for name in ("first", "second")]
+    port = free_port()
+    processes = [start(folder, port, number) for number, folder in enumerate(folders)]
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+    expected, received = (read_csv(folder / HISTORY) for folder in (alone, folders[0]))
+    for column in ("loss", "val_loss", "accuracy", "val_accuracy"):
+        np.testing.assert_allclose(float(received[0][column]), float(expected[0][column]), atol=1e-4, err_msg=column)
+    assert str(MODEL) in files_below(folders[0])
+    assert not {str(MODEL), str(HISTORY), "build/train.log"} & files_below(folders[1])
+
+
+def test_one_process_has_every_batch_to_itself() -> None:
+    assert distribution.place() == (0, 1)
+    assert distribution.leads()
+    assert distribution.replicas() == 1
+
+
+def test_incomplete_environment_names_the_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(distribution.ADDRESS, "127.0.0.1:1")
+    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
+    monkeypatch.delenv("KERAS_DISTRIBUTION_PROCESS_ID", raising=False)
+    with pytest.raises(ModelError) as caught:
+        distribution.begin("data_parallel", 8)
+    assert "KERAS_DISTRIBUTION_PROCESS_ID: expected a whole number" in one_line(caught.value)
+
+
+def test_batch_that_the_devices_cannot_share_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(distribution.ADDRESS, raising=False)
+    monkeypatch.setattr(keras.distribution, "DataParallel", lambda **_: SimpleNamespace(num_model_replicas=3))
+    with pytest.raises(ModelError) as caught:
+        distribution.begin("data_parallel", 8)
+    assert one_line(caught.value) == ("train.batch_size: expected a multiple of 3, the number of devices, received 8")
