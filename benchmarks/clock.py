@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
 from unittest import mock
@@ -12,7 +13,7 @@ from unittest import mock
 import keras
 import numpy as np
 
-from emotion import architectures, training
+from emotion import architectures, normalization, training
 from emotion.backend import device
 from emotion.checkpoints import Checkpoint
 from emotion.dataset import Dataset
@@ -76,14 +77,20 @@ class StepClock(Recorder):
         self._step_began = time.perf_counter()
 
 
-def measure(settings: Train, seconds: float) -> dict[str, Any]:
+def measure(settings: Train, seconds: float, *, fused: bool = True) -> dict[str, Any]:
     """Train for about this long.
+
+    Args:
+        settings: the section `train`.
+        seconds: of steps that count.
+        fused: whether batch normalisation is the fused kernel, as in training, or Keras' own.
 
     Returns:
         `steps` (seconds of each), `batch_size`, `image_size` (pixels that the network works on), `multiply_adds`,
         `product_rate` (GFLOP/s) and `device`.
     """
-    clock = _train(settings, seconds)
+    with nullcontext() if fused else mock.patch.object(normalization, "fuse", lambda network: network):
+        clock = _train(settings, seconds)
     enlarged = settings.architecture in architectures.APPLICATIONS
     return {
         "steps": clock.steps,

@@ -1,4 +1,7 @@
-"""The command `python -m benchmarks.steps SECONDS`: time steps of training by the settings in the current folder."""
+"""The command `python -m benchmarks.steps SECONDS`: time steps of training by the settings in the current folder.
+
+With `--unfused`, batch normalisation is Keras' own.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from emotion.files import write_json
 REPORT: Final = Path("steps.json")
 """What it writes, in the current folder."""
 
+UNFUSED: Final = "--unfused"
+
 
 def main() -> None:
     """Measure and write the report."""
@@ -21,7 +26,7 @@ def main() -> None:
     # Keras chooses its backend when it is imported, hence after `prepare`.
     from benchmarks import clock
 
-    write_json(REPORT, clock.measure(settings, float(sys.argv[1])))
+    write_json(REPORT, clock.measure(settings, float(sys.argv[1]), fused=UNFUSED not in sys.argv))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def measure(settings: Train, seconds: float) -> list[float]:
     network.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     ends: list[float] = []
 
-    def note(_batch: int, _logs: Any) -> None:
+    def note(_batch: int, logs: object) -> None:  # noqa: ARG001  # Keras passes it by this name
         ends.append(time.perf_counter())
         counted = len(ends) - WARM_UP
         network.stop_training = counted > LEAST and ends[-1] - ends[WARM_UP] > seconds

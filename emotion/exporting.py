@@ -43,7 +43,8 @@ def export(source: Path, validation: Path, folder: Path, report: Path, settings:
         source: the `.keras` file of the train stage.
         validation: dataset file, for the temperature, the threshold and the comparison.
         folder: where the files go, as `emotion.onnx`, `emotion.h5` and `emotion.tflite`.
-        report: the JSON file of temperature, differences, agreements and sizes.
+        report: the JSON file of parameters (how many numbers the network holds), temperature, differences,
+            agreements and sizes.
         settings: the section `export`.
 
     Raises:
@@ -60,7 +61,7 @@ def export(source: Path, validation: Path, folder: Path, report: Path, settings:
     expected = calibrated.predict(faces.pixels, batch_size=BATCH, verbose=0)
     threshold = round(fit_threshold(expected, settings.certain), 6)
     facts = replace(facts, temperature=temperature, threshold=threshold)
-    numbers: dict[str, float | int] = {"temperature": temperature}
+    numbers: dict[str, float | int] = {"parameters": network.count_params(), "temperature": temperature}
     for suffix, (write, read) in FORMATS.items():
         path = folder / f"emotion.{suffix}"
         write(calibrated, facts, path)

@@ -131,8 +131,8 @@ def _drawn(facts: Facts) -> bool:
 def _network(facts: Facts) -> str:
     model, size = facts.model, facts.model["face_size"]
     return (
-        f"`{model['parameters']['train']['architecture']}`, trained on {facts.source['dataset']} with Keras "
-        f"({model['backend']}, {model['device']}).\n"
+        f"`{model['parameters']['train']['architecture']}` of {facts.export['parameters']:,} parameters, trained on "
+        f"{facts.source['dataset']} with Keras ({model['backend']}, {model['device']}).\n"
         f"Input: grey faces of {size}x{size} pixels, `uint8`, 0-255. "
         f"Output: the probabilities of {', '.join(model['classes'])}, calibrated on validation (temperature "
         f"{model['temperature']:.3f})."

@@ -94,4 +94,4 @@ def _write_facts(root: Path, number: int) -> None:
         for suffix in ("onnx", "h5", "tflite")
         for what, value in {"difference": 6e-8, "agreement": 1.0, "bytes": 2_790_123}.items()
     }
-    write_json(root / "metrics/export.json", {"temperature": 1.25, **exported})
+    write_json(root / "metrics/export.json", {"parameters": 1234567, "temperature": 1.25, **exported})

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from small_networks import CLASSES, drawn, settings
 
-from emotion.batches import Batches, encode
+from emotion import distribution
+from emotion.batches import Batches, SharedValidation, encode
 
 FACES = drawn()
 
@@ -106,3 +107,28 @@ def test_mixup_draws_other_shares_in_every_batch_and_epoch() -> None:
     source.on_epoch_end()
     shares.append(source[0][1].max(axis=1))
     assert len({tuple(np.sort(share)) for share in shares}) == 3
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_parts_of_two_processes_make_up_each_batch(mixup: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = batches(augmentation={"mixup": mixup})[1]
+    parts = []
+    for number in (0, 1):
+        monkeypatch.setattr(distribution, "place", lambda number=number: (number, 2))
+        parts.append(batches(augmentation={"mixup": mixup})[1])
+    for own, together in zip(zip(*parts, strict=True), whole, strict=True):
+        np.testing.assert_array_equal(np.concatenate(own), together)
+
+
+@pytest.mark.parametrize("devices", [1, 2, 5])
+def test_shared_validation_counts_every_face_once(devices: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distribution, "replicas", lambda: devices)
+    source = SharedValidation(FACES, settings(batch_size=10))
+    pixels, targets, weights = (np.concatenate(parts) for parts in zip(*map(source.__getitem__, range(3)), strict=True))
+    assert len(source) == 3
+    assert len(pixels) % devices == 0
+    np.testing.assert_array_equal(pixels[:24], FACES.pixels)
+    np.testing.assert_array_equal(targets[:24].argmax(axis=1), FACES.labels)
+    np.testing.assert_array_equal(weights[24:], 0)
+    losses = np.arange(len(weights))
+    assert (losses * weights).mean() == pytest.approx(np.arange(24).mean())

@@ -256,5 +256,5 @@ def test_tutorial_recipe_trains_the_network_of_the_settings_on_pictures_from_fol
     monkeypatch.setattr(tutorial, "PER_CLASS", 6)
     tutorial.write_pictures()
     steps = tutorial.measure(Train.model_validate({**TINY, "batch_size": 4}), 0)
-    assert len(steps) > tutorial.LEAST
+    assert len(steps) >= tutorial.LEAST
     assert min(steps) > 0

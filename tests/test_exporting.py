@@ -84,7 +84,7 @@ def metadata_in(path: Path) -> Metadata:
 def test_three_files_and_a_report_are_written_and_nothing_else(exported: Exported) -> None:
     assert files_below(exported.folder) == {"emotion.onnx", "emotion.h5", "emotion.tflite", "export.json"}
     parts = [f"{suffix}_{what}" for suffix in SUFFIXES for what in ("difference", "agreement", "bytes")]
-    assert list(exported.numbers) == ["temperature", *parts]
+    assert list(exported.numbers) == ["parameters", "temperature", *parts]
     for suffix in SUFFIXES:
         assert exported.numbers[f"{suffix}_bytes"] == exported.file(suffix).stat().st_size
 

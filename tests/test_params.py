@@ -134,6 +134,13 @@ def test_warmup_ends_before_training_does() -> None:
     assert "train.warmup_epochs: expected fewer than epochs (3), received 3" in message(settings)
 
 
+def test_training_together_needs_jax() -> None:
+    settings = changed("train.distribution", "data_parallel")
+    assert "train.distribution: data_parallel needs backend jax, received tensorflow" in message(settings)
+    settings["train"]["backend"] = "jax"
+    assert params.check(settings).train.distribution == "data_parallel"
+
+
 def test_whole_labels_do_not_go_with_smoothing() -> None:
     settings = changed("train.loss", "sparse_categorical_crossentropy")
     settings["train"]["label_smoothing"] = 0.1
