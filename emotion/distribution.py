@@ -10,6 +10,7 @@ import os
 from typing import Final
 
 import keras
+import numpy as np
 
 from emotion.errors import ModelError
 
@@ -73,6 +74,24 @@ def place() -> tuple[int, int]:
 def leads() -> bool:
     """Return whether this process is the one that writes files."""
     return place()[0] == 0
+
+
+def check_agreement(epochs: int) -> None:
+    """Compare the epochs after which the processes resume: they would wait for each other forever.
+
+    Raises:
+        ModelError: they differ.
+    """
+    if place()[1] == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    found = np.unique(multihost_utils.process_allgather(np.array(epochs))).tolist()
+    if len(found) > 1:
+        raise ModelError(
+            f"build/checkpoints/: expected the same checkpoint in every process, received epochs {found}; "
+            "copy that folder of the first process to the others"
+        )
 
 
 def replicas() -> int:

@@ -92,6 +92,7 @@ def train(
     network = normalization.fuse(network)
     model = _with_augmentation(network, settings, training.pixels.shape[1])
     recorder = Recorder(settings, network, checkpoint)
+    distribution.check_agreement(len(recorder.history))
     for phase in schedules.phases(settings):
         _fit(model, settings, phase, training, validation, recorder)
     keras.config.set_dtype_policy("float32")

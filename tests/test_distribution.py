@@ -35,6 +35,19 @@ SHARED: dict[str, Any] = {
 }
 
 
+DISAGREEING = """
+from emotion.backend import prepare
+prepare("jax", 1, 0)
+from emotion import distribution
+from emotion.errors import ModelError
+distribution.begin("data_parallel", 2)
+try:
+    distribution.check_agreement({})
+except ModelError as error:
+    print(error)
+"""
+
+
 def prepared(folder: Path, **changes: Any) -> Path:
     """Write settings and faces; 24 to learn from, and 21 to validate, which two processes cannot share evenly."""
     content = yaml.safe_load(PARAMS.read_text())
@@ -52,21 +65,33 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start(folder: Path, port: int, number: int) -> subprocess.Popen[str]:
-    """Start one of two processes, each in a folder of its own as on machines of their own."""
+def start(folder: Path, port: int, number: int, *arguments: str) -> subprocess.Popen[str]:
+    """Start Python as one of two processes, each in a folder of its own as on machines of their own."""
     meeting = {
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
         "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
         "KERAS_DISTRIBUTION_PROCESS_ID": str(number),
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "stages.train"],
+        [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **meeting},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """Return what the processes printed; none outlives a failure."""
+    try:
+        ends = [process.communicate(timeout=900) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, (_, errors) in zip(processes, ends, strict=True):
+        assert process.returncode == 0, errors
+    return [printed for printed, _ in ends]
 
 
 @pytest.mark.slow
@@ -76,15 +101,21 @@ def test_two_processes_learn_as_one_and_the_first_writes(tmp_path: Path) -> None
     assert result.returncode == 0, result.stderr
     folders = [prepared(tmp_path / name, distribution="data_parallel") for name in ("first", "second")]
     port = free_port()
-    processes = [start(folder, port, number) for number, folder in enumerate(folders)]
-    for process in processes:
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors
+    processes = [start(folder, port, number, "-m", "stages.train") for number, folder in enumerate(folders)]
+    finish(processes)
     expected, received = (read_csv(folder / HISTORY) for folder in (alone, folders[0]))
     for column in ("loss", "val_loss", "accuracy", "val_accuracy"):
         np.testing.assert_allclose(float(received[0][column]), float(expected[0][column]), atol=1e-4, err_msg=column)
     assert str(MODEL) in files_below(folders[0])
     assert not {str(MODEL), str(HISTORY), "build/train.log"} & files_below(folders[1])
+
+
+@pytest.mark.slow
+def test_processes_that_would_resume_after_different_epochs_say_so(tmp_path: Path) -> None:
+    port = free_port()
+    processes = [start(tmp_path, port, number, "-c", DISAGREEING.format(number)) for number in (0, 1)]
+    for printed in finish(processes):
+        assert "expected the same checkpoint in every process, received epochs [0, 1]; copy" in printed
 
 
 def test_one_process_has_every_batch_to_itself() -> None:
