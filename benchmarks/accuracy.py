@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
+
+import yaml
 
 from benchmarks.processes import ROOT, environment, say, write_settings
 from benchmarks.results import Result
@@ -19,7 +20,7 @@ from emotion.files import read_csv
 GOALS: Final = (0.60, 0.65)
 
 FOLDER: Final = ROOT / "build/benchmarks/accuracy"
-"""It stays, so that a killed measurement goes on where it was."""
+"""It stays, so that hours of training are not lost when a measurement is killed: delete it to measure anew."""
 
 RECIPES: Final[dict[str, dict[str, object]]] = {
     "default recipe": {},
@@ -55,7 +56,7 @@ def measure(quick: bool) -> Iterator[Result]:
     """
     for name, changes in RECIPES.items():
         more: dict[str, object] = {"train.epochs": 1, "train.warmup_epochs": 0} if quick else {}
-        folder = FOLDER / name.replace(" ", "_")
+        folder = FOLDER / (name.replace(" ", "_") + ("_quick" if quick else ""))
         _train(folder, {**changes, **more})
         yield from results_of(name, folder)
 
@@ -63,7 +64,8 @@ def measure(quick: bool) -> Iterator[Result]:
 def results_of(name: str, folder: Path) -> Iterator[Result]:
     """Read the minutes out of a folder in which the stage has run."""
     accuracies = [float(row["val_accuracy"]) for row in read_csv(folder / _HISTORY)]
-    minutes = [seconds / 60 for seconds in accumulate(map(float, _DURATION.findall((folder / _LOG).read_text())))]
+    durations = map(float, _DURATION.findall((folder / _LOG).read_text(encoding="utf-8"))[-len(accuracies) :])
+    minutes = [seconds / 60 for seconds in accumulate(durations)]
     for goal in GOALS:
         reached = [minute for minute, accuracy in zip(minutes, accuracies, strict=True) if accuracy >= goal]
         if reached:
@@ -77,14 +79,23 @@ def _train(folder: Path, changes: dict[str, object]) -> None:
     faces = ROOT / "data/faces"
     if not (faces / "train.npz").is_file():
         raise DataError(f"expected faces in {faces}, received none; run: dvc repro preprocess")
-    if (folder / _HISTORY).exists():
-        shutil.rmtree(folder)
+    before = _settings_in(folder)
     (folder / "data/weights").mkdir(parents=True, exist_ok=True)
     if not (folder / "data/faces").exists():
         (folder / "data/faces").symlink_to(faces)
     write_settings(folder, changes)
+    if (folder / _HISTORY).exists() and _settings_in(folder) == before:
+        say(f"{folder}: trained before by these settings; delete it to train again")
+        return
+    (folder / _HISTORY).unlink(missing_ok=True)
     say(f"training in {folder}; each epoch is noted in {folder / _LOG}")
     command = [sys.executable, "-m", "stages.train"]
     result = subprocess.run(command, cwd=folder, env=environment(), stdout=sys.stderr, check=False)
     if result.returncode:
         raise EmotionError(f"expected stages.train to succeed, received {result.returncode}; its message stands above")
+
+
+def _settings_in(folder: Path) -> object:
+    """Return what trained there, or would: None where nothing did."""
+    path = folder / "params.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["train"] if path.exists() else None
