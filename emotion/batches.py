@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion import distribution
+from emotion.augmentation import Augmentation
 from emotion.dataset import Dataset
 from emotion.params import Train
 
@@ -88,6 +90,15 @@ class SharedValidation(keras.utils.PyDataset):
         rows, weights = self._rows[batch], self._weights[batch]
         own = _own_part(len(rows))
         return self._pixels[rows][own], self._targets[rows][own], weights[own]
+
+
+def as_served(data: Dataset, settings: Train) -> Iterator[Any]:
+    """Yield float32 batches of the faces, shuffled, as a network sees them when it serves: not augmented."""
+    view = Augmentation(settings.augmentation, settings.seed)
+    order = np.random.default_rng(settings.seed).permutation(len(data))
+    size = min(settings.batch_size, len(data))
+    for start in range(0, len(data) - size + 1, size):
+        yield view(data.pixels[order[start : start + size]])
 
 
 def _own_part(size: int) -> slice:

@@ -62,9 +62,14 @@ def shared() -> bool:
     return keras.distribution.distribution() is not None
 
 
+def end() -> None:
+    """Go on alone: what is built from now on belongs to this process."""
+    keras.distribution.set_distribution(None)
+
+
 def place() -> tuple[int, int]:
     """Return the number of this process, from 0, and how many there are."""
-    if not shared():
+    if keras.backend.backend() != "jax":
         return 0, 1
     import jax
 

@@ -1,11 +1,12 @@
-"""Batch normalisation by TensorFlow's fused kernel while a network learns.
+"""Batch normalisation: by TensorFlow's fused kernel while a network learns, by precise statistics once it has.
 
 Keras computes it in half a dozen passes over the maps, in bfloat16 with a cast to float32 before and after; the kernel
-takes one or two. The only room that names a backend's own function: where another backend runs, it changes nothing.
+takes one or two. It is the only function of one backend in the learning rooms: on another, nothing is fused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import keras
@@ -37,6 +38,31 @@ def fuse(network: keras.Model) -> keras.Model:
     fused = cast(keras.Model, keras.models.clone_model(network, clone_function=_replace, recursive=True))
     architectures.set_weights(fused, network.get_weights())
     return fused
+
+
+def settle(network: keras.Model, batches: Iterable[Any]) -> None:
+    """Replace the moving statistics by the mean over batches (Wu and Johnson 2021, arXiv:2105.07576).
+
+    What a network remembers while learning belongs to other weights, where it keeps an average of them, and to
+    augmented faces. Dropout rests meanwhile, as when serving.
+
+    Args:
+        network: as from `architectures.build`; its weights stay.
+        batches: float32 faces as the network sees them when serving, shuffled, of equal size.
+    """
+    layers = list(network._flatten_layers())
+    momenta = {layer: layer.momentum for layer in layers if isinstance(layer, keras.layers.BatchNormalization)}
+    rates = {layer: layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)}
+    for layer in rates:
+        layer.rate = 0.0
+    for index, faces in enumerate(batches if momenta else ()):
+        for layer in momenta:
+            layer.momentum = index / (index + 1)  # the moving average is then the mean of all batches
+        network(faces, training=True)
+    for layer, momentum in momenta.items():
+        layer.momentum = momentum
+    for layer, rate in rates.items():
+        layer.rate = rate
 
 
 def _replace(layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -61,6 +61,9 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
     network, rows = train(settings, training, validation, checkpoint)
     if not distribution.leads():
         return
+    # A base that was frozen keeps the statistics with which its head learned.
+    if schedules.phases(settings)[-1].learning == "all":
+        normalization.settle(network, batches.as_served(training, settings))
     facts = Metadata(
         classes=training.classes,
         face_size=training.pixels.shape[1],
@@ -96,6 +99,7 @@ def train(
     for phase in schedules.phases(settings):
         _fit(model, settings, phase, training, validation, recorder)
     keras.config.set_dtype_policy("float32")
+    distribution.end()
     kept = build(settings, training)
     architectures.set_weights(kept, recorder.best)
     return kept, recorder.history

@@ -10,7 +10,7 @@ from small_networks import BACKEND
 
 from emotion import architectures
 from emotion.architectures import BASE, Transfer
-from emotion.normalization import FusedBatchNormalization, fuse
+from emotion.normalization import FusedBatchNormalization, fuse, settle
 
 assert BACKEND == "tensorflow"
 
@@ -98,3 +98,33 @@ def test_half_precision_learns_with_statistics_in_float32() -> None:
         keras.config.set_dtype_policy("float32")
     assert outputs.dtype == "bfloat16"
     assert {weight.dtype for weight in fused.weights} == {"float32"}
+
+
+def test_settled_statistics_are_the_means_over_the_batches() -> None:
+    settled = network(layers.BatchNormalization(momentum=0.9))
+    batches = [MAPS[:4], MAPS[4:]]
+    settle(settled, batches)
+    mean, variance = (np.asarray(weight) for weight in settled.layers[1].weights[2:])
+    np.testing.assert_allclose(mean, MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(variance, np.mean([batch.var(axis=(0, 1, 2)) for batch in batches], axis=0), rtol=1e-4)
+    assert settled.layers[1].momentum == 0.9
+
+
+def test_settling_reaches_networks_inside_and_leaves_what_was_learned() -> None:
+    inner = network(layers.BatchNormalization())
+    maps = keras.Input(MAPS.shape[1:])
+    outer = keras.Model(maps, layers.BatchNormalization()(inner(maps) * 3))
+    before = [np.asarray(weight) for weight in outer.trainable_weights]
+    settle(outer, [MAPS])
+    np.testing.assert_allclose(np.asarray(inner.layers[1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(outer.layers[-1].moving_variance), 9, rtol=1e-2)
+    for weight, value in zip(outer.trainable_weights, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), value)
+
+
+def test_dropout_rests_while_statistics_settle() -> None:
+    dropout = layers.Dropout(0.5)
+    settled = network(dropout, layers.BatchNormalization())
+    settle(settled, [MAPS])
+    np.testing.assert_allclose(np.asarray(settled.layers[-1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
+    assert dropout.rate == 0.5

@@ -5,9 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
+
+from benchmarks import accuracy
+from emotion import params
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,3 +63,42 @@ def test_the_epochs_that_the_readme_names_are_the_committed_ones() -> None:
     epochs = re.search(r"^  epochs: (\d+)", (ROOT / "params.yaml").read_text(encoding="utf-8"), re.MULTILINE)
     assert epochs
     assert f"{epochs.group(1)} epochs" in README
+
+
+def recipes_block() -> str:
+    found = re.search(r"```bash\n(common=.*?)```", README, re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+def test_every_published_recipe_is_a_line_whose_settings_exist(tmp_path: Path) -> None:
+    announce = 'dvc() { printf "%s\\n" "$@"; echo; }\n'
+    printed = subprocess.run(["bash", "-c", announce + recipes_block()], capture_output=True, text=True, check=True)
+    runs = [run.splitlines() for run in printed.stdout.strip().split("\n\n")]
+    assert len(runs) == 5
+    for run in runs:
+        assert run[:5] == ["exp", "run", "evaluate", "--temp", "--name"]
+        copy = tmp_path / "params.yaml"
+        shutil.copy(ROOT / "params.yaml", copy)
+        apply_overrides(copy, [run[place + 1] for place, word in enumerate(run) if word == "-S"])
+        params.check(yaml.safe_load(copy.read_text(encoding="utf-8")))
+
+
+def test_first_published_recipe_is_the_one_whose_minutes_are_measured() -> None:
+    line = next(line for line in recipes_block().splitlines() if "three_block_sparse" in line)
+    changes = accuracy.RECIPES["three_block_cnn"]
+    assert f"train.epochs={changes['train.epochs']}" in line
+    for name in ("train.batch_size", "train.optimizer", "train.learning_rate", "train.schedule"):
+        assert f"{name}={changes[name]}" in recipes_block()
+
+
+def test_the_table_of_recipes_says_what_the_experiments_measured() -> None:
+    with (ROOT / "docs/recipes.csv").open(encoding="utf-8") as stream:
+        measured = list(csv.DictReader(stream))
+    assert measured
+    for run in measured:
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{run['Experiment'] or 'default'}`"))
+        for name in ("accuracy", "accuracy_unseen", "macro_f1"):
+            assert f"{float(run[f'metrics/test.json:{name}']):.2%}" in row
+        assert f"{int(float(run['parameters'])):,}" in row
+        assert f"| {run['train.epochs']} |" in row

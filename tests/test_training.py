@@ -23,6 +23,7 @@ from emotion import (
     dataset,
     exporting,
     modelfile,
+    normalization,
     progress,
     schedules,
     training,
@@ -602,3 +603,16 @@ def test_run_goes_on_only_with_the_same_code(name_of: Callable[..., str], monkey
         with monkeypatch.context() as patch:
             patch.setattr(room, "__file__", str(changed))
             assert name_of() != first
+
+
+def test_written_network_remembers_the_statistics_of_faces_as_they_are_served(tmp_path: Path) -> None:
+    chosen = settings(architecture="resnet", augmentation={"brightness": 0.5, "crop": 24}, batch_size=8, epochs=2)
+    for faces, name in ((FACES, "train"), (OTHERS, "validation")):
+        dataset.save(faces, tmp_path / f"{name}.npz")
+    training.run(chosen, (Path("train.npz"), Path("validation.npz")), Path("model.keras"), Path("history.csv"))
+    network = modelfile.load(Path("model.keras"))[0].get_layer("resnet")
+    written = network.get_weights()
+    normalization.settle(network, batches.as_served(FACES, chosen))
+    assert equal(network.get_weights(), written)
+    normalization.settle(network, [np.random.default_rng(0).random((8, 24, 24, 1), np.float32)])
+    assert not equal(network.get_weights(), written)
