@@ -1,4 +1,4 @@
-"""Steps of the real training loop on random faces, timed one by one. The only room here with Keras in it."""
+"""Steps of the real training loop on random faces, timed one by one."""
 
 from __future__ import annotations
 
