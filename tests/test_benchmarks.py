@@ -17,6 +17,7 @@ from benchmarks import (
     accuracy,
     calls,
     clock,
+    comparison,
     files,
     inference,
     machine,
@@ -234,8 +235,8 @@ def test_quick_look_measures_every_topic_of_the_pipeline(tmp_path: Path) -> None
         [sys.executable, "-m", "benchmarks", "--quick", "--folder", str(tmp_path)], cwd=ROOT, check=True, timeout=1000
     )
     written = [line["what"] for line in read_json(tmp_path / "results.json")["results"]]
-    assert sum(what.startswith("train ") for what in written) == 1
-    assert "dvc repro with nothing to do" in written
+    assert sum(what.startswith("train three_block_cnn, float32, ") for what in written) == 1
+    assert {"dvc repro with nothing to do", *(f"train {recipe}" for recipe in comparison.RECIPES)} <= set(written)
     assert sum(what.startswith("start of the stage ") for what in written) == len(startup.STAGES)
 
 
