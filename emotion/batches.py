@@ -34,7 +34,8 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, data: Dataset, settings: Train, epoch: int) -> None:
         super().__init__()
         self._pixels, self._targets = data.pixels, encode(data, settings)
-        self._size = min(settings.batch_size, len(data))
+        size = min(settings.batch_size, len(data))
+        self._size = size - size % distribution.replicas()
         self._seed, self._mixup = settings.seed, settings.augmentation.mixup
         self.epoch = epoch
         self._shuffle()

@@ -72,7 +72,7 @@ class Checkpoint:
             return None
         try:
             return self._read()
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, NotImplementedError, BadZipFile) as error:
             print(f"{self._path} cannot be read ({error}): training starts afresh", file=sys.stderr)
             return None
 

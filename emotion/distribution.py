@@ -7,17 +7,25 @@ compiler adds the exchange of gradients and of the statistics of batch normalisa
 from __future__ import annotations
 
 import os
-from typing import Final
+import re
+from typing import Any, Final
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from emotion.errors import ModelError
 
 ADDRESS: Final = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
-"""Environment variable with host:port of the first process; Keras reads it, and the two beside it."""
+NUMBER: Final = "KERAS_DISTRIBUTION_NUM_PROCESSES"
+PROCESS: Final = "KERAS_DISTRIBUTION_PROCESS_ID"
 
-COMPANIONS: Final = ("KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID")
+VARIABLES: Final = {
+    ADDRESS: (r"\S+:[0-9]+", "host:port of the first process"),
+    NUMBER: (r"[1-9][0-9]*", "how many processes there are"),
+    PROCESS: (r"[0-9]+", "the number of this process, from 0"),
+}
+"""Environment variables that Keras reads: what they look like, as a regular expression and in words."""
 
 
 def begin(kind: str, batch_size: int) -> None:
@@ -32,7 +40,7 @@ def begin(kind: str, batch_size: int) -> None:
     """
     if kind == "none":
         return
-    if ADDRESS in os.environ:
+    if any(name in os.environ for name in VARIABLES):
         _meet()
     parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
     devices = parallel.num_model_replicas
@@ -44,13 +52,12 @@ def begin(kind: str, batch_size: int) -> None:
 
 
 def _meet() -> None:
-    missing = [name for name in COMPANIONS if not os.environ.get(name, "").isdigit()]
-    if missing:
-        raise ModelError(f"{missing[0]}: expected a whole number, since {ADDRESS} is set; set it too")
-    number, address = os.environ[COMPANIONS[1]], os.environ[ADDRESS]
-    print(
-        f"process {number} of 0 to {int(os.environ[COMPANIONS[0]]) - 1} waits for the others at {address}", flush=True
-    )
+    for name, (pattern, meaning) in VARIABLES.items():
+        received = os.environ.get(name, "")
+        if not re.fullmatch(pattern, received):
+            raise ModelError(f"{name}: expected {meaning}, received {received!r}; set {', '.join(VARIABLES)} or none")
+    number, last, address = os.environ[PROCESS], int(os.environ[NUMBER]) - 1, os.environ[ADDRESS]
+    print(f"process {number} of 0 to {last} waits for the others at {address}", flush=True)
     try:
         keras.distribution.initialize()
     except (RuntimeError, ValueError) as error:
@@ -81,22 +88,43 @@ def leads() -> bool:
     return place()[0] == 0
 
 
+def check_runs(key: str) -> None:
+    """Compare what the processes are about to do: the network of the first would be called after its settings alone.
+
+    Args:
+        key: stands for settings, data, weights to start from and code.
+
+    Raises:
+        ModelError: they differ.
+    """
+    if len(_gather(np.frombuffer(key.encode(), np.uint8))) > 1:
+        raise ModelError(
+            "expected the same settings, faces, weights and code in every process, received different ones; "
+            "bring all to one commit, one params.yaml and the same data/faces/"
+        )
+
+
 def check_agreement(epochs: int) -> None:
     """Compare the epochs after which the processes resume: they would wait for each other forever.
 
     Raises:
         ModelError: they differ.
     """
-    if place()[1] == 1:
-        return
-    from jax.experimental import multihost_utils
-
-    found = np.unique(multihost_utils.process_allgather(np.array(epochs))).tolist()
+    found = _gather(np.array(epochs)).tolist()
     if len(found) > 1:
         raise ModelError(
             f"build/checkpoints/: expected the same checkpoint in every process, received epochs {found}; "
             "copy that folder of the first process to the others"
         )
+
+
+def _gather(value: NDArray[Any]) -> NDArray[Any]:
+    """Return the different values of all processes."""
+    if place()[1] == 1:
+        return value[None]
+    from jax.experimental import multihost_utils
+
+    return np.unique(multihost_utils.process_allgather(value), axis=0)
 
 
 def replicas() -> int:

@@ -46,7 +46,10 @@ def load(path: Path, hint: str = "run: dvc repro train") -> tuple[keras.Model, M
         ModelError: the file is missing, is no model file, or carries no metadata of ours.
     """
     try:
-        facts = metadata.parse(_read_text(path), path.name)
+        text = _read_text(path)
+        if text is None:
+            raise ValueError("one without metadata")
+        facts = metadata.parse(text, path.name)
         return keras.models.load_model(path, compile=False), facts
     except ModelError:
         raise

@@ -104,7 +104,7 @@ class Augmentation(_Section):
 class Transfer(_Section):
     """How the networks of keras.applications start and thaw."""
 
-    weights: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")]
+    weights: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", description="imagenet, none or the name of a file")]
     image_size: Annotated[int, Field(ge=32, le=224)]
     freeze_epochs: Annotated[int, Field(ge=0, le=10_000)]
     unfreeze_layers: Annotated[int, Field(ge=0, le=10_000)]
@@ -136,7 +136,7 @@ class Train(_Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     seed: Seed
     threads: Annotated[int, Field(ge=1, le=1024)]
-    start_from: Annotated[str, Field(pattern=r"^([^/\\.][^/\\]*)?$")]
+    start_from: Annotated[str, Field(pattern=r"^([^/\\.][^/\\]*)?$", description="the name of a file or ''")]
     transfer: Transfer
 
     @model_validator(mode="after")
@@ -148,7 +148,7 @@ class Train(_Section):
             )
         if self.distribution != "none" and self.backend != "jax":
             raise ValueError(f"distribution: {self.distribution} needs backend jax, received {self.backend}")
-        if self.warmup_epochs >= self.epochs:
+        if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}"
             )
@@ -228,6 +228,8 @@ def load(path: Path = PATH) -> Params:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1
         raise ParameterError(f"{path}, line {line}: expected YAML, but {error.problem}; mend the line") from error
+    except (ValueError, RecursionError) as error:  # a date without such a day, thousands of brackets
+        raise ParameterError(f"{path}: expected YAML, received {one_line(error)}; git checkout {path}") from error
     if not isinstance(content, dict):
         raise ParameterError(f"{path}: expected sections such as train, received {content!r}; git checkout {path}")
     return check(content)
@@ -260,6 +262,8 @@ def _expected(fault: ErrorDetails) -> str:
         case "extra_forbidden":
             known = _fields(sections)
             return f"{' or '.join(get_close_matches(str(key), known, 1) or known)} as the key"
+        case "invalid_key":
+            return "text as the key"
         case "missing":
             return "a value"
         case "model_type":

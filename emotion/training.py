@@ -51,19 +51,22 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         ModelError: as `train`.
     """
     distribution.begin(settings.distribution, settings.batch_size)
+    key = _key(settings, inputs)
+    distribution.check_runs(key)
     training, validation = (dataset.load(path) for path in inputs)
     if training.classes != validation.classes:
         raise DataError(
             f"{inputs[1]}: expected the classes {', '.join(training.classes)}, received "
             f"{', '.join(validation.classes)}; run: dvc repro preprocess"
         )
-    checkpoint = Checkpoint(_key(settings, inputs))
+    checkpoint = Checkpoint(key)
     network, rows = train(settings, training, validation, checkpoint)
-    if not distribution.leads():
-        return
-    # A base that was frozen keeps the statistics with which its head learned.
+    # A base that was frozen keeps the statistics with which its head learned. Every process settles, though one writes:
+    # JAX ends a process when another has waited for its end for five minutes.
     if schedules.phases(settings)[-1].learning == "all":
         normalization.settle(network, batches.as_served(training, settings))
+    if not distribution.leads():
+        return
     facts = Metadata(
         classes=training.classes,
         face_size=training.pixels.shape[1],

@@ -52,6 +52,12 @@ def test_an_epoch_serves_every_face_once_with_its_label() -> None:
     assert sorted(seen) == list(range(24))
 
 
+def test_batch_is_the_largest_that_all_devices_share_where_there_are_few_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distribution, "replicas", lambda: 5)
+    pixels, _ = batches(batch_size=40)[0]
+    assert len(pixels) == 20
+
+
 def test_order_depends_on_seed_and_epoch_alone() -> None:
     np.testing.assert_array_equal(served(batches(epoch=3)), served(batches(epoch=3, learning_rate=0.5)))
     assert (served(batches(epoch=3)) != served(batches(epoch=4))).any()

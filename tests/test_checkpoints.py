@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +48,23 @@ def test_order_of_many_arrays_is_kept(tmp_path: Path) -> None:
     assert [int(array) for array in stored.variables] == list(range(120))
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive at all", None], ids=["empty", "garbage", "cut off"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda _: b"no archive at all",
+        lambda whole: whole[:-40],
+        lambda whole: re.sub(rb"(PK\x01\x02..).", b"\\1\xff", whole, flags=re.DOTALL),
+    ],
+    ids=["empty", "garbage", "cut off", "a version of zip to come"],
+)
 def test_damaged_state_is_told_and_the_run_starts_afresh(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
 ) -> None:
     checkpoint = Checkpoint("run", tmp_path)
     checkpoint.save(state(1))
     path = tmp_path / "run/state.npz"
-    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
+    path.write_bytes(damage(path.read_bytes()))
     assert checkpoint.load() is None
     assert f"{path} cannot be read" in capsys.readouterr().err
 

@@ -14,12 +14,13 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from small_networks import ROOT, drawn, files_below, one_line, run_stage, section
+from small_networks import BACKEND, ROOT, drawn, files_below, one_line, run_stage, section
 from small_runs import PARAMS
 
-from emotion import dataset, distribution
+from emotion import dataset, distribution, normalization, params, training
 from emotion.errors import ModelError
 from emotion.files import read_csv
+from stages.train import FACES
 
 HISTORY, MODEL = Path("plots/training/history.csv"), Path("models/emotion.keras")
 
@@ -41,10 +42,12 @@ prepare("jax", 1, 0)
 from emotion import distribution
 from emotion.errors import ModelError
 distribution.begin("data_parallel", 2)
-try:
-    distribution.check_agreement({})
-except ModelError as error:
-    print(error)
+distribution.check_runs("0f")
+for check, value in ((distribution.check_runs, "{0}f"), (distribution.check_agreement, {0})):
+    try:
+        check(value)
+    except ModelError as error:
+        print(error)
 """
 
 
@@ -111,11 +114,24 @@ def test_two_processes_learn_as_one_and_the_first_writes(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_processes_that_would_resume_after_different_epochs_say_so(tmp_path: Path) -> None:
+def test_processes_that_differ_in_settings_or_in_epochs_say_so(tmp_path: Path) -> None:
     port = free_port()
     processes = [start(tmp_path, port, number, "-c", DISAGREEING.format(number)) for number in (0, 1)]
     for printed in finish(processes):
+        assert "expected the same settings, faces, weights and code in every process, received different" in printed
         assert "expected the same checkpoint in every process, received epochs [0, 1]; copy" in printed
+
+
+def test_process_that_writes_nothing_settles_too_so_that_none_waits_too_long_for_the_end_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, settled = prepared(tmp_path, backend=BACKEND, epochs=1), []
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(distribution, "leads", lambda: False)
+    monkeypatch.setattr(normalization, "settle", lambda network, _: settled.append(network))
+    training.run(params.load().train, FACES, MODEL, HISTORY)
+    assert len(settled) == 1
+    assert not {str(MODEL), str(HISTORY)} & files_below(folder)
 
 
 def test_one_process_has_every_batch_to_itself() -> None:
@@ -124,13 +140,25 @@ def test_one_process_has_every_batch_to_itself() -> None:
     assert distribution.replicas() == 1
 
 
-def test_incomplete_environment_names_the_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(distribution.ADDRESS, "127.0.0.1:1")
-    monkeypatch.setenv("KERAS_DISTRIBUTION_NUM_PROCESSES", "2")
-    monkeypatch.delenv("KERAS_DISTRIBUTION_PROCESS_ID", raising=False)
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("ADDRESS", "", "JOB_ADDRESSES: expected host:port of the first process, received ''; set "),
+        ("ADDRESS", "127.0.0.1", "JOB_ADDRESSES: expected host:port of the first process, received '127.0.0.1'"),
+        ("NUMBER", "\u00b2", "NUM_PROCESSES: expected how many processes there are, received '\u00b2'"),
+        ("NUMBER", "0", "NUM_PROCESSES: expected how many processes there are, received '0'"),
+        ("PROCESS", "-1", "PROCESS_ID: expected the number of this process, from 0, received '-1'"),
+    ],
+)
+def test_environment_that_names_no_meeting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, fault: str
+) -> None:
+    whole = {"ADDRESS": "127.0.0.1:1", "NUMBER": "2", "PROCESS": "0"}
+    for key, content in {**whole, name: value}.items():
+        monkeypatch.setenv(getattr(distribution, key), content)
     with pytest.raises(ModelError) as caught:
         distribution.begin("data_parallel", 8)
-    assert "KERAS_DISTRIBUTION_PROCESS_ID: expected a whole number" in one_line(caught.value)
+    assert fault in one_line(caught.value)
 
 
 def test_batch_that_the_devices_cannot_share_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

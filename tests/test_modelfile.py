@@ -123,7 +123,7 @@ def test_files_without_facts_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "plain.h5", "w") as file:
         file.attrs["keras_version"] = "3"
     for name in ("plain.keras", "plain.h5"):
-        assert f"received {name} without metadata; use models/emotion.onnx" in refusal(tmp_path / name)
+        assert f"{name}, received one without metadata; run: dvc repro train" in refusal(tmp_path / name)
 
 
 def test_file_with_foreign_facts_is_refused(tmp_path: Path) -> None:

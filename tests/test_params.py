@@ -99,6 +99,12 @@ def test_classes_that_may_be_chosen_are_those_of_the_dataset() -> None:
         ("plot.dpi", 10**6, "plot.dpi: expected a whole number >= 50 and <= 600, received 1000000"),
         ("plot.sample_faces", 10**6, "plot.sample_faces: expected a whole number >= 1 and <= 100, received 1000000"),
         ("plot", None, "plot: expected keys with values below it, received None"),
+        ("train.start_from", "a/b.keras", "train.start_from: expected the name of a file or '', received 'a/b.keras'"),
+        (
+            "train.transfer.weights",
+            "",
+            "train.transfer.weights: expected imagenet, none or the name of a file, received",
+        ),
         ("train.augmentation", 0.5, "train.augmentation: expected keys with values below it, received 0.5"),
     ],
 )
@@ -132,6 +138,14 @@ def test_warmup_ends_before_training_does() -> None:
     settings = changed("train.epochs", 3)
     settings["train"]["warmup_epochs"] = 3
     assert "train.warmup_epochs: expected fewer than epochs (3), received 3" in message(settings)
+    settings["train"]["schedule"] = "constant"  # which does not read it
+    assert params.check(settings).train.warmup_epochs == 3
+
+
+def test_key_that_is_no_text_is_named() -> None:
+    settings = changed("train.epochs", 3)
+    settings["train"][5] = 1
+    assert "train.5: expected text as the key, received" in message(settings)
 
 
 def test_training_together_needs_jax() -> None:
@@ -163,6 +177,8 @@ def test_every_fault_is_reported_at_once() -> None:
         (b"train: [", r"params\.yaml, line 1: expected YAML, but expected the node content"),
         (b"plot: 1\nplot: 2", r"params\.yaml, line 2: expected YAML, but found duplicate key \"plot\""),
         (b"plot: \x07", r"expected UTF-8 text, received unacceptable character .* save it as UTF-8"),
+        (b"epochs: 2020-13-45", r"params\.yaml: expected YAML, received month must be"),
+        (b"[" * 5000, r"params\.yaml: expected YAML, received maximum recursion"),
         (b"\xff\xfe\x00", r"expected UTF-8 text, received .* save it as UTF-8"),
     ],
 )

@@ -262,7 +262,13 @@ def test_plots_diff_lays_both_runs_over_one_another(experiment: tuple[Path, str]
     folder, _ = experiment
     dvc(folder, "plots", "diff", "HEAD", "longer", "--out", str(folder / "build/plots"))
     page = (folder / "build/plots/index.html").read_text()
-    for title in ("Confusion on validation", "Confusion on test", "Accuracy by epoch", "Loss by epoch"):
+    for title in (
+        "Confusion on validation",
+        "Confusion on test",
+        "Accuracy by epoch",
+        "Loss by epoch",
+        "Learning rate",
+    ):
         assert title in page
     curves = dvc(folder, "plots", "diff", "HEAD", "longer", "--show-vega", "--targets", "accuracy")
     assert {"HEAD", "longer"} <= set(re.findall(r'"rev": ?"(\w+)"', curves))
@@ -283,6 +289,16 @@ def test_git_and_dvc_bring_the_state_before_an_experiment_back(experiment: tuple
     folder = Path(shutil.copytree(experiment[0], tmp_path / "copy"))
     bring_back(folder)
     assert ran(dvc(folder, "repro")) == []
+
+
+def test_settings_that_were_trained_once_are_not_trained_again(
+    experiment: tuple[Path, str], reproduced: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(experiment[0], tmp_path / "copy"))
+    change(folder, "train", "epochs", 1)
+    assert ran(dvc(folder, "repro", "export")) == []
+    assert files_of(folder)["plots/training/history.csv"] == files_of(reproduced)["plots/training/history.csv"]
+    assert (folder / "models/emotion.keras").read_bytes() == (reproduced / "models/emotion.keras").read_bytes()
 
 
 def test_make_demo_ends_with_a_network_that_knows_the_drawn_faces(tmp_path: Path) -> None:

@@ -469,7 +469,7 @@ def test_file_to_start_from_that_is_missing_or_not_ours_is_refused() -> None:
     with pytest.raises(ModelError, match=r"none\.keras, received .*No such file.*; put a .* into data/weights/"):
         started(start_from="none.keras")
     training.build(settings(), FACES).save(training.WEIGHTS / "foreign.keras")
-    with pytest.raises(ModelError, match=r"received foreign\.keras without metadata"):
+    with pytest.raises(ModelError, match=r"foreign\.keras, received one without metadata; put a"):
         started(start_from="foreign.keras")
 
 
