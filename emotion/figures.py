@@ -126,7 +126,8 @@ def training_curves(rows: list[Row], run: Run) -> Figure:
         axes.grid(visible=True)
         axes.legend()
     figure.axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    return titled(figure, "Training", run.caption("validation"))
+    # After the last epoch `train` may still settle the batch statistics, which the curves do not show.
+    return titled(figure, "Training", f"{run.caption('validation')} when finished; the curves were measured on the way")
 
 
 def class_scores(rows: list[Row], split: str, run: Run) -> Figure:
