@@ -21,7 +21,7 @@ $(INSTALLED): $(VENV)/.requirements pyproject.toml
 $(VENV)/.requirements: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("expected Python 3.11 or newer, received %d.%d (%s); run: make PYTHON=/path/to/python3.11" % (sys.version_info[0], sys.version_info[1], sys.executable))'
 	$(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing the pinned packages into $(VENV): 3 GB, about three minutes"
+	@echo "Installing the pinned packages into $(VENV): 4 GB, about three minutes"
 	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	@touch $@
 
