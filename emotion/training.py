@@ -51,14 +51,14 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         ModelError: as `train`.
     """
     distribution.begin(settings.distribution, settings.batch_size)
-    key = _key(settings, inputs)
-    distribution.check_runs(key)
     training, validation = (dataset.load(path) for path in inputs)
     if training.classes != validation.classes:
         raise DataError(
             f"{inputs[1]}: expected the classes {', '.join(training.classes)}, received "
             f"{', '.join(validation.classes)}; run: dvc repro preprocess"
         )
+    key = _key(settings, inputs)
+    distribution.check_runs(key)
     checkpoint = Checkpoint(key)
     network, rows = train(settings, training, validation, checkpoint)
     # A base that was frozen keeps the statistics with which its head learned. Every process settles, though one writes:
