@@ -14,11 +14,11 @@ import numpy as np
 
 from benchmarks import scenes
 from benchmarks.inference import BATCHES, BLOCK, REPORT
-from emotion.detection import detector
 from emotion.files import write_json
 from emotion.images import to_grey
-from emotion.network import SHIPPED, Network
-from emotion.predictor import Predictor
+from emotion.inference.detection import detector
+from emotion.inference.network import SHIPPED, Network
+from emotion.inference.predictor import Predictor
 
 LEAST: Final = 3
 """Blocks of each call, whatever time they take."""
@@ -61,9 +61,9 @@ def network_calls(threads: int) -> Calls:
     # Not by `backend.prepare`: repeatable results, which only training needs, cost Keras a tenth of its speed.
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    from emotion import modelfile
+    from emotion.networks import keras_file
 
-    network, (model, _) = Network(threads=threads), modelfile.load(SHIPPED.with_suffix(".keras"))
+    network, (model, _) = Network(threads=threads), keras_file.load(SHIPPED.with_suffix(".keras"))
     faces = np.random.default_rng(0).integers(0, 256, (max(BATCHES), 48, 48), np.uint8)
     calls: Calls = {}
     for size in BATCHES:

@@ -13,12 +13,13 @@ from unittest import mock
 import keras
 import numpy as np
 
-from emotion import architectures, normalization, training
-from emotion.backend import device
-from emotion.checkpoints import Checkpoint
 from emotion.dataset import Dataset
+from emotion.learning import batch_norm, training
+from emotion.learning.callbacks import Recorder
+from emotion.learning.checkpoints import Checkpoint
+from emotion.networks import architectures
+from emotion.networks.keras_setup import device
 from emotion.params import Train
-from emotion.progress import Recorder
 
 WARM_UP: Final = 3
 """Steps that do not count: the first one traces the graph."""
@@ -89,7 +90,7 @@ def measure(settings: Train, seconds: float, *, fused: bool = True) -> dict[str,
         `steps` (seconds of each), `batch_size`, `image_size` (pixels that the network works on), `multiply_adds`,
         `product_rate` (GFLOP/s) and `device`.
     """
-    with nullcontext() if fused else mock.patch.object(normalization, "fuse", lambda network: network):
+    with nullcontext() if fused else mock.patch.object(batch_norm, "fuse", lambda network: network):
         clock = _train(settings, seconds)
     enlarged = settings.architecture in architectures.APPLICATIONS
     return {

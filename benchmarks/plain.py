@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from emotion.images import to_face
-from emotion.network import Network
+from emotion.inference.network import Network
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from typing import Final
 
 from benchmarks.processes import ROOT, Run, run, say, workplace
 from benchmarks.results import Result
-from emotion.archives import write_canonical
+from emotion.data.archives import write_canonical
+from emotion.data.sample_faces import draw_members
 from emotion.errors import DataError
 from emotion.files import read_json
-from emotion.synthetic import draw_members
 
 RUNS: Final = 3
 

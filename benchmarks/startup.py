@@ -10,13 +10,13 @@ from benchmarks.results import Result
 
 RUNS: Final = 3
 
-_KERAS: Final = "from emotion.backend import prepare; prepare({}); from emotion import {}"
+_KERAS: Final = "from emotion.networks.keras_setup import prepare; prepare({}); {}"
 
 STAGES: Final = {
     "download": "",
     "preprocess": "",
-    "train": _KERAS.format("train.backend, train.threads, train.seed", "training"),
-    "export": _KERAS.format("'tensorflow', 0, 0", "exporting"),
+    "train": _KERAS.format("train.backend, train.threads, train.seed", "from emotion.learning import training"),
+    "export": _KERAS.format("'tensorflow', 0, 0", "from emotion import export"),
     "evaluate": "",
     "robustness": "",
     "saliency": "",

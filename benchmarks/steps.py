@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from emotion import params
-from emotion.backend import prepare
 from emotion.files import write_json
+from emotion.networks.keras_setup import prepare
 
 REPORT: Final = Path("steps.json")
 """What it writes, in the current folder."""

@@ -16,10 +16,10 @@ from PIL import Image
 
 from benchmarks.steps import REPORT
 from emotion import params
-from emotion.backend import prepare
 from emotion.files import write_json
 from emotion.images import FACE_SIZE
 from emotion.labels import NAMES
+from emotion.networks.keras_setup import prepare
 from emotion.params import Train
 
 FACES: Final = Path("pictures")
@@ -52,7 +52,7 @@ def measure(settings: Train, seconds: float) -> list[float]:
     """Return the seconds of each step, for about so many seconds in all."""
     import keras
 
-    from emotion import architectures
+    from emotion.networks import architectures
 
     transfer = architectures.Transfer("none", settings.transfer.image_size)
     network = architectures.build(settings.architecture, FACE_SIZE, len(NAMES), transfer)

@@ -17,8 +17,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Playwright, Route, sync_playwright
 
+from emotion.data.sample_faces import draw_face
 from emotion.labels import NAMES
-from emotion.synthetic import draw_face
 
 ROWS = 3
 LOOK = (

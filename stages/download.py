@@ -1,12 +1,13 @@
 """Fetch, draw or take in the faces and repack them into one canonical zip."""
 
-from emotion import params, sources
+from emotion import params
+from emotion.data.download import fetch
 from emotion.errors import run_as_command
 
 
 def download() -> None:
     """Write `data/raw/faces.zip` and `data/raw/source.json`."""
-    sources.fetch(params.load().download)
+    fetch(params.load().download)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion import doubts, params, selection, tables
+from emotion import params
 from emotion.errors import run_as_command
+from emotion.evaluation import label_issues, sampling, tables
+from emotion.evaluation.metrics import Answers
+from emotion.inference.network import Network
 from emotion.labels import SPLITS
-from emotion.metrics import Answers
-from emotion.network import Network
 
 
 def evaluate() -> None:
     """Write headline figures, details, doubtful labels and one row per face."""
     settings = params.load().evaluate
     network = Network(Path("models/emotion.onnx"))
-    faces = {split: selection.load(Path(f"data/faces/{split}.npz"), network.classes) for split in SPLITS}
+    faces = {split: sampling.load(Path(f"data/faces/{split}.npz"), network.classes) for split in SPLITS}
     splits: dict[str, Answers] = {}
     flipped: dict[str, Answers] = {}
     for split in ("validation", "test"):
@@ -28,7 +29,7 @@ def evaluate() -> None:
         splits[split] = Answers(some.classes, some.labels, plain, some.twin, some.names)
         flipped[split] = replace(splits[split], probabilities=np.mean([plain, mirrored], axis=0))
     tables.write(Path(), splits, flipped, network.metadata, settings.calibration_bins)
-    doubts.write(Path(), splits, doubts.find_contradictory(faces))
+    label_issues.write(Path(), splits, label_issues.find_contradictory(faces))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion import params
-from emotion.backend import prepare
 from emotion.errors import run_as_command
+from emotion.networks.keras_setup import prepare
 
 
 def export() -> None:
@@ -14,9 +14,9 @@ def export() -> None:
     settings = params.load().export
     prepare("tensorflow", threads=0, seed=0)
     # Keras chooses its backend when it is imported, hence after `prepare`.
-    from emotion import exporting
+    from emotion.export import export_formats
 
-    exporting.export(
+    export_formats(
         Path("models/emotion.keras"),
         Path("data/faces/validation.npz"),
         Path("models"),

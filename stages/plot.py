@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emotion import dataset, diagrams, figures, grids, modelcard, params
+from emotion import dataset, params
 from emotion.errors import run_as_command
 from emotion.files import write_text
+from emotion.report import diagrams, face_grids, figures, model_card
 
 
 def plot() -> None:
@@ -15,8 +16,8 @@ def plot() -> None:
     figures.draw_pictures(Path(), settings.plot)
     faces = {split: dataset.load(Path(f"data/faces/{split}.npz")) for split in figures.JUDGED}
     diagrams.draw_diagrams(Path(), faces["validation"].pixels, settings.plot)
-    grids.draw_grids(Path(), faces, settings.plot)
-    write_text(Path("models/card.md"), modelcard.write(modelcard.read_facts(Path(), settings.preprocess.split)))
+    face_grids.draw_grids(Path(), faces, settings.plot)
+    write_text(Path("models/card.md"), model_card.write(model_card.read_facts(Path(), settings.preprocess.split)))
 
 
 if __name__ == "__main__":

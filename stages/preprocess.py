@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion import dataset, params
-from emotion.archives import members
-from emotion.cleaning import clean
+from emotion.data.archives import members
+from emotion.data.cleaning import clean
+from emotion.data.layouts import read_records
 from emotion.errors import run_as_command
 from emotion.files import write_csv, write_json
-from emotion.layouts import read_records
 
 
 def preprocess() -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from emotion import params, selection
+from emotion import params
 from emotion.errors import run_as_command
-from emotion.network import Network
-from emotion.robustness import measure, write
+from emotion.evaluation import sampling
+from emotion.evaluation.robustness import measure, write
+from emotion.inference.network import Network
 
 
 def robustness() -> None:
     """Write the accuracy under each corruption at each strength."""
     settings = params.load().robustness
     network = Network(Path("models/emotion.onnx"))
-    faces = selection.load(Path("data/faces/validation.npz"), network.classes)
-    chosen = selection.stratify(faces.labels, settings.faces)
+    faces = sampling.load(Path("data/faces/validation.npz"), network.classes)
+    chosen = sampling.stratify(faces.labels, settings.faces)
     predict = partial(network.probabilities, batch_size=settings.batch_size)
     write(measure(predict, faces.pixels[chosen], faces.labels[chosen]), Path())
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from emotion import params, selection
+from emotion import params
 from emotion.errors import run_as_command
-from emotion.network import Network
-from emotion.saliency import measure, write
+from emotion.evaluation import sampling
+from emotion.evaluation.saliency import measure, write
+from emotion.inference.network import Network
 
 
 def saliency() -> None:
     """Write what covering each patch of the face takes from the label."""
     settings = params.load().saliency
     network = Network(Path("models/emotion.onnx"))
-    faces = selection.load(Path("data/faces/validation.npz"), network.classes)
+    faces = sampling.load(Path("data/faces/validation.npz"), network.classes)
     predict = partial(network.probabilities, batch_size=settings.batch_size)
     write(measure(predict, faces.pixels, faces.labels, faces.classes, settings.faces_per_class), Path())
 

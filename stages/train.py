@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion import params
-from emotion.backend import prepare
 from emotion.errors import run_as_command
+from emotion.networks.keras_setup import prepare
 
 FACES = (Path("data/faces/train.npz"), Path("data/faces/validation.npz"))
 MODEL = Path("models/emotion.keras")
@@ -18,7 +18,7 @@ def train() -> None:
     settings = params.load().train
     prepare(settings.backend, settings.threads, settings.seed)
     # Keras chooses its backend when it is imported, hence after `prepare`.
-    from emotion import training
+    from emotion.learning import training
 
     training.run(settings, FACES, MODEL, HISTORY)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emotion.archives import write_canonical
+from emotion.data.archives import write_canonical
+from emotion.data.sample_faces import draw_face, draw_members
 from emotion.labels import NAMES
-from emotion.synthetic import draw_face, draw_members
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from PIL import Image
 from small_models import write_model
 from websockets.sync.client import ClientConnection, connect
 
-from emotion import server
-from emotion.predictor import Predictor
+from emotion.inference.predictor import Predictor
+from emotion.server import app
 
 PASSWORD = "correct horse"
 
@@ -32,10 +32,10 @@ def small_predictor(folder: Path) -> Predictor:
 @contextmanager
 def running(predictor: Predictor, **options: Any) -> Iterator[httpx.Client]:
     """Run a server on a free port; yield a client of it, and end it by its own Exit."""
-    with server.listen("127.0.0.1", 0) as listener:
-        thread = threading.Thread(target=server.prepare(predictor, **options).run, args=([listener],))
+    with app.listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=app.prepare(predictor, **options).run, args=([listener],))
         thread.start()
-        with httpx.Client(base_url=server.address_of(listener, "127.0.0.1", secure=False), timeout=60) as client:
+        with httpx.Client(base_url=app.address_of(listener, "127.0.0.1", secure=False), timeout=60) as client:
             try:
                 yield client
             finally:
@@ -47,7 +47,7 @@ def running(predictor: Predictor, **options: Any) -> Iterator[httpx.Client]:
 @contextmanager
 def serving(*options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `emotion serve` on a free port; yield the process and the address it prints, and end it."""
-    command = [sys.executable, "-m", "emotion.cli", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "emotion.cli.main", "serve", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
         try:
             assert process.stdout
@@ -65,7 +65,7 @@ def encoded(image: Image.Image, kind: str = "jpeg") -> bytes:
 
 
 @contextmanager
-def webcam(client: httpx.Client, **options: Any) -> Iterator[ClientConnection]:
+def webcam_of(client: httpx.Client, **options: Any) -> Iterator[ClientConnection]:
     with connect(str(client.base_url).replace("http", "ws") + "/api/live", **options) as connection:
         yield connection
 

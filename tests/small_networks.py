@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from emotion.backend import prepare
+from emotion.data.sample_faces import draw_face
 from emotion.dataset import Dataset
 from emotion.labels import NAMES
 from emotion.metadata import Metadata
+from emotion.networks.keras_setup import prepare
 from emotion.params import Train
-from emotion.synthetic import draw_face
 
 BACKEND = os.environ.get("LEARNING_TESTS_BACKEND", "tensorflow")
 """JAX where a test runs its own file once more in a process of its own."""

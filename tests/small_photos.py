@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from emotion.results import Box
+from emotion.inference.results import Box
 
 FACE = (0.34, 0.12, 0.2)
 """Left, top and edge of the astronaut's face, as shares of the picture's edge."""

@@ -9,11 +9,12 @@ import yaml
 from numpy.typing import NDArray
 from small_models import metadata_of
 
-from emotion import dataset, doubts, robustness, saliency, tables
+from emotion import dataset
 from emotion.dataset import Dataset
+from emotion.evaluation import label_issues, robustness, saliency, tables
+from emotion.evaluation.metrics import Answers
 from emotion.files import write_csv, write_json
 from emotion.labels import NAMES, SPLITS
-from emotion.metrics import Answers
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
@@ -70,7 +71,7 @@ def _write_judgement(root: Path, splits: dict[str, Dataset], *, perfect: bool) -
     judged = {split: answers_to(splits[split], 5, perfect=perfect) for split in ("validation", "test")}
     flipped = {split: answers_to(splits[split], 6, perfect=perfect) for split in judged}
     tables.write(root, judged, flipped, metadata_of(splits["train"].classes), bins=10)
-    doubts.write(root, judged, doubts.find_contradictory(splits))
+    label_issues.write(root, judged, label_issues.find_contradictory(splits))
 
 
 def _write_trials(root: Path, faces: Dataset) -> None:

@@ -1,0 +1,298 @@
+"""From an archive's records to three datasets: classes chosen, faults collected, blanks dropped, copies marked.
+
+Knows nothing of archives and file names; what a record claims is `layouts`' business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.data.layouts import Fault, Record, describe_faults, describe_homeless, describe_missing
+from emotion.dataset import Dataset
+from emotion.errors import DataError, ImageError
+from emotion.images import FACE_SIZE, read_image, to_face
+from emotion.labels import NAMES, OFFICIAL_SPLITS, SPLITS
+from emotion.params import Preprocess
+
+BLANK_DEVIATION: Final = 5.0
+"""Faces whose grey levels have a smaller standard deviation show nothing; FER-2013 has 14."""
+
+_OTHER: Final = {"official": "folders", "folders": "official"}
+_USAGES: Final = {split: usage for usage, split in OFFICIAL_SPLITS.items()}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What `clean` made of an archive.
+
+    Attributes:
+        datasets: one dataset for each of `labels.SPLITS`.
+        faults: the faces that could not be used, empty unless `on_bad_image` is `drop`.
+        left_out: number of pictures by folder or class that is not among the chosen classes.
+        summary: the headline numbers: `faces` and `twins` a split, `dropped` by cause, `converted`, `label_conflicts`.
+            Twins and conflicts are counted as found, before `twins: drop_from_train` takes faces away.
+    """
+
+    datasets: dict[str, Dataset]
+    faults: list[Fault]
+    left_out: dict[str, int]
+    summary: dict[str, int | dict[str, int]]
+
+
+@dataclass
+class _Collected:
+    """Lists of equal length for the faces, and what became of everything else.
+
+    `split` has one list for each value of the setting `split`, empty text where a face tells none.
+    """
+
+    pixels: list[NDArray[np.uint8]] = field(default_factory=list)
+    emotions: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    split: dict[str, list[str]] = field(default_factory=lambda: {"official": [], "folders": []})
+    converted: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """Columns of equal length; `split` holds names of `labels.SPLITS`."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int8]
+    names: NDArray[np.str_]
+    split: NDArray[np.str_]
+
+    def count(self, classes: Sequence[str]) -> Counter[tuple[str, str]]:
+        """Count by split and class."""
+        return Counter((split, classes[label]) for split, label in zip(self.split.tolist(), self.labels, strict=True))
+
+    def keep(self, chosen: NDArray[np.bool_]) -> _Faces:
+        return _Faces(self.pixels[chosen], self.labels[chosen], self.names[chosen], self.split[chosen])
+
+
+def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
+    """Turn an archive's records into datasets.
+
+    Args:
+        records: as `layouts.read_records` yields them.
+        settings: the section `preprocess` of `params.yaml`.
+
+    Raises:
+        DataError: faces that cannot be used (all of them counted by reason, unless `on_bad_image` is `drop`), no
+            picture of a chosen class, pictures that `split` finds no place for, or a split without one of the classes.
+    """
+    collected = _collect(records, settings)
+    _check_collected(collected, settings)
+    arranged = _arrange(collected, settings)
+    seen = faces = arranged.keep(~find_blank(arranged.pixels))
+    groups = group_copies(faces.pixels)
+    twin = mark_twins(groups, faces.split)
+    found: dict[str, int | dict[str, int]] = {
+        "twins": {split: int(np.sum(twin & (faces.split == split))) for split in SPLITS},
+        "dropped": {"blank": len(arranged.names) - len(faces.names), "undecodable": len(collected.faults)},
+        "converted": collected.converted,
+        "label_conflicts": count_conflicts(groups, faces.labels),
+    }
+    if settings.twins == "drop_from_train":
+        faces, twin = _drop_twins(faces, twin)
+    _check_filled((arranged, seen, faces), settings)
+    datasets = _divide(faces, twin, tuple(settings.classes))
+    summary = {"faces": {split: len(dataset) for split, dataset in datasets.items()}, **found}
+    return Cleaned(datasets, collected.faults, dict(sorted(collected.left_out.items())), summary)
+
+
+def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Find faces that show nothing: a standard deviation under `BLANK_DEVIATION` grey levels.
+
+    Args:
+        faces: uint8, shape (n, 48, 48), grey, 0-255.
+
+    Returns:
+        bool, shape (n,).
+    """
+    # One face at a time: the deviation of all at once would hold them as float64, eight times their size.
+    return np.array([face.std() < BLANK_DEVIATION for face in faces], dtype=bool)
+
+
+def group_copies(faces: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Give exact copies, and them alone, one number.
+
+    Args:
+        faces: uint8, shape (n, 48, 48), grey, 0-255.
+
+    Returns:
+        int64, shape (n,), 0 to the number of different faces - 1.
+    """
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(face.tobytes(), len(numbers)) for face in faces], dtype=np.int64)
+
+
+def mark_twins(groups: NDArray[np.int64], split: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Mark faces of validation and test with an exact copy in train, and faces of train with one in either.
+
+    Args:
+        groups: int64, shape (n,), as `group_copies` returns them.
+        split: str, shape (n,), names of `labels.SPLITS`.
+
+    Returns:
+        bool, shape (n,).
+    """
+    train = split == "train"
+    in_train, elsewhere = np.isin(groups, groups[train]), np.isin(groups, groups[~train])
+    return np.where(train, elsewhere, in_train)
+
+
+def count_conflicts(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> int:
+    """Count the groups of exact copies that carry different labels.
+
+    Args:
+        groups: int64, shape (n,), as `group_copies` returns them.
+        labels: int8, shape (n,).
+    """
+    different = np.unique(np.stack([groups, labels]), axis=1)
+    return int(np.sum(np.bincount(different[0]) > 1))
+
+
+def share_of_train(labels: NDArray[np.int8], classes: Sequence[str], fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Choose the faces of train that become validation: the same share of every class, at least one face.
+
+    Args:
+        labels: int8, shape (n,), index into `classes`.
+        classes: class names; a class keeps its choice when others come or go.
+        fraction: share of each class, 0-1.
+        seed: of the choice.
+
+    Returns:
+        bool, shape (n,).
+    """
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label, name in enumerate(classes):
+        members = np.flatnonzero(labels == label)
+        generator = np.random.default_rng([seed, NAMES.index(name)])
+        chosen[generator.permutation(members)[: max(1, round(fraction * len(members)))]] = True
+    return chosen
+
+
+def _collect(records: Iterable[Record | Fault], settings: Preprocess) -> _Collected:
+    collected = _Collected()
+    for record in records:
+        if isinstance(record, Fault):
+            collected.faults.append(record)
+        elif record.emotion not in settings.classes:
+            collected.left_out[record.emotion] += 1
+        else:
+            _add(collected, record)
+    return collected
+
+
+def _add(collected: _Collected, record: Record) -> None:
+    try:
+        face, converted = _decode(record.content)
+    except ImageError as error:
+        collected.faults.append(Fault(record.name, error.reason, str(error)))
+        return
+    collected.pixels.append(face)
+    collected.emotions.append(record.emotion)
+    collected.names.append(record.name)
+    collected.split["official"].append(record.official or "")
+    collected.split["folders"].append(record.folder or "")
+    collected.converted += converted
+
+
+def _decode(content: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool]:
+    if isinstance(content, np.ndarray):
+        return content, False
+    image = read_image(content)
+    return to_face(image), image.mode != "L" or image.size != (FACE_SIZE, FACE_SIZE)
+
+
+def _check_collected(collected: _Collected, settings: Preprocess) -> None:
+    if collected.faults and (settings.on_bad_image == "fail" or not collected.names):
+        for fault in collected.faults:
+            _log.warning("cannot use %s (%s): %s", fault.name, fault.reason, fault.message)
+        raise DataError(describe_faults(collected.faults))
+    present = set(collected.emotions)
+    missing = [name for name in settings.classes if name not in present]
+    if missing:
+        raise DataError(describe_missing(missing, collected.left_out))
+    splits = collected.split[settings.split]
+    homeless = [name for name, split in zip(collected.names, splits, strict=True) if not split]
+    if homeless:
+        # The other setting is advised only where it finds a place for every face.
+        other = _OTHER[settings.split]
+        raise DataError(describe_homeless(homeless, settings.split, other if all(collected.split[other]) else None))
+
+
+def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
+    classes: list[str] = list(settings.classes)
+    labels = np.array([classes.index(emotion) for emotion in collected.emotions], dtype=np.int8)
+    split = np.array(collected.split[settings.split], dtype="<U10")
+    if settings.split == "folders":
+        train = np.flatnonzero(split == "train")
+        share = share_of_train(labels[train], classes, settings.validation_fraction, settings.seed)
+        split[train[share]] = "validation"
+    return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split)
+
+
+def _check_filled(steps: Sequence[_Faces], settings: Preprocess) -> None:
+    """Refuse a split without one of the classes, and say what emptied it.
+
+    Args:
+        steps: the faces arranged, those of them that are not blank, and those left when twins are dropped.
+        settings: of the stage.
+    """
+    counts = [step.count(settings.classes) for step in steps]
+    causes: dict[tuple[str, str], list[str]] = {}
+    for split in SPLITS:
+        for name in settings.classes:
+            if not counts[-1][split, name]:
+                causes.setdefault((split, _why_empty(split, name, counts, settings)), []).append(name)
+    if causes:
+        places = [f"{_name_place(split, names, settings.classes)} ({why})" for (split, why), names in causes.items()]
+        raise DataError(
+            f"expected faces of every class in train, validation and test, received none in {'; '.join(places)}; "
+            "add pictures, change that setting or leave classes out with -S preprocess.classes"
+        )
+
+
+def _name_place(split: str, names: Sequence[str], classes: Sequence[str]) -> str:
+    return split if len(names) == len(classes) else f"{split} of {', '.join(names)}"
+
+
+def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]], settings: Preprocess) -> str:
+    arranged, seen, _ = counts
+    if seen[split, name]:
+        return "preprocess.twins=drop_from_train dropped all"
+    if arranged[split, name]:
+        return "all are blank"
+    if settings.split == "official":
+        return f"preprocess.split=official looks for {_USAGES[split]} in file names or Usage"
+    if split == "train" and arranged["validation", name]:
+        return f"preprocess.validation_fraction={settings.validation_fraction} took all"
+    return f"preprocess.split=folders looks into the folder {'test' if split == 'test' else 'train'}"
+
+
+def _drop_twins(faces: _Faces, twin: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:
+    kept = faces.keep(~(twin & (faces.split == "train")))
+    # Without their copies in train, the faces of validation and test are twins no longer.
+    return kept, np.zeros(len(kept.names), dtype=bool)
+
+
+def _divide(faces: _Faces, twin: NDArray[np.bool_], classes: tuple[str, ...]) -> dict[str, Dataset]:
+    datasets = {}
+    for split in SPLITS:
+        here = faces.split == split
+        part = faces.keep(here)
+        datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, twin[here])
+    return datasets

@@ -1,0 +1,109 @@
+"""Batches of faces, in an order that seed and epoch alone decide: a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.dataset import Dataset
+from emotion.learning import parallel
+from emotion.learning.augmentation import Augmentation
+from emotion.params import Train
+
+
+def encode(data: Dataset, settings: Train) -> NDArray[Any]:
+    """Return the labels as the loss takes them: int8 (n,) for the sparse one, else one-hot float32 (n, classes)."""
+    if settings.loss == "sparse_categorical_crossentropy":
+        return data.labels
+    return np.eye(len(data.classes), dtype=np.float32)[data.labels]
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches of one shape; the rest that fills no batch waits for another epoch's order.
+
+    Where several processes train, each gets its part of every batch.
+
+    Attributes:
+        epoch: index of the epoch whose order is being served.
+    """
+
+    def __init__(self, data: Dataset, settings: Train, epoch: int) -> None:
+        super().__init__()
+        self._pixels, self._targets = data.pixels, encode(data, settings)
+        size = min(settings.batch_size, len(data))
+        self._size = size - size % parallel.replicas()
+        self._seed, self._mixup = settings.seed, settings.augmentation.mixup
+        self.epoch = epoch
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return len(self._pixels) // self._size
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        rows = self._order[index * self._size : (index + 1) * self._size]
+        pixels, targets = self._pixels[rows], self._targets[rows]
+        if self._mixup:
+            pixels, targets = self._mix(pixels, targets, index)
+        own = _own_part(len(rows))
+        return pixels[own], targets[own]
+
+    def on_epoch_end(self) -> None:
+        """Move on to the next epoch's order; Keras calls it."""
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        self._order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._pixels))
+
+    def _mix(
+        self, pixels: NDArray[np.uint8], targets: NDArray[np.float32], index: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Blend each face with the next of its batch (mixup, Zhang et al. 2018, arXiv:1710.09412)."""
+        generator = np.random.default_rng([self._seed, self.epoch, index])
+        share = generator.beta(self._mixup, self._mixup, len(pixels)).astype(np.float32)
+        faces = share[:, None, None] * pixels + (1 - share[:, None, None]) * np.roll(pixels, 1, axis=0)
+        labels = share[:, None] * targets + (1 - share[:, None]) * np.roll(targets, 1, axis=0)
+        return np.rint(faces).astype(np.uint8), labels
+
+
+class SharedValidation(keras.utils.PyDataset):
+    """All faces in their order, for several devices: what fills up the last batch has no weight.
+
+    The weight of the others is a little above 1, so that Keras' mean over all, the fillers included, is theirs.
+    """
+
+    def __init__(self, data: Dataset, settings: Train) -> None:
+        super().__init__()
+        self._pixels, self._targets, self._size = data.pixels, encode(data, settings), settings.batch_size
+        total = len(data) + -len(data) % parallel.replicas()
+        self._rows = np.arange(total) % len(data)
+        self._weights = np.where(np.arange(total) < len(data), total / len(data), 0).astype(np.float32)
+
+    def __len__(self) -> int:
+        return -(-len(self._rows) // self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.float32]]:
+        batch = slice(index * self._size, (index + 1) * self._size)
+        rows, weights = self._rows[batch], self._weights[batch]
+        own = _own_part(len(rows))
+        return self._pixels[rows][own], self._targets[rows][own], weights[own]
+
+
+def as_served(data: Dataset, settings: Train) -> Iterator[Any]:
+    """Yield float32 batches of the faces, shuffled, as a network sees them when it serves: not augmented."""
+    view = Augmentation(settings.augmentation, settings.seed)
+    order = np.random.default_rng(settings.seed).permutation(len(data))
+    size = min(settings.batch_size, len(data))
+    for start in range(0, len(data) - size + 1, size):
+        yield view(data.pixels[order[start : start + size]])
+
+
+def _own_part(size: int) -> slice:
+    """Return this process's part of a batch."""
+    number, processes = parallel.place()
+    part = size // processes
+    return slice(number * part, (number + 1) * part)

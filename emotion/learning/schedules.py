@@ -1,0 +1,68 @@
+"""What happens when while a network learns: learning rate, early stopping and the epoch to keep.
+
+Pure functions of the settings and of the epochs so far, so that a resumed run decides as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from emotion.networks.architectures import APPLICATIONS
+from emotion.params import Train
+
+PLATEAU_PATIENCE: Final = 3
+"""Epochs without a better validation loss before `plateau` halves the learning rate."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with one set of learning layers and one learning rate.
+
+    Attributes:
+        start: index of its first epoch.
+        end: index after its last epoch.
+        learning_rate: peak.
+        learning: `all`, `head` (not the pretrained base) or `top` (the head and the end of the base).
+    """
+
+    start: int
+    end: int
+    learning_rate: float
+    learning: Literal["all", "head", "top"]
+
+
+def phases(settings: Train) -> list[Phase]:
+    """Divide the epochs: pretrained networks learn their head first, then the end of their base."""
+    frozen = min(settings.transfer.freeze_epochs, settings.epochs)
+    pretrained = (
+        settings.architecture in APPLICATIONS and settings.transfer.weights != "none" and not settings.start_from
+    )
+    if not pretrained:
+        return [Phase(0, settings.epochs, settings.learning_rate, "all")]
+    head = Phase(0, frozen, settings.learning_rate, "head")
+    top = Phase(frozen, settings.epochs, settings.transfer.learning_rate, "top")
+    return [phase for phase in (head, top) if phase.end > phase.start]
+
+
+def plateau(losses: Sequence[float], peak: float) -> float:
+    """Return the learning rate after these validation losses: halved after each stretch without a better one."""
+    rate, best, waited = peak, math.inf, 0
+    for loss in losses:
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
+        if waited == PLATEAU_PATIENCE:
+            rate, waited = rate / 2, 0
+    return rate
+
+
+def best_epoch(accuracies: Sequence[float]) -> int:
+    """Return the index of the highest validation accuracy, the first of equals."""
+    return max(range(len(accuracies)), key=lambda epoch: accuracies[epoch])
+
+
+def should_stop(accuracies: Sequence[float], patience: int) -> bool:
+    """Tell whether `patience` epochs have passed since the best one; 0 never stops."""
+    return bool(patience and accuracies) and len(accuracies) - 1 - best_epoch(accuracies) >= patience

@@ -1,0 +1,296 @@
+"""The web page and the API of `emotion serve`: pictures and webcam frames in, faces out; nothing is written to disk.
+
+Knows the predictor, the tracker and what was shipped; who may ask is `access`, how much is `limits`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import uvicorn
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from emotion.errors import EmotionError, ImageError
+from emotion.files import read_csv, read_json
+from emotion.images import read_image, to_grey
+from emotion.inference import formats
+from emotion.inference.detection import detector
+from emotion.inference.predictor import Predictor
+from emotion.inference.results import Picture
+from emotion.inference.tracking import Tracker
+from emotion.labels import COLOURS
+from emotion.report.model_card import FIGURES
+from emotion.server import contract, uploads, webcam
+from emotion.server.auth import Gate, is_no_refusal, is_this_machine, refusal
+
+STATIC: Final = Path(__file__).parent / "static"
+
+SHUTDOWN_SECONDS: Final = 3
+"""Time that open connections get when the server ends."""
+
+THREADS: Final = 4
+"""Pictures looked at in parallel, at most: the largest that are let in take some hundred MB each."""
+
+SMALLEST_LIVE_FACE: Final = 64
+"""Edge in pixels of the smallest face looked for in a webcam's frame: 1.4 m away at 640. 48 takes twice as long."""
+
+T = TypeVar("T")
+
+
+class ServerError(EmotionError):
+    """The server cannot start as it was asked to."""
+
+
+class Desk:
+    """Where pictures are looked at, in threads of its own, so that the server answers meanwhile."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self.pictures = uploads.Places(uploads.PICTURES_AT_ONCE)
+        self.webcams = uploads.Places(uploads.LIVE_AT_ONCE)
+        self._find = detector("haar", SMALLEST_LIVE_FACE).find
+        self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS), thread_name_prefix="desk")
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do some work in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def predict(self, upload: uploads.Upload) -> Picture:
+        """Look at a picture."""
+        try:
+            uploads.check_size(upload.content, uploads.MAX_PIXELS)
+        except ImageError as error:
+            return Picture(upload.name, error=str(error))
+        return replace(self.predictor.predict([upload.content])[0], source=upload.name)
+
+    def follow(self, frame: bytes, tracker: Tracker) -> dict[str, Any]:
+        """Look at a frame of a webcam."""
+        uploads.check_size(frame, uploads.MAX_FRAME_PIXELS)
+        grey = to_grey(read_image(frame))
+        boxes = self._find(grey)
+        tracked = tracker.update(boxes, self.predictor.classify(grey, boxes), time.monotonic())
+        faces = [{"track": entry.track, **formats.face_as_json(entry.face)} for entry in tracked]
+        return {"width": grey.shape[1], "height": grey.shape[0], "faces": faces}
+
+
+def create_app(
+    predictor: Predictor, stop: Callable[[], None], *, password: str | None = None, shipped: Path | None = None
+) -> FastAPI:
+    """Build the application.
+
+    Args:
+        predictor: looks at the pictures.
+        stop: called when a person on this machine ends the server.
+        password: None for a server that answers this machine only.
+        shipped: folder of the card and the figures that belong to the predictor's network; None where none do.
+    """
+    desk = Desk(predictor)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.close()
+
+    # No documentation pages: they load their scripts from elsewhere.
+    app = FastAPI(title="Apparent facial expression", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_middleware(Gate, password=password)
+    _add_page(app)
+    _add_pictures(app, desk)
+    _add_webcams(app, desk)
+    _add_facts(app, predictor, shipped)
+    _add_exit(app, stop)
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    @app.get("/healthz", summary="Tell whether the server answers")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.exception_handler(RequestValidationError)
+    async def explain(_: Request, error: RequestValidationError) -> Response:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        return refusal(422, "; ".join(faults))
+
+
+def _add_pictures(app: FastAPI, desk: Desk) -> None:
+    @app.post(
+        "/api/predict",
+        summary="Find the faces in a picture and judge their expressions",
+        responses=contract.ANSWERS,
+        openapi_extra={"requestBody": contract.BODY},
+    )
+    async def predict(request: Request, format: Literal["json", "csv"] = "json") -> Response:
+        with desk.pictures.take():
+            picture = await desk.run(desk.predict, await uploads.read_upload(request))
+        if picture.error is not None:
+            raise HTTPException(422, picture.error)
+        if format == "csv":
+            return Response(formats.csv_text([picture], desk.predictor.classes), media_type="text/csv")
+        return JSONResponse(formats.picture_as_json(picture))
+
+
+def _add_webcams(app: FastAPI, desk: Desk) -> None:
+    @app.websocket("/api/live")
+    async def follow(connection: WebSocket) -> None:
+        await connection.accept()
+        tracker = Tracker(desk.predictor.classes, desk.predictor.threshold)
+
+        async def look(frame: bytes) -> dict[str, Any]:
+            return await desk.run(desk.follow, frame, tracker)
+
+        try:
+            with desk.webcams.take():
+                await webcam.follow(connection, look, partial(setattr, tracker, "smoothing"))
+        except HTTPException as error:
+            await connection.close(webcam.TRY_LATER, error.detail)
+
+
+def _add_facts(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None:
+    facts = {
+        "classes": predictor.classes,
+        "colours": COLOURS,
+        "threshold": predictor.threshold,
+        "limits": {"bytes": uploads.MAX_BYTES, "pixels": uploads.MAX_PIXELS},
+        **(_read_shipped(shipped) if shipped else {}),
+    }
+
+    @app.get("/api/model", summary="Describe the network: classes, figures, confusion matrix and model card")
+    async def model() -> dict[str, Any]:
+        return facts
+
+
+def _read_shipped(folder: Path) -> dict[str, Any]:
+    headlines = {split: read_json(folder / f"{split}.json") for split in ("validation", "test")}
+    figures = [
+        {"name": name, "title": title, **{split: values[name] for split, values in headlines.items()}}
+        for name, title in FIGURES.items()
+    ]
+    return {
+        "figures": figures,
+        "confusion": _read_confusion(folder / "test_confusion.csv"),
+        "card": (folder / "card.md").read_text(encoding="utf-8"),
+    }
+
+
+def _read_confusion(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    rows = read_csv(path)
+    classes = [row["actual"] for row in rows]
+    return {"classes": classes, "counts": [[int(row[name]) for name in classes] for row in rows]}
+
+
+def _add_exit(app: FastAPI, stop: Callable[[], None]) -> None:
+    @app.post(
+        "/api/exit",
+        summary="End the server; honoured from its own machine only",
+        responses={status: contract.ANSWERS[status] for status in (400, 401, 403, 429)},
+    )
+    async def leave(request: Request) -> dict[str, str]:
+        if not is_this_machine(request):
+            raise HTTPException(403, "expected a request of the server's machine, received one of another; exit there")
+        stop()
+        return {"status": "ending"}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket on which the server answers; port 0 takes any free one.
+
+    Raises:
+        ServerError: the address is none of this machine's, or the port is taken or reserved.
+    """
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]  # the address follows
+        raise ServerError(
+            f"expected an address of this machine and a free port, received {host} port {port} ({reason}); "
+            "choose another with --host or --port"
+        ) from error
+
+
+def address_of(listener: socket.socket, host: str, *, secure: bool) -> str:
+    """Return what to type into a browser."""
+    name = socket.gethostname() if host in {"", "0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    return f"{'https' if secure else 'http'}://{name}:{listener.getsockname()[1]}"
+
+
+def prepare(
+    predictor: Predictor,
+    *,
+    password: str | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    shipped: Path | None = None,
+) -> uvicorn.Server:
+    """Make the server; its `run([listener])` answers until a person on this machine chooses Exit, or a signal comes.
+
+    Args:
+        predictor: looks at the pictures.
+        password: None for a server that answers this machine only.
+        certificate: PEM file of the certificate chain; None for plain HTTP.
+        key: PEM file of the certificate's private key.
+        shipped: as for `create_app`.
+
+    Raises:
+        ServerError: the certificate or its key cannot be used.
+    """
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app = create_app(predictor, stop, password=password, shipped=shipped)
+    server = uvicorn.Server(_configure(app, certificate, key))
+    return server
+
+
+def _configure(app: FastAPI, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=uploads.Connection,
+        log_level="warning",
+        access_log=False,  # it would write down the names of files and addresses
+        proxy_headers=False,  # they would let another machine pass for this one
+        server_header=False,
+        limit_concurrency=uploads.CONNECTIONS,
+        ws_max_size=uploads.MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,  # frames are compressed already
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    logging.getLogger("uvicorn.error").addFilter(is_no_refusal)
+    try:
+        config.load()
+    except OSError as error:
+        raise ServerError(
+            f"expected a certificate and its key as PEM files, received {certificate} and {key} ({error}); name others "
+            "with --ssl-certfile and --ssl-keyfile"
+        ) from error
+    return config

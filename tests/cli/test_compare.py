@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_repository import (
+    CLASSES,
+    FACES,
+    MISSES,
+    answers,
+    commit,
+    git,
+    start,
+    write_lock,
+    write_predictions,
+    write_project,
+)
+
+from emotion.cli import main
+
+Compare = Callable[..., int]
+
+FEWER = MISSES[40:]
+"""Of the misses half remain, all on unseen faces: better beyond doubt."""
+
+
+@pytest.fixture
+def compare(monkeypatch: pytest.MonkeyPatch) -> Compare:
+    """Run `emotion compare` in this process and return its exit status."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["emotion", "compare", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return run
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A scratch repository with one commit, in which commands run."""
+    start(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def branch(project: Path, misses: tuple[int, ...], epochs: int = 28) -> None:
+    git(project, "checkout", "--quiet", "-b", "branch")
+    write_project(project, misses, test_misses=misses, epochs=epochs)
+    commit(project)
+
+
+def cells(report: str, start: str) -> list[str]:
+    """The row of a table that begins with a cell."""
+    row = next(line for line in report.splitlines() if line.startswith(f"| {start}"))
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def table_below(report: str, title: str) -> list[list[str]]:
+    """The rows of the table below a heading, without its head."""
+    lines = report.split(f"### {title}")[1].split("###")[0].splitlines()
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")][2:]
+
+
+def test_same_answers_are_no_evidence(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+    branch(project, MISSES)
+    assert compare("main", "--fail-if-worse") == 0
+    report = capsys.readouterr().out
+    assert report.startswith("## `workspace` against `main` (`")
+    assert "**Verdict: no evidence of a difference.** Both decide alike on every face." in report
+    assert report.count("None.") == 2  # settings, metrics
+    assert "flipped" not in report
+
+
+def test_a_clear_gain_is_better_and_the_way_back_is_worse(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    branch(project, FEWER)
+    assert compare("main", "branch", "--fail-if-worse") == 0
+    report = capsys.readouterr().out
+    assert (
+        "**Verdict: better.** Of 300 unseen validation faces `main` gets 80.00% right, `branch` 86.67%: +6.67" in report
+    )
+    assert cells(report, "`validation` unseen")[1:5] == ["300", "80.00%", "86.67%", "+6.67"]
+    assert cells(report, "`validation` unseen")[6:] == ["0", "20", "< 0.001"]
+    assert cells(report, "`validation` all")[1:5] == ["400", "80.00%", "90.00%", "+10.00"]
+    assert cells(report, "`test` all")[8] == ""  # a report is no judge
+    assert len(table_below(report, "The 10 validation faces that flipped most")) == 10
+    assert compare("branch", "main") == 0
+    assert compare("branch", "main", "--fail-if-worse") == 1
+    assert "**Verdict: worse.**" in capsys.readouterr().out
+
+
+def test_a_small_gain_is_no_evidence(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+    branch(project, MISSES[:-3])
+    assert compare("main") == 0
+    report = capsys.readouterr().out
+    assert "**Verdict: no evidence of a difference.** Of 300 unseen validation faces" in report
+    assert "p = 0.25 (McNemar's exact test)" in report
+    assert "Moved beyond noise: none." in report
+
+
+def test_a_loss_on_faces_with_a_copy_in_train_fails_nothing(project: Path, compare: Compare) -> None:
+    branch(project, (*MISSES, *range(1, 100, 5), *range(2, 100, 5)))
+    assert compare("main", "--fail-if-worse") == 0
+
+
+def test_changed_settings_and_metrics_are_listed(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    branch(project, FEWER, epochs=50)
+    (project / "metrics/extra.json").write_text('{"faces": {"train": 9}}')
+    assert compare("main") == 0
+    report = capsys.readouterr().out
+    assert table_below(report, "Settings changed") == [["params.yaml", "train.epochs", "28", "50"]]
+    assert table_below(report, "Metrics changed") == [
+        ["metrics/extra.json", "faces.train", "-", "9", "-"],
+        ["metrics/test.json", "accuracy", "0.8", "0.9", "+0.1"],
+        ["metrics/validation.json", "accuracy", "0.8", "0.9", "+0.1"],
+    ]
+
+
+def test_metrics_are_those_of_dvc(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "--quiet"], check=True)
+    (project / "dvc.yaml").write_text("metrics: [metrics/validation.json, metrics/test.json]\n")
+    commit(project)
+    branch(project, FEWER)
+    assert compare("main") == 0
+    rows = table_below(capsys.readouterr().out, "Metrics changed")
+    printed = subprocess.run([*dvc, "metrics", "diff", "main", "--md"], check=True, capture_output=True, text=True)
+    lines = [line.strip("|").split("|") for line in printed.stdout.splitlines() if line.startswith("| metrics")]
+    assert [[cell.strip("+") for cell in row] for row in rows] == sorted(
+        [cell.strip() for cell in line] for line in lines
+    )
+    assert len(rows) == 2
+
+
+def test_other_faces_are_not_compared(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+    write_predictions(project, [*answers("validation", faces=FACES - 10), *answers("test")])
+    assert compare("main", "--fail-if-worse") == 0
+    report = capsys.readouterr().out
+    assert "**Verdict: not comparable: different data.**" in report
+    assert "- `validation`: `10 of 400 faces only in main, 0 of 390 only in workspace, 0 with another label`" in report
+    assert "### Classes" not in report
+
+
+def test_other_classes_are_not_compared(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+    classes = ("happy", "sad", "surprise")
+    write_predictions(project, answers("validation", classes=classes), classes)
+    assert compare("main") == 0
+    report = capsys.readouterr().out
+    assert "**Verdict: not comparable: different data.**" in report
+    assert "`happy, sad, fear in main, happy, sad, surprise in workspace`" in report
+
+
+def test_a_setting_that_the_pipeline_did_not_run_on_is_a_warning(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = hashlib.md5((project / "data/predictions.csv").read_bytes(), usedforsecurity=False).hexdigest()
+    params = {"train": {"epochs": 28, "learning_rate": 1e-05}}
+    write_lock(project, {"data/predictions.csv": digest}, params)
+    commit(project)
+    write_project(project, FEWER, epochs=50)
+    assert compare("main") == 0
+    warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith(">")]
+    assert len(warnings) == 1
+    assert (
+        "`workspace` differs from the run that its `dvc.lock` records**, in `data/predictions.csv`, `train.epochs`"
+        in warnings[0]
+    )
+
+
+def test_missing_packages_are_one_line_and_end_with_2(
+    project: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    branch(project, FEWER)
+    assert compare("main", "--fail-if-worse") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("emotion: expected the packages of the extra pipeline, received none (")
+    assert printed.err.endswith("pip install '.[pipeline]'\n")
+
+
+@pytest.mark.parametrize("name", ["nosuch", "--", "0123456", "main:params.yaml", "-x"])
+def test_unknown_revision_is_one_line_and_ends_with_2(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert project.is_dir()
+    assert compare("--", name) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"expected a branch, tag or commit of this repository, received {name!r}" in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("missing", ["data/predictions.csv", "params.yaml"])
+def test_missing_file_is_one_line_that_says_where(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    git(project, "rm", "--quiet", missing)
+    commit(project)
+    write_project(project)
+    assert compare("main") == 2
+    expected = f"emotion: main, {missing}: expected a file, received none; run dvc repro there and commit\n"
+    assert capsys.readouterr() == ("", expected)
+    (project / missing).unlink()
+    assert compare("main~1") == 2
+    expected = f"emotion: workspace, {missing}: expected a file, received none; run dvc repro\n"
+    assert capsys.readouterr() == ("", expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "received"),
+    [
+        ("data/predictions.csv", "face,emotion\n", "received face, emotion"),
+        ("data/predictions.csv", "", "received none"),
+        (
+            "data/predictions.csv",
+            "split,name,actual,predicted,a,b,twin\nvalidation,x,a,a,0.5\n",
+            "a class, a probability",
+        ),
+        (
+            "data/predictions.csv",
+            "split,name,actual,predicted,a,b,twin\nvalidation,x,c,a,0.5,0.5,0\n",
+            "a class, a probability",
+        ),
+        ("data/predictions.csv", f"split,name,actual,predicted,a,b,twin\n{'x' * 140_000}\n", "larger than field limit"),
+        ("metrics/test.json", "{", "expected JSON"),
+        ("params.yaml", "train: [", "expected YAML"),
+        ("metrics/test.json", "[1]", "expected keys with values, received [1]"),
+        ("params.yaml", "text", "expected keys with values, received 'text'"),
+        ("dvc.lock", "stages: 3", "expected stages as DVC writes them"),
+    ],
+)
+def test_broken_file_is_one_line(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], path: str, content: str, received: str
+) -> None:
+    (project / path).write_text(content)
+    assert compare("main") == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("emotion: workspace, ")
+    assert received in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_outside_a_repository_is_one_line(
+    tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert compare("main") == 2
+    assert capsys.readouterr().err == (
+        f"emotion: expected a Git repository, received the folder {tmp_path}; run it in the project's clone\n"
+    )
+
+
+def test_a_project_below_the_top_of_its_repository_is_found(
+    tmp_path: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "projects" / "emotion"
+    git(tmp_path, "init", "--quiet")
+    write_project(folder)
+    commit(tmp_path)
+    monkeypatch.chdir(folder)
+    assert compare("HEAD", "main") == 0
+    assert len(table_below(capsys.readouterr().out, "Metrics changed")) == 0
+
+
+def test_names_from_files_neither_break_a_table_nor_call_anybody(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [*answers("validation"), *answers("test")]
+    for row in rows:
+        row[1] = f"{row[1]}|`@everyone` <b>"
+    write_predictions(project, rows)
+    commit(project)
+    rows[1][3] = CLASSES[2]
+    write_predictions(project, rows)
+    (project / "metrics/@all.json").write_text('{"`x`|y": "|"}')
+    assert compare("main") == 0
+    report = capsys.readouterr().out
+    bare = re.sub(r"`[^`\n]*`", "", report)
+    assert "@" not in bare
+    assert "<b>" not in bare
+    for line in report.splitlines():
+        if line.startswith("| `test/"):
+            assert len(re.findall(r"(?<!\\)\|", line)) == 5
+
+
+def test_a_shortened_commit_is_its_own_title(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = git(project, "rev-parse", "HEAD")
+    assert compare(name) == 0
+    assert capsys.readouterr().out.startswith(f"## `workspace` against `{name[:7]}`\n")

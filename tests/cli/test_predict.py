@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pytest
+from PIL import Image
+from running_command import answer
+from small_archives import noise
+from small_models import write_model
+from small_photos import astronaut, holds_face
+
+from emotion.inference.results import Box
+from emotion.labels import NAMES
+
+
+class Predict(Protocol):
+    def __call__(self, *arguments: object) -> list[str]: ...
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model") / "emotion.onnx")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A photo with a face, one without, and a file that is no picture."""
+    astronaut().save(tmp_path / "face.png")
+    noise(1, (200, 150), "RGB").save(tmp_path / "none.png")
+    (tmp_path / "text.jpg").write_text("hello")
+    return tmp_path
+
+
+@pytest.fixture
+def predict(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Predict:
+    """Run `emotion predict` with a small network in the folder; return what it printed, line by line."""
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: object) -> list[str]:
+        assert answer(monkeypatch, "predict", *map(str, arguments), "--model", str(model)) == 0
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        return printed.out.splitlines()
+
+    return run
+
+
+def box_of(face: dict[str, dict[str, int]]) -> Box:
+    return Box(**face["box"])
+
+
+def test_shipped_network_sees_a_happy_astronaut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(monkeypatch, "predict", str(folder / "face.png")) == 0
+    assert capsys.readouterr().out.startswith(f"{folder}/face.png  happy 9")
+
+
+def test_each_picture_has_its_line(predict: Predict) -> None:
+    face, none = predict("face.png", "none.png")
+    assert face.startswith("face.png  ")
+    assert "  (box 1" in face
+    assert none == "none.png  no face found"
+
+
+def test_top_shows_more_classes(predict: Predict) -> None:
+    (line,) = predict("face.png", "--top", 3)
+    assert line.count("%") == 3
+
+
+def test_unreadable_files_have_their_line_and_the_end_is_1(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    ended = answer(monkeypatch, "predict", "text.jpg", "none.png", "absent.jpg", "--model", str(model))
+    assert ended == "emotion: 2 of 3 pictures could not be read"
+    text, none, absent = capsys.readouterr().out.splitlines()
+    assert text.startswith("text.jpg  cannot be read: expected a picture (JPEG,")
+    assert text.endswith("received another kind of file")
+    assert none == "none.png  no face found"
+    assert absent == ("absent.jpg  cannot be read: expected a picture file, received none (No such file or directory)")
+
+
+def test_one_picture_that_cannot_be_read_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answer(monkeypatch, "predict", str(folder / "text.jpg")) == "emotion: 1 of 1 picture could not be read"
+
+
+def test_json_is_one_array(predict: Predict) -> None:
+    face, none = json.loads("\n".join(predict("face.png", "none.png", "--json")))
+    assert holds_face(box_of(face["faces"][0]))
+    assert set(face["faces"][0]["probabilities"]) == set(NAMES)
+    assert (none["source"], none["faces"], none["error"]) == ("none.png", [], None)
+
+
+def test_jsonl_is_a_line_for_each_picture(predict: Predict) -> None:
+    lines = [json.loads(line) for line in predict("face.png", "none.png", "--jsonl")]
+    assert [len(line["faces"]) for line in lines] == [1, 0]
+
+
+def test_csv_is_written_instead_of_lines_and_the_end_says_so(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert answer(monkeypatch, "predict", "face.png", "none.png", "--csv", "rows.csv", "--model", str(model)) == 0
+    assert capsys.readouterr() == ("", "2 pictures, 1 face: rows.csv\n")
+    rows = list(csv.DictReader((folder / "rows.csv").read_text().splitlines()))
+    assert [(row["source"], row["status"]) for row in rows] == [("face.png", "face"), ("none.png", "no face")]
+
+
+def test_csv_and_json_go_together(predict: Predict, folder: Path) -> None:
+    assert len(predict("face.png", "--csv", "rows.csv", "--jsonl")) == 1
+    assert len((folder / "rows.csv").read_text().splitlines()) == 2
+
+
+def test_annotated_copies_are_written(predict: Predict, folder: Path) -> None:
+    predict("face.png", "none.png", "--annotate", "out")
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["face_faces.jpg", "none_faces.jpg"]
+    drawn, original = (np.asarray(Image.open(path)).astype(int) for path in ("out/face_faces.jpg", "face.png"))
+    assert np.abs(drawn - original)[64:164, 270:280].max() > 100, "expected the right edge of a box"
+
+
+def test_annotated_copies_leave_the_originals(predict: Predict, folder: Path) -> None:
+    before = {path: path.read_bytes() for path in (folder / "face.png", folder / "none.png")}
+    predict("face.png", "none.png", "--annotate", ".")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(("inputs", "table"), [("face.png", "face.png"), (".", "none.png"), ("face.png", "link.csv")])
+def test_rows_never_replace_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, table: str) -> None:
+    monkeypatch.chdir(folder)
+    Path("link.csv").symlink_to("face.png")
+    before = [Path(name).read_bytes() for name in ("face.png", "none.png")]
+    ended = answer(monkeypatch, "predict", inputs, "--csv", table)
+    assert str(ended).startswith("emotion: expected another file to write than ")
+    assert [Path(name).read_bytes() for name in ("face.png", "none.png")] == before
+
+
+def test_folder_and_pattern_are_expanded(predict: Predict, folder: Path) -> None:
+    (folder / "text.jpg").unlink()
+    assert [line.split("  ")[0] for line in predict(".")] == ["face.png", "none.png"]
+    assert [line.split("  ")[0] for line in predict("n*.png", "face.png")] == ["none.png", "face.png"]
+
+
+def test_folder_without_pictures_beside_others_has_its_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "empty").mkdir()
+    assert answer(monkeypatch, "predict", str(folder / "empty"), str(folder / "none.png")) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{folder}/none.png  no face found\n"
+    assert printed.err.startswith("emotion: expected pictures (.jpg")
+    assert printed.err.endswith(f"received none in {folder}/empty\n")
+
+
+@pytest.mark.parametrize("options", [("--csv", "new/rows.csv"), ("--annotate", "new/deep"), ("--csv", "-")])
+def test_place_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = answer(monkeypatch, "predict", "absent.png", "--json", *options)
+    assert str(ended).startswith("emotion: expected ")
+    assert capsys.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_input_is_a_picture(predict: Predict, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / "face.png").read_bytes())))
+    (line,) = predict("-", "--annotate", "out")
+    assert line.startswith("standard input  ")
+    assert (folder / "out/standard input_faces.jpg").is_file()
+
+
+@pytest.mark.parametrize("options", [("--face",), ("--detection", "none")])
+def test_cropped_face_is_taken_whole(predict: Predict, options: tuple[str, ...]) -> None:
+    (line,) = predict("none.png", *options)
+    assert line.endswith("  (whole picture)")
+
+
+def test_picture_of_48_pixels_is_taken_as_a_face(predict: Predict) -> None:
+    noise(2).save("small.png")
+    assert predict("small.png")[0].endswith("(whole picture)")
+
+
+def test_align_judges_another_crop(predict: Predict) -> None:
+    astronaut().rotate(-10, Image.Resampling.BILINEAR, center=(224, 114)).save("leaning.png")
+    plain, levelled = (json.loads(*predict("leaning.png", "--jsonl", *options)) for options in ((), ("--align",)))
+    assert plain["faces"][0]["box"] == levelled["faces"][0]["box"]
+    assert plain["faces"][0]["probabilities"] != levelled["faces"][0]["probabilities"]
+
+
+def test_nothing_to_predict_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = answer(monkeypatch, "predict", str(tmp_path))
+    assert isinstance(ended, str)
+    assert ended.startswith("emotion: expected pictures (.jpg")
+    assert ended.endswith(f"received none in {tmp_path}")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("a.png", "--json", "--jsonl"), ("a.png", "--detection", "hog")])
+def test_wrong_usage_ends_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert answer(monkeypatch, "predict", *arguments) == 2
+    assert "Usage: emotion predict" in capsys.readouterr().err
+
+
+def test_missing_model_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = answer(monkeypatch, "predict", str(folder / "face.png"), "--model", "absent.onnx")
+    assert str(ended).startswith("emotion: expected a model file at absent.onnx")
+    assert "dvc" not in str(ended)
+
+
+def test_model_of_another_kind_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = answer(monkeypatch, "predict", str(folder / "face.png"), "--model", str(folder / "text.jpg"))
+    received = "received another kind or a damaged one; choose an .onnx file of this project"
+    assert ended == f"emotion: expected an ONNX file at {folder}/text.jpg, {received}"
+
+
+def test_name_that_is_no_text_is_written_everywhere(predict: Predict, folder: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    noise(3, (60, 50)).save(name)
+    assert predict(name) == [r"caf\udce9.png  no face found"]
+    assert json.loads(*predict(name, "--jsonl", "--csv", "rows.csv"))["source"] == name
+    assert b"caf\xe9.png,,no face" in (folder / "rows.csv").read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
+def test_name_that_the_terminal_cannot_show_is_spelt_out(folder: Path, model: Path, encoding: str) -> None:
+    name = os.fsdecode(b"\xff") + "Ω.png"
+    noise(3, (60, 50)).save(folder / name)
+    command = [sys.executable, "-m", "emotion.cli.main", "predict", name, "no-such-Ω.png", "--model", str(model)]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    assert (result.returncode, result.stdout.count(b"\n")) == (1, 2)
+    assert result.stderr == b"emotion: 1 of 2 pictures could not be read\n"
+    assert result.stdout.startswith(rb"\udcff")
+
+
+def test_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "standard input is closed" in str(answer(monkeypatch, "predict", "-"))
+
+
+def test_interruption_is_one_line_and_keeps_what_was_written(folder: Path, model: Path) -> None:
+    # More lines than the pipe holds: the command cannot end before the signal comes.
+    arguments = [*["none.png"] * 5000, "--jsonl", "--csv", "rows.csv", "--model", str(model)]
+    command = [sys.executable, "-m", "emotion.cli.main", "predict", *arguments]
+    with subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert json.loads(process.stdout.readline())["source"] == "none.png"
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, "emotion: interrupted; what was written is kept\n")
+    rows = list(csv.DictReader((folder / "rows.csv").read_text().splitlines()))
+    assert 1 <= len(rows) < 5000
+    assert rows[-1]["status"] == "no face"

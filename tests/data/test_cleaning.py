@@ -1,0 +1,424 @@
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_archives import Members, encode, noise, pictures, row, rows, seed_of, table
+
+from emotion.data.archives import members
+from emotion.data.cleaning import Cleaned, clean, count_conflicts, find_blank, group_copies, mark_twins, share_of_train
+from emotion.data.layouts import Record, read_records
+from emotion.errors import DataError
+from emotion.labels import NAMES, SPLITS
+from emotion.params import Preprocess
+
+SETTINGS: dict[str, Any] = {
+    "split": "official",
+    "classes": list(NAMES),
+    "validation_fraction": 0.25,
+    "seed": 0,
+    "on_bad_image": "fail",
+    "twins": "keep",
+}
+
+
+def settings(**changes: object) -> Preprocess:
+    return Preprocess.model_validate({**SETTINGS, **changes})
+
+
+def cleaned(archive: Members, **changes: object) -> Cleaned:
+    return clean(read_records(archive), settings(**changes))
+
+
+def fails(archive: Members, **changes: object) -> str:
+    with pytest.raises(DataError) as caught:
+        cleaned(archive, **changes)
+    text = str(caught.value)
+    assert text.startswith("expected ")
+    assert "received " in text
+    assert "\n" not in text
+    return text
+
+
+def sizes(result: Cleaned) -> dict[str, int]:
+    return {split: len(faces) for split, faces in result.datasets.items()}
+
+
+def test_official_split_follows_the_file_names() -> None:
+    result = cleaned(pictures(2))
+    assert sizes(result) == {"train": 14, "validation": 14, "test": 14}
+    assert list(result.datasets) == list(SPLITS)
+    assert set(result.datasets["validation"].names[:2]) == {
+        "test/angry/PublicTest_0.png",
+        "test/angry/PublicTest_1.png",
+    }
+    assert result.summary == {
+        "faces": {"train": 14, "validation": 14, "test": 14},
+        "twins": {"train": 0, "validation": 0, "test": 0},
+        "dropped": {"blank": 0, "undecodable": 0},
+        "converted": 0,
+        "label_conflicts": 0,
+    }
+
+
+def test_faces_keep_pixels_labels_and_names_together() -> None:
+    archive = pictures(2)
+    result = cleaned(archive)
+    contents = dict(archive)
+    for faces in result.datasets.values():
+        for pixels, label, name in zip(faces.pixels, faces.labels, faces.names, strict=True):
+            assert name.split("/")[1] == faces.classes[label]
+            assert encode(Image.fromarray(pixels)) == contents[name]
+
+
+def test_table_and_pictures_give_the_same_split_sizes() -> None:
+    assert sizes(cleaned([("fer2013.csv", table(rows(2)))])) == sizes(cleaned(pictures(2)))
+
+
+def test_folders_put_a_share_of_each_class_of_train_into_validation() -> None:
+    result = cleaned(pictures(8), split="folders")
+    assert {split: set(faces.counts().values()) for split, faces in result.datasets.items()} == {
+        "train": {6},
+        "validation": {2},
+        "test": {16},
+    }
+    assert all(name.startswith("train/") for name in result.datasets["validation"].names)
+
+
+def test_folders_need_no_official_names() -> None:
+    archive = [(name.replace("Training_", "me ").replace("Test_", " "), content) for name, content in pictures(4)]
+    assert sizes(cleaned(archive, split="folders")) == {"train": 21, "validation": 7, "test": 56}
+
+
+def test_share_is_seeded_and_a_class_keeps_it_when_others_leave() -> None:
+    archive = pictures(12, ["angry", "happy", "sad"])
+
+    def chosen(classes: list[str], seed: int = 0) -> set[str]:
+        result = cleaned(archive, split="folders", classes=classes, seed=seed)
+        return set(result.datasets["validation"].names)
+
+    three = chosen(["angry", "happy", "sad"])
+    assert chosen(["angry", "happy", "sad"]) == three
+    assert chosen(["angry", "happy", "sad"], seed=1) != three
+    assert chosen(["sad", "happy"]) == {name for name in three if "/angry/" not in name}
+
+
+@pytest.mark.parametrize(("faces", "expected"), [(1, 1), (3, 1), (10, 2), (1000, 250)])
+def test_share_of_a_class_is_rounded_but_never_empty(faces: int, expected: int) -> None:
+    labels = np.zeros(faces, dtype=np.int8)
+    assert share_of_train(labels, ["angry"], 0.25, 0).sum() == expected
+
+
+def test_classes_choose_and_order_the_labels() -> None:
+    faces = cleaned(pictures(2), classes=["surprise", "angry"]).datasets["train"]
+    assert faces.classes == ("surprise", "angry")
+    assert faces.counts() == {"surprise": 2, "angry": 2}
+    assert [name.split("/")[1] for name in faces.names[faces.labels == 0]] == ["surprise"] * 2
+
+
+def test_pictures_of_other_classes_are_counted_and_not_decoded() -> None:
+    archive = [*pictures(2), ("train/contempt/Training_1.jpg", b"damaged")]
+    result = cleaned(archive, classes=["sad", "happy"])
+    assert result.left_out == {**{name: 6 for name in NAMES if name not in {"sad", "happy"}}, "contempt": 1}
+
+
+def test_blank_faces_are_dropped_and_counted() -> None:
+    faint = Image.fromarray((np.indices((48, 48)).sum(0) % 2 * 9 + 100).astype(np.uint8))
+    kept = Image.fromarray((np.indices((48, 48)).sum(0) % 2 * 10 + 100).astype(np.uint8))
+    blank = [
+        ("train/sad/Training_a.png", encode(Image.new("L", (48, 48), 7))),
+        ("test/sad/PublicTest_b.png", encode(faint)),
+    ]
+    result = cleaned([*pictures(2), *blank, ("train/sad/Training_c.png", encode(kept))])
+    assert sizes(result) == {"train": 15, "validation": 14, "test": 14}
+    assert result.summary["dropped"] == {"blank": 2, "undecodable": 0}
+    assert "train/sad/Training_c.png" in result.datasets["train"].names
+
+
+def test_blank_is_a_deviation_under_five() -> None:
+    levels = np.indices((48, 48)).sum(0) % 2
+    faces = np.stack([levels * 0, levels * 9, levels * 10, levels * 255]).astype(np.uint8)
+    assert find_blank(faces).tolist() == [True, True, False, False]
+
+
+def test_other_sizes_and_colours_are_converted_and_counted() -> None:
+    odd = [
+        ("train/sad/Training_a.png", encode(noise(1, (200, 100)))),
+        ("train/sad/Training_b.png", encode(noise(2, (48, 48), "RGB"))),
+        ("train/sad/Training_c.bmp", encode(noise(3), "BMP")),
+    ]
+    result = cleaned([*pictures(2), *odd])
+    assert result.summary["converted"] == 2
+    assert result.datasets["train"].pixels.shape == (17, 48, 48)
+
+
+def copies() -> Members:
+    """One face of train in validation, one in test, one of validation in test, and one twice in train."""
+    faces = dict(pictures(3))
+    for target, source in [
+        ("test/sad/PublicTest_0.png", "train/sad/Training_0.png"),
+        ("test/sad/PrivateTest_0.png", "train/angry/Training_0.png"),
+        ("test/sad/PrivateTest_1.png", "test/sad/PublicTest_1.png"),
+        ("train/sad/Training_1.png", "train/sad/Training_2.png"),
+    ]:
+        faces[target] = faces[source]
+    return sorted(faces.items())
+
+
+def twins_of(result: Cleaned) -> dict[str, list[str]]:
+    return {split: faces.names[faces.twin].tolist() for split, faces in result.datasets.items()}
+
+
+def test_twins_are_copies_across_train_and_the_rest() -> None:
+    result = cleaned(copies())
+    assert twins_of(result) == {
+        "train": ["train/angry/Training_0.png", "train/sad/Training_0.png"],
+        "validation": ["test/sad/PublicTest_0.png"],
+        "test": ["test/sad/PrivateTest_0.png"],
+    }
+    assert result.summary["twins"] == {"train": 2, "validation": 1, "test": 1}
+    assert result.summary["label_conflicts"] == 1
+
+
+def test_dropped_twins_leave_train_and_nothing_is_a_twin_any_more() -> None:
+    kept, result = cleaned(copies()), cleaned(copies(), twins="drop_from_train")
+    assert set(kept.datasets["train"].names) - set(result.datasets["train"].names) == set(twins_of(kept)["train"])
+    assert twins_of(result) == {"train": [], "validation": [], "test": []}
+    assert sizes(result) == {"train": 19, "validation": 21, "test": 21}
+    assert result.summary["faces"] == sizes(result)
+    assert result.summary["twins"] == {"train": 2, "validation": 1, "test": 1}
+
+
+def test_copies_are_grouped_and_conflicts_counted() -> None:
+    faces = np.stack([np.asarray(noise(seed)) for seed in [0, 1, 0, 2, 1, 1, 3, 3]])
+    groups = group_copies(faces)
+    assert [(groups == group).sum() for group in groups] == [2, 3, 2, 1, 3, 3, 2, 2]
+    assert count_conflicts(groups, np.array([5, 1, 4, 0, 1, 2, 6, 6], dtype=np.int8)) == 2
+    split = np.array(["train", "test", "test", "train", "validation", "test", "train", "train"])
+    assert mark_twins(groups, split).tolist() == [True, False, True, False, False, False, False, False]
+
+
+BAD = [
+    ("train/sad/Training_bad1.jpg", encode(noise(1), "JPEG")[:-600]),
+    ("train/sad/Training_bad2.jpg", b"a text"),
+    *[(f"train/sad/Training_empty{number}.jpg", b"") for number in range(9)],
+]
+
+
+def test_every_bad_picture_is_counted_in_one_error_and_listed_before_it(caplog: pytest.LogCaptureFixture) -> None:
+    text = fails([*pictures(2), *BAD])
+    assert "received 11 that cannot (not_an_image 10, truncated 1), all listed above, first train/sad/Tra" in text
+    assert "train/sad/Training_bad1.jpg: expected a whole picture" in text
+    assert "replace them, or use -S preprocess.on_bad_image=drop" in text
+    assert [line.split(" (")[0] for line in caplog.messages] == [f"cannot use {name}" for name, _ in BAD]
+    assert "Training_bad2.jpg (not_an_image): expected a picture (JPEG," in caplog.messages[1]
+
+
+def test_bad_pictures_are_dropped_and_listed_on_request() -> None:
+    result = cleaned([*pictures(2), *BAD], on_bad_image="drop")
+    assert sizes(result) == {"train": 14, "validation": 14, "test": 14}
+    assert result.summary["dropped"] == {"blank": 0, "undecodable": 11}
+    assert [fault.name for fault in result.faults] == [name for name, _ in BAD]
+
+
+def test_bad_rows_of_a_table_are_named_by_line(caplog: pytest.LogCaptureFixture) -> None:
+    lines = [*rows(2), row(9), ["3", "1 2 3", "Training"]]
+    text = fails([("fer2013.csv", table(lines))])
+    assert "(short_row 1, wrong_emotion 1)" in text
+    assert "fer2013.csv:44: expected emotion 0 to 6, received '9'" in text
+    assert "fer2013.csv:45 (short_row): expected 2304 pixels, received 3" in caplog.text
+
+
+def test_official_split_without_official_names_names_the_other_setting() -> None:
+    archive = [(name.replace("_", "-"), content) for name, content in pictures(1)]
+    text = fails(archive)
+    assert "received others (21, such as train/angry/Training-0.png, " in text
+    assert text.endswith("use -S preprocess.split=folders")
+
+
+def test_one_name_without_a_split_is_an_error_too() -> None:
+    archive = [*pictures(1), ("train/sad/me.png", encode(noise(1)))]
+    assert "received others (1, such as train/sad/me.png)" in fails(archive)
+
+
+def test_folders_without_train_and_test_name_the_other_setting() -> None:
+    archive = [(name.partition("/")[2], content) for name, content in pictures(1)]
+    text = fails(archive, split="folders")
+    assert "folders named train, training, test, testing, received others (21, such as angry/Training_0.png" in text
+    assert text.endswith("; use -S preprocess.split=official")
+
+
+@pytest.mark.parametrize("split", ["official", "folders"])
+def test_faces_without_any_split_are_sent_to_folders_and_not_from_one_setting_to_the_other(split: str) -> None:
+    archive = [(name.partition("/")[2].replace("_", "-"), content) for name, content in pictures(1)]
+    text = fails(archive, split=split)
+    assert text.endswith("sort them into train/<class>/ and test/<class>/ and use -S preprocess.split=folders")
+
+
+@pytest.mark.parametrize(
+    ("archive", "found"),
+    [
+        (
+            [("cats/1.jpg", b""), ("cats/2.jpg", b""), ("dogs/1.jpg", b"")],
+            "received none of angry, happy but cats (2), dogs (1);",
+        ),
+        ([("1.jpg", b"")], "received none of angry, happy but no folder (1);"),
+        ([("README", b"")], "received none of angry, happy;"),
+        (pictures(1, ["sad"]), "received none of angry, happy but sad (3);"),
+        ([*pictures(1, ["angry"]), ("train/joy/1.png", b"")], "received none of happy but joy (1);"),
+    ],
+)
+def test_missing_class_lists_the_folders_found_and_the_names_understood(archive: Members, found: str) -> None:
+    text = fails(archive, classes=["angry", "happy"])
+    assert found in text
+    assert "rename folders (understood: anger, angry, disgust, " in text
+
+
+def test_nothing_left_after_dropping_is_an_error() -> None:
+    assert "received 11 that cannot (not_an_image 10, truncated 1)" in fails(BAD, on_bad_image="drop")
+
+
+@pytest.mark.parametrize(
+    ("left_out", "empty"),
+    [
+        (
+            "test/sad/PublicTest",
+            "none in validation of sad (preprocess.split=official looks for PublicTest in file nam",
+        ),
+        ("PublicTest", "received none in validation (preprocess.split=official looks for PublicTest in file names"),
+        (
+            "test/",
+            "Usage); test (preprocess.split=official looks for PrivateTest in file names or Usage); add pictures",
+        ),
+    ],
+)
+def test_empty_class_is_named_with_its_split_and_the_setting(left_out: str, empty: str) -> None:
+    assert empty in fails([(name, content) for name, content in pictures(2) if left_out not in name])
+
+
+@pytest.mark.parametrize(
+    ("archive", "changes", "empty"),
+    [
+        (pictures(1), {}, "received none in train (preprocess.validation_fraction=0.25 took all);"),
+        (
+            [(name, content) for name, content in pictures(2) if "test/sad" not in name],
+            {},
+            "received none in test of sad (preprocess.split=folders looks into the folder test);",
+        ),
+        (
+            [(name, content) for name, content in pictures(2) if "train/" not in name],
+            {},
+            "received none in train (preprocess.split=folders looks into the folder train); validation (pre",
+        ),
+        (
+            [(name, encode(noise(seed_of(name.split("/")[1], name[-5])))) for name, _ in pictures(2)],
+            {"split": "official", "twins": "drop_from_train"},
+            "received none in train (preprocess.twins=drop_from_train dropped all);",
+        ),
+    ],
+)
+def test_setting_that_empties_a_split_is_named(archive: Members, changes: dict[str, Any], empty: str) -> None:
+    assert empty in fails(archive, **{"split": "folders", **changes})
+
+
+def test_class_of_blank_faces_alone_is_empty() -> None:
+    archive = [*pictures(2, NAMES[1:]), ("train/angry/Training_1.png", encode(Image.new("L", (48, 48), 7)))]
+    assert "received none in train of angry (all are blank); validation of angry (preprocess.split" in fails(archive)
+
+
+@pytest.fixture(scope="module")
+def fer2013() -> Path:
+    if "FER2013_ARCHIVE" not in os.environ:
+        pytest.skip("FER2013_ARCHIVE does not name the real archive")
+    return Path(os.environ["FER2013_ARCHIVE"])
+
+
+@pytest.fixture(scope="module")
+def whole(fer2013: Path) -> Cleaned:
+    """Read the archive once, blank faces kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("emotion.data.cleaning.BLANK_DEVIATION", -1.0)
+        return clean(read_records(members(fer2013)), settings())
+
+
+@pytest.fixture(scope="module")
+def decoded(whole: Cleaned) -> list[Record]:
+    """What the archive says, with pixels for content."""
+    return [
+        Record(name, faces.classes[label], name.partition("/")[0], split, pixels)
+        for split, faces in whole.datasets.items()
+        for name, label, pixels in zip(faces.names.tolist(), faces.labels, faces.pixels, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def official(decoded: list[Record]) -> Cleaned:
+    return clean(decoded, settings())
+
+
+# Faces of every class in order, as they lie in the archive; those of BLANK are dropped.
+COUNTS = {
+    "train": [3995, 436, 4097, 7215, 4965, 4830, 3171],
+    "validation": [467, 56, 496, 895, 607, 653, 415],
+    "test": [491, 55, 528, 879, 626, 594, 416],
+}
+BLANK = {
+    "train": {"angry": 7, "happy": 1, "neutral": 2, "sad": 1, "surprise": 1},
+    "validation": {"angry": 1, "happy": 1},
+    "test": {},
+}
+
+
+@pytest.mark.fer2013
+@pytest.mark.parametrize("split", SPLITS)
+def test_fer2013_has_its_faces_less_the_blank_ones(official: Cleaned, split: str) -> None:
+    whole = Counter(dict(zip(NAMES, COUNTS[split], strict=True)))
+    assert official.datasets[split].counts() == whole - Counter(BLANK[split])
+
+
+@pytest.mark.fer2013
+def test_fer2013_has_its_twins_and_conflicts(official: Cleaned) -> None:
+    assert official.summary["twins"] == {"train": 692, "validation": 279, "test": 288}
+    assert np.sum(~official.datasets["test"].twin) == 3301
+    assert official.summary["label_conflicts"] == 56
+
+
+@pytest.mark.fer2013
+def test_fer2013_drops_its_blank_faces_and_nothing_else(whole: Cleaned, official: Cleaned) -> None:
+    assert official.summary["dropped"] == {"blank": 14, "undecodable": 0}
+    assert whole.summary["dropped"] == {"blank": 0, "undecodable": 0}
+    assert whole.summary["converted"] == 0
+    assert whole.left_out == {}
+
+
+@pytest.mark.fer2013
+def test_fer2013_has_its_groups_of_copies_with_the_blank_faces(whole: Cleaned) -> None:
+    groups = group_copies(np.concatenate([faces.pixels for faces in whole.datasets.values()]))
+    sizes = np.bincount(groups)
+    assert np.sum(sizes > 1) == 1516
+    assert np.sum(sizes[sizes > 1]) == 3369
+    assert whole.summary["label_conflicts"] == 57
+    assert whole.summary["twins"] == {"train": 703, "validation": 280, "test": 288}
+    assert {split: list(faces.counts().values()) for split, faces in whole.datasets.items()} == COUNTS
+
+
+@pytest.mark.fer2013
+def test_fer2013_in_folders_without_disgust_has_7067_test_faces(decoded: list[Record]) -> None:
+    six = [name for name in NAMES if name != "disgust"]
+    result = clean(decoded, settings(split="folders", classes=six, validation_fraction=0.125))
+    # Less the two blank faces of PublicTest, which lie in the folder test.
+    assert len(result.datasets["test"]) == 7067 - 2
+    assert result.left_out == {"disgust": 547}
+    assert result.summary["dropped"] == {"blank": 14, "undecodable": 0}
+
+
+@pytest.mark.fer2013
+def test_fer2013_without_its_twins_in_train(decoded: list[Record]) -> None:
+    result = clean(decoded, settings(twins="drop_from_train"))
+    assert len(result.datasets["train"]) == 28697 - 692
+    assert not any(faces.twin.any() for faces in result.datasets.values())

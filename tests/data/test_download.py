@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+import yaml
+from kaggle_server import Kaggle, main, serving, status
+
+from emotion.data import archives
+from emotion.data import download as sources
+from emotion.errors import DataError, run_as_command
+from stages.download import download
+
+ROOT = Path(__file__).parents[2]
+FACES = {"train/sad/Training_1.jpg": b"1", "test/happy/PrivateTest_2.jpg": b"22"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project with the real settings, one attempt and a sample of 14 + 7 + 7 faces."""
+    folder = tmp_path / "workspace"
+    (folder / "data/incoming").mkdir(parents=True)
+    (folder / "data/incoming/.gitkeep").touch()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["download"])
+    choose(attempts=1, sample={"train": 2, "validation": 1, "test": 1, "seed": 7})
+    return folder
+
+
+def choose(**changes: Any) -> None:
+    path = Path("params.yaml")
+    settings = yaml.safe_load((path if path.exists() else ROOT / path).read_text())
+    settings["download"].update(changes)
+    path.write_text(yaml.safe_dump(settings))
+
+
+def line_of_failure() -> str:
+    """Run the stage as a command and return the one line with which it ends."""
+    with pytest.raises(SystemExit) as caught:
+        run_as_command(download)
+    line = str(caught.value.code)
+    assert line.startswith("download: ")
+    assert "\n" not in line
+    return line
+
+
+def source() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path("data/raw/source.json").read_text())
+    return content
+
+
+def raw_members() -> dict[str, bytes]:
+    return dict(archives.members(Path("data/raw/faces.zip")))
+
+
+def put_zip(folder: Path) -> None:
+    with ZipFile(folder / "mine.zip", "w") as archive:
+        for name, content in FACES.items():
+            archive.writestr(name, content)
+
+
+def put_tar(folder: Path) -> None:
+    with tarfile.open(folder / "mine.tar.gz", "w:gz") as archive:
+        for name, content in FACES.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+
+def put_folder(folder: Path) -> None:
+    for name, content in FACES.items():
+        (folder / "mine" / name).parent.mkdir(parents=True)
+        (folder / "mine" / name).write_bytes(content)
+
+
+@pytest.mark.usefixtures("workspace")
+def test_sample_is_drawn_the_same_every_time() -> None:
+    choose(source="sample")
+    download()
+    first = Path("data/raw/faces.zip").read_bytes(), source()
+    download()
+    assert (Path("data/raw/faces.zip").read_bytes(), source()) == first
+
+
+@pytest.mark.usefixtures("workspace")
+def test_sample_says_what_it_is() -> None:
+    choose(source="sample")
+    download()
+    sha256 = archives.content_hash(Path("data/raw/faces.zip"))
+    assert source() == {"source": "sample", "dataset": "sample faces", "sha256": sha256, "members": 28}
+
+
+@pytest.mark.parametrize("put", [put_zip, put_tar, put_folder])
+def test_incoming_takes_the_one_archive(workspace: Path, put: Callable[[Path], None]) -> None:
+    choose(source="incoming")
+    put(workspace / "data/incoming")
+    download()
+    assert raw_members() == FACES
+    assert source()["source"] == "incoming"
+    assert source()["dataset"].startswith("mine")
+    assert source()["members"] == len(FACES)
+
+
+@pytest.mark.parametrize("put", [put_zip, put_tar, put_folder])
+def test_incoming_of_the_pinned_content_has_the_title_of_the_pinned_dataset(
+    workspace: Path, put: Callable[[Path], None]
+) -> None:
+    put(workspace / "data/incoming")
+    pinned = archives.content_hash(sources.the_one_in(workspace / "data/incoming"))
+    choose(source="incoming", sha256=pinned)
+    download()
+    title = "FER-2013 (msambare/fer2013, version 1)"
+    assert source() == {"source": "incoming", "dataset": title, "sha256": pinned, "members": len(FACES)}
+
+
+def test_incoming_takes_a_csv_as_a_member(workspace: Path) -> None:
+    choose(source="incoming")
+    (workspace / "data/incoming/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n")
+    download()
+    assert raw_members() == {"fer2013.csv": b"emotion,pixels,Usage\n"}
+
+
+@pytest.mark.parametrize("names", [[], ["a.zip", "b.csv"]])
+def test_incoming_wants_exactly_one_archive(workspace: Path, names: list[str]) -> None:
+    choose(source="incoming")
+    for name in names:
+        (workspace / "data/incoming" / name).touch()
+    received = ", ".join(names) or "nothing"
+    assert "expected in data/incoming/ one archive" in line_of_failure()
+    assert f"received {received}; leave exactly one there" in line_of_failure()
+    assert not Path("data/raw").exists()
+
+
+def test_a_damaged_archive_leaves_no_half_file(workspace: Path) -> None:
+    choose(source="incoming")
+    put_zip(workspace / "data/incoming")
+    path = workspace / "data/incoming/mine.zip"
+    path.write_bytes(path.read_bytes().replace(b"22", b"33"))
+    assert "mine.zip: expected a whole archive, received a damaged one" in line_of_failure()
+    assert list(Path("data/raw").iterdir()) == []
+
+
+def test_an_unsafe_archive_leaves_no_half_file(workspace: Path) -> None:
+    choose(source="incoming")
+    with ZipFile(workspace / "data/incoming/mine.zip", "w") as archive:
+        archive.writestr("../../params.yaml", "")
+    assert "received the path '../../params.yaml'; do not trust this file" in line_of_failure()
+    assert list(Path("data/raw").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="expected /dev/full, which only Linux has")
+@pytest.mark.parametrize("name", ["faces.zip", "source.json"])
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(workspace: Path, name: str) -> None:
+    choose(source="sample")
+    temporary = workspace / "data/raw" / f".{Path(name).stem}.partial{Path(name).suffix}"
+    temporary.parent.mkdir()
+    temporary.symlink_to("/dev/full")
+    assert f"No space left on device: 'data/raw/{name}'; " in line_of_failure()
+    assert not (workspace / "data/raw" / name).exists()
+    assert not list((workspace / "data/raw").glob(".*"))
+
+
+@pytest.mark.usefixtures("workspace")
+def test_settings_are_checked_before_any_work() -> None:
+    choose(source="kagle")
+    assert "download.source: expected 'kaggle', 'sample' or 'incoming', received 'kagle'" in line_of_failure()
+
+
+def test_figures_name_a_known_dataset_and_an_unknown_one() -> None:
+    assert sources.title_of("msambare/fer2013/1") == "FER-2013 (msambare/fer2013, version 1)"
+    assert sources.title_of("someone/faces/12") == "someone/faces, version 12"
+
+
+def test_a_missing_incoming_folder_is_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="received nothing"):
+        sources.the_one_in(tmp_path / "incoming")
+
+
+# From here on the stage runs as dvc.yaml runs it, in a process of its own with the real client of Kaggle.
+
+
+@pytest.fixture
+def server(workspace: Path) -> Iterator[Kaggle]:
+    path = workspace.parent / "served.zip"
+    archives.write_canonical(FACES.items(), path)
+    choose(sha256=archives.content_hash(path))
+    with serving(path.read_bytes()) as kaggle:
+        yield kaggle
+
+
+def run_stage(server: Kaggle, home: Path) -> subprocess.CompletedProcess[str]:
+    home.mkdir(exist_ok=True)
+    personal = ("XDG_", "KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR")
+    inherited = {name: value for name, value in server.environment().items() if not name.startswith(personal)}
+    return subprocess.run(
+        [sys.executable, "-m", "stages.download"],
+        env={**inherited, "HOME": str(home), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_kaggle_gives_the_canonical_zip_and_leaves_nothing_else(server: Kaggle, tmp_path: Path) -> None:
+    result = run_stage(server, tmp_path / "home")
+    assert result.returncode == 0, result.stderr
+    assert "100%" in result.stderr
+    assert Path("data/raw/faces.zip").read_bytes() == server.archive
+    assert source() == {
+        "source": "kaggle",
+        "dataset": "FER-2013 (msambare/fer2013, version 1)",
+        "sha256": archives.content_hash(Path("data/raw/faces.zip")),
+        "members": len(FACES),
+    }
+    assert not list(Path("build").iterdir())
+    assert not list((tmp_path / "home").iterdir())
+
+
+def test_credentials_of_a_person_are_used(server: Kaggle, tmp_path: Path) -> None:
+    settings = tmp_path / "home/.config/kaggle/kaggle.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"username": "someone", "key": "secret"}')
+    settings.chmod(0o600)
+    assert run_stage(server, tmp_path / "home").returncode == 0
+    assert server.requests[0].headers["Authorization"].startswith("Basic ")
+
+
+def test_a_kaggle_failure_is_one_line_without_traceback(server: Kaggle, tmp_path: Path) -> None:
+    server.answer(api=repeat(status(404, "Dataset not found")))
+    result = run_stage(server, tmp_path / "home")
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "download: expected msambare/fer2013/1 from Kaggle, received HTTP 404 (Dataset not found); "
+        "check owner, name and version of download.dataset, or without Kaggle: "
+        "dvc exp run -S download.source=sample draws faces, "
+        "dvc exp run -S download.source=incoming takes the archive in data/incoming/"
+    ]
+    assert not Path("data/raw").exists()
+
+
+def test_the_stand_in_runs_a_command_and_ends_with_its_code(tmp_path: Path) -> None:
+    (tmp_path / "archive.zip").write_bytes(b"")
+    program = "import os, sys; sys.exit(3 if os.environ['KAGGLE_API_ENVIRONMENT'] == 'LOCALHOST' else 4)"
+    assert main([str(tmp_path / "archive.zip"), "--", sys.executable, "-c", program]) == 3
+
+
+@pytest.mark.fer2013
+@pytest.mark.skipif("FER2013_ARCHIVE" not in os.environ, reason="FER2013_ARCHIVE names no archive")
+@pytest.mark.usefixtures("workspace")
+def test_the_real_archive_passes_through(tmp_path: Path) -> None:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())["download"]
+    with serving(Path(os.environ["FER2013_ARCHIVE"]).read_bytes()) as server:
+        result = run_stage(server, tmp_path / "home")
+    assert result.returncode == 0, result.stderr
+    assert source()["sha256"] == settings["sha256"]
+    assert source()["members"] == 35_887

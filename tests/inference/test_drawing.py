@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+from small_archives import noise
+
+from emotion.inference.drawing import draw, to_rgb
+from emotion.inference.results import Box, Face
+from emotion.labels import COLOURS, NAMES
+
+
+def face(box: Box | None, label: str = "happy", *, uncertain: bool = False) -> Face:
+    shares = {name: 0.7 if name == label else 0.05 for name in NAMES}
+    return Face(box, label, shares, uncertain)
+
+
+def ground(height: int, width: int, grey: int = 128) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), grey, np.uint8)
+
+
+def coloured(picture: NDArray[np.uint8], label: str) -> NDArray[np.bool_]:
+    return np.asarray(np.all(picture == ImageColor.getrgb(COLOURS[label]), axis=2))
+
+
+def changed(picture: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.asarray(np.any(picture != before, axis=2))
+
+
+@pytest.mark.parametrize("shape", [(200, 200), (480, 640), (3000, 4000)])
+def test_box_has_the_colour_of_its_class(shape: tuple[int, int]) -> None:
+    height, width = shape
+    box = Box(width // 3, height // 3, height // 4, height // 4)
+    drawn = coloured(draw(ground(*shape), [face(box, "sad")]), "sad")
+    assert drawn[box.top, box.left : box.left + box.width].all()
+    assert drawn[box.top + box.height - 1, box.left : box.left + box.width].all()
+    assert drawn[box.top : box.top + box.height, box.left].all()
+
+
+def test_picture_handed_in_stays_as_it_is() -> None:
+    picture = ground(240, 320)
+    picture.flags.writeable = False
+    assert draw(picture, [face(Box(20, 40, 60, 60))]).shape == picture.shape
+    np.testing.assert_array_equal(draw(picture, []), picture)
+
+
+@pytest.mark.parametrize("shape", [(4, 2000), (9000, 1), (1, 1)])
+def test_narrow_picture_does_not_grow_without_end(shape: tuple[int, int]) -> None:
+    drawn = draw(ground(*shape), [face(None), face(Box(0, 0, 4, 4))])
+    assert max(drawn.shape) <= max(4000, *shape)
+
+
+def test_inside_of_a_box_stays_free() -> None:
+    before = ground(480, 640)
+    touched = changed(draw(before, [face(Box(200, 200, 100, 100))]), before)
+    assert not touched[205:295, 205:295].any()
+
+
+def test_uncertain_face_has_a_dashed_box_and_a_longer_label() -> None:
+    box, before = Box(200, 200, 200, 200), ground(480, 640)
+    sure, unsure = (draw(before, [face(box, uncertain=uncertain)]) for uncertain in (False, True))
+    edge = slice(220, 380)
+    assert coloured(sure, "happy")[399, edge].all()
+    share = coloured(unsure, "happy")[399, edge].mean()
+    assert 0.3 < share < 0.8
+    above = slice(170, 197)
+    assert changed(unsure, before)[above].sum() > 1.5 * changed(sure, before)[above].sum()
+
+
+def test_bars_show_the_shares_beside_a_face() -> None:
+    before = ground(480, 640)
+    drawn = draw(before, [face(Box(200, 200, 100, 100))])
+    beside = coloured(drawn, "happy")[200:300, 305:]
+    other = coloured(drawn, "angry")[200:300, 305:]
+    assert beside.sum(axis=1).max() == pytest.approx(14 * other.sum(axis=1).max(), rel=0.3)
+
+
+@pytest.mark.parametrize(
+    "box", [Box(530, 10, 100, 100), Box(0, 380, 100, 100), Box(-30, -30, 100, 100), Box(600, 440, 100, 100)]
+)
+def test_label_stays_inside_the_picture(box: Box) -> None:
+    before = ground(480, 640)
+    label = coloured(draw(before, [face(box)]), "happy")
+    filled = label.sum(axis=1)
+    assert filled.max() > 60, "expected a label of the class's colour"
+
+
+def test_bars_hide_no_other_face() -> None:
+    boxes = [Box(100 + 110 * i, 150 + 110 * j, 100, 100) for i in range(4) for j in range(3)]
+    before = ground(480, 640)
+    touched = changed(draw(before, [face(box) for box in boxes]), before)
+    for box in boxes:
+        # The label of the face below lies outside too, as the boxes leave room for hardly anything else.
+        assert not touched[box.top + 30 : box.top + 75, box.left + 5 : box.left + 95].any()
+
+
+def test_small_picture_is_enlarged_until_its_label_can_be_read() -> None:
+    drawn = draw(ground(48, 48), [face(None)])
+    assert drawn.shape == (240, 240, 3)
+    assert coloured(drawn, "happy")[:20].sum() > 500
+    assert coloured(draw(ground(100, 150), [face(Box(40, 40, 30, 30))]), "happy")[139, 80:140].all()
+
+
+def test_class_without_a_colour_is_grey() -> None:
+    drawn = draw(
+        ground(240, 320, 255), [Face(Box(50, 60, 80, 80), "bored", {"bored": 0.9, "sad": 0.1}, uncertain=False)]
+    )
+    assert coloured(drawn, "neutral")[60, 50:130].all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
+def test_every_mode_can_be_drawn_on(mode: str) -> None:
+    image = noise(1, (30, 20), "RGB")
+    if mode.startswith("I"):
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.int32) * 257)
+    pixels = to_rgb(image.convert(mode))
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (20, 30, 3)
+
+
+def test_colours_and_depth_are_kept_and_transparency_is_white() -> None:
+    assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 255))).tolist() == [[[10, 20, 30]]]
+    assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).tolist() == [[[255, 255, 255]]]
+    assert to_rgb(Image.fromarray(np.full((1, 1), 100 * 257, np.uint16))).tolist() == [[[100, 100, 100]]]

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto
+from small_models import metadata_of, write_model
+
+from emotion.errors import ImageError, ModelError
+from emotion.inference.network import Network
+from emotion.labels import NAMES
+
+
+def random_faces(number: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(3).integers(0, 256, (number, 48, 48), np.uint8)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    return Network(write_model(tmp_path / "emotion.onnx"))
+
+
+def test_metadata_and_classes_travel_inside_the_file(network: Network) -> None:
+    assert network.metadata == metadata_of()
+    assert network.classes == NAMES
+
+
+def test_probabilities_are_float32_rows_that_sum_to_one(network: Network) -> None:
+    probabilities = network.probabilities(random_faces(10), batch_size=4)
+    assert probabilities.dtype == np.float32
+    assert probabilities.shape == (10, 7)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert np.ptp(probabilities, axis=0).max() > 0.1, "faces that differ got equal answers"
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 64])
+def test_batch_size_changes_no_answer(network: Network, batch_size: int) -> None:
+    faces = random_faces(10)
+    expected = network.probabilities(faces, batch_size=10)
+    np.testing.assert_allclose(network.probabilities(faces, batch_size), expected, rtol=1e-5)
+
+
+def test_no_faces_give_no_rows(network: Network) -> None:
+    assert network.probabilities(random_faces(0), batch_size=8).shape == (0, 7)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_answers_are_the_same_bytes_on_every_run_and_number_of_threads(tmp_path: Path, threads: int) -> None:
+    path = write_model(tmp_path / "emotion.onnx")
+    first, second = (Network(path, threads=n).probabilities(random_faces(64), 32) for n in (1, threads))
+    assert first.tobytes() == second.tobytes()
+
+
+def test_threads_share_one_predictor(network: Network) -> None:
+    faces = random_faces(16)
+    expected = network.probabilities(faces, 4)
+    with ThreadPoolExecutor(4) as pool:
+        for answer in pool.map(lambda _: network.probabilities(faces, 4), range(16)):
+            np.testing.assert_array_equal(answer, expected)
+
+
+@pytest.mark.parametrize(
+    "faces",
+    [
+        np.zeros((2, 48, 48), np.float32),
+        np.zeros((48, 48), np.uint8),
+        np.zeros((2, 48, 48, 1), np.uint8),
+        np.zeros((2, 64, 64), np.uint8),
+    ],
+    ids=["float", "one face", "channel", "larger"],
+)
+def test_array_of_another_form_is_refused(network: Network, faces: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageError, match=r"expected uint8 \(n, 48, 48\), received"):
+        network.probabilities(faces, batch_size=4)
+
+
+def test_file_without_metadata_is_refused(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "emotion.onnx", text=None)
+    with pytest.raises(ModelError, match="without metadata"):
+        Network(path)
+
+
+def test_file_with_foreign_metadata_is_refused(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "emotion.onnx", text='{"classes": ["cat"]}')
+    with pytest.raises(ModelError, match="other metadata"):
+        Network(path)
+
+
+def test_graph_with_another_size_type_or_fixed_batch_is_refused(tmp_path: Path) -> None:
+    others = [
+        write_model(tmp_path / "size.onnx", size=64),
+        write_model(tmp_path / "type.onnx", kind=TensorProto.FLOAT),
+        write_model(tmp_path / "fixed.onnx", faces=1),
+        write_model(tmp_path / "classes.onnx", classes=("happy", "sad"), text=metadata_of().to_json()),
+    ]
+    for path in others:
+        with pytest.raises(ModelError, match=r"expected uint8 \(n, 48, 48\) to float32 \(n, 7\), received"):
+            Network(path)
+
+
+def test_missing_file_and_file_of_another_kind_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"received none; run: dvc repro export"):
+        Network(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(ModelError, match="expected an ONNX file"):
+        Network(tmp_path / "text.onnx")
+
+
+def test_import_brings_neither_tensorflow_nor_other_heavy_packages() -> None:
+    heavy = "tensorflow keras matplotlib sklearn pandas cv2 yaml"
+    script = f"import sys, emotion.inference.network; print(*set({heavy.split()}) & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
+def test_file_that_export_did_not_finish_is_refused(tmp_path: Path) -> None:
+    text = replace(metadata_of(), threshold=None).to_json()
+    with pytest.raises(ModelError, match="without; run: dvc repro export"):
+        Network(write_model(tmp_path / "emotion.onnx", text=text))

@@ -1,0 +1,176 @@
+"""Each setting changes what it says, by no more than it says; the last test runs all others on JAX."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from small_networks import OFF, drawn
+
+from emotion.labels import NAMES
+from emotion.learning.augmentation import Augmentation
+from emotion.params import Augmentation as Settings
+
+FACES = drawn(per_class=3, classes=NAMES).pixels
+GREY = (FACES / np.float32(255))[..., None]
+MANY = 256
+
+
+def augment(faces: NDArray[np.uint8], *, seed: int = 0, training: bool = True, **changes: Any) -> NDArray[Any]:
+    layer = Augmentation(Settings.model_validate({**OFF, **changes}), seed)
+    return np.asarray(layer(faces, training=training))
+
+
+def blob(right: float, down: float) -> NDArray[np.uint8]:
+    """Draw a soft spot at this distance from the centre, in pixels, on as many equal faces as give a range."""
+    rows, columns = np.mgrid[:48, :48] - 23.5
+    spot = 255 * np.exp(-((columns - right) ** 2 + (rows - down) ** 2) / 8)
+    return np.repeat(spot.astype(np.uint8)[None], MANY, axis=0)
+
+
+def spots(changed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Find where the spots went: right and down of the centre, in pixels."""
+    weights = changed[..., 0] / changed[..., 0].sum(axis=(1, 2), keepdims=True)
+    places = np.arange(changed.shape[1]) - (changed.shape[1] - 1) / 2
+    return (weights * places).sum(axis=(1, 2)), (weights * places[:, None]).sum(axis=(1, 2))
+
+
+def fills(values: NDArray[Any], limit: float, slack: float) -> bool:
+    """Tell whether values reach towards the limit on both sides of 0 and not beyond it."""
+    return bool(np.abs(values).max() <= limit + slack and values.min() < -0.9 * limit and values.max() > 0.9 * limit)
+
+
+def test_all_settings_at_0_leave_the_face_as_it_is() -> None:
+    changed = augment(FACES)
+    assert changed.dtype == np.float32
+    np.testing.assert_allclose(changed, GREY, atol=1e-7)
+
+
+def test_nothing_changes_while_serving() -> None:
+    everything: dict[str, Any] = {name: 0.5 for name in OFF if name not in {"mixup", "crop"}}
+    np.testing.assert_allclose(augment(FACES, training=False, **everything), GREY, atol=1e-7)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_crop_is_the_centre(training: bool) -> None:
+    np.testing.assert_allclose(augment(FACES, crop=40, training=training), GREY[:, 4:44, 4:44], atol=1e-7)
+
+
+def test_crop_of_the_whole_face_cuts_nothing() -> None:
+    np.testing.assert_allclose(augment(FACES, crop=48), GREY, atol=1e-7)
+
+
+def test_flip_of_1_mirrors_every_face_to_the_pixel() -> None:
+    np.testing.assert_allclose(augment(FACES, flip=1), GREY[:, :, ::-1], atol=1e-6)
+
+
+def test_flip_of_a_quarter_mirrors_about_a_quarter_of_the_faces() -> None:
+    face = np.repeat(FACES[:1], MANY, axis=0)
+    changed = augment(face, flip=0.25)
+    mirrored = np.isclose(changed, GREY[:1, :, ::-1], atol=1e-6).all(axis=(1, 2, 3))
+    unchanged = np.isclose(changed, GREY[:1], atol=1e-6).all(axis=(1, 2, 3))
+    assert (mirrored ^ unchanged).all()
+    assert 0.15 < mirrored.mean() < 0.35
+
+
+def test_rotation_turns_by_up_to_its_degrees_either_way_about_the_centre() -> None:
+    right, down = spots(augment(blob(12, 0), rotation=30))
+    assert fills(np.rad2deg(np.arctan2(down, right)), 30, slack=0.5)
+    np.testing.assert_allclose(np.hypot(right, down), 12, atol=0.1)
+
+
+def test_shift_moves_by_up_to_its_pixels_in_each_direction() -> None:
+    right, down = spots(augment(blob(0, 0), shift=4))
+    assert fills(right, 4, slack=0.1)
+    assert fills(down, 4, slack=0.1)
+    assert abs(np.corrcoef(right, down)[0, 1]) < 0.2
+
+
+def test_zoom_scales_by_up_to_its_share_either_way_about_the_centre() -> None:
+    right, down = spots(augment(blob(10, 10), zoom=0.2))
+    assert fills(right / 10 - 1, 0.2, slack=0.02)
+    np.testing.assert_allclose(right, down, atol=0.05)
+
+
+def test_edges_continue_where_a_moved_face_leaves_a_gap() -> None:
+    plain = np.full((MANY, 48, 48), 90, np.uint8)
+    changed = augment(plain, flip=0.5, rotation=45, shift=10, zoom=0.5)
+    np.testing.assert_allclose(changed, 90 / 255, atol=1e-5)
+
+
+def test_brightness_moves_all_grey_levels_of_a_face_by_up_to_its_share() -> None:
+    change = augment(np.repeat(FACES[:1], MANY, axis=0), brightness=0.2) - GREY[:1]
+    assert fills(change[:, 0, 0, 0], 0.2, slack=1e-6)
+    np.testing.assert_allclose(change, np.broadcast_to(change[:, :1, :1], change.shape), atol=1e-6)
+
+
+def test_contrast_scales_the_distance_to_the_mean_of_a_face_by_up_to_its_share() -> None:
+    changed = augment(np.repeat(FACES[:1], MANY, axis=0), contrast=0.3)
+    np.testing.assert_allclose(changed.mean(axis=(1, 2, 3)), GREY[0].mean(), atol=1e-5)
+    assert fills(changed.std(axis=(1, 2, 3)) / GREY[0].std() - 1, 0.3, slack=1e-4)
+
+
+def test_erasing_of_1_blots_out_one_rectangle_in_every_face() -> None:
+    changed = augment(np.full((MANY, 48, 48), 255, np.uint8), erasing=1)[..., 0]
+    for face in changed:
+        hidden = face != 1
+        rows, columns = np.flatnonzero(hidden.any(axis=1)), np.flatnonzero(hidden.any(axis=0))
+        for band in (rows, columns):
+            assert 0.15 * 48 - 1 <= len(band) <= 0.5 * 48 + 1
+            assert np.ptp(band) + 1 == len(band)
+        assert hidden.sum() == len(rows) * len(columns)
+        assert len(set(face[hidden])) == 1
+
+
+def test_erasing_blots_out_its_share_of_the_faces() -> None:
+    changed = augment(np.full((MANY, 48, 48), 255, np.uint8), erasing=0.3)
+    assert 0.2 < (changed != 1).any(axis=(1, 2, 3)).mean() < 0.4
+
+
+ALL: dict[str, Any] = {
+    "flip": 0.5,
+    "rotation": 10,
+    "shift": 4,
+    "zoom": 0.1,
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "erasing": 0.5,
+}
+
+
+@pytest.mark.parametrize("crop", [0, 40])
+def test_everything_together_gives_crops_of_one_shape(crop: int) -> None:
+    changed = augment(FACES, crop=crop, **ALL)
+    assert changed.dtype == np.float32
+    assert changed.shape == (len(FACES), crop or 48, crop or 48, 1)
+    assert np.isfinite(changed).all()
+
+
+def test_one_seed_gives_the_same_changes_and_another_seed_others() -> None:
+    np.testing.assert_array_equal(augment(FACES, seed=1, **ALL), augment(FACES, seed=1, **ALL))
+    assert not np.allclose(augment(FACES, seed=1, **ALL), augment(FACES, seed=2, **ALL))
+
+
+@pytest.mark.parametrize("setting", ALL)
+def test_faces_of_a_batch_and_later_batches_change_differently(setting: str) -> None:
+    layer = Augmentation(Settings.model_validate({**OFF, setting: ALL[setting]}), seed=0)
+    equal = np.repeat(FACES[:1], 16, axis=0)
+    first, second = (np.asarray(layer(equal, training=True)) for _ in range(2))
+    assert len(np.unique(first.round(5), axis=0)) > 1
+    assert not np.allclose(first, second)
+
+
+def test_jax_makes_the_same_changes() -> None:
+    chosen = (
+        "leave_the_face or centre or flip_of_1 or rotation or moves or zoom or contrast or erasing_of_1 or one_seed"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, __file__]
+    environment = {**os.environ, "LEARNING_TESTS_BACKEND": "jax"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+    assert " passed" in result.stdout

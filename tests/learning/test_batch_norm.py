@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from small_networks import BACKEND
+
+from emotion.learning.batch_norm import FusedBatchNormalization, fuse, settle
+from emotion.networks import architectures
+from emotion.networks.architectures import BASE, Transfer
+
+assert BACKEND == "tensorflow"
+
+MAPS = np.random.default_rng(0).normal(3, 2, (8, 6, 6, 5)).astype(np.float32)
+
+
+def network(*normalisations: layers.Layer) -> keras.Model:
+    x = maps = keras.Input(MAPS.shape[1:])
+    for layer in normalisations:
+        x = layer(x)
+    return keras.Model(maps, x)
+
+
+def normalisations_of(model: keras.Model) -> list[layers.Layer]:
+    return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+
+
+def test_maps_are_normalised_as_keras_does_and_remembered() -> None:
+    plain = network(layers.BatchNormalization(momentum=0.9))
+    plain.layers[1].gamma.assign(np.linspace(0.5, 2, 5))
+    plain.layers[1].beta.assign(np.linspace(-1, 1, 5))
+    fused = fuse(plain)
+    assert type(fused.layers[1]) is FusedBatchNormalization
+    outputs = [np.asarray(model(MAPS, training=True)) for model in (plain, fused)]
+    np.testing.assert_allclose(outputs[1], outputs[0], atol=1e-5)
+    number = MAPS[..., 0].size
+    bessel = np.array([1.0, number / (number - 1)])
+    moving = (model.layers[1].weights[2:] for model in (plain, fused))
+    for expected, received, factor in zip(*moving, bessel, strict=True):
+        start = 0.9 if factor > 1 else 0.0  # the variance begins at 1
+        np.testing.assert_allclose(np.asarray(received) - start, (np.asarray(expected) - start) * factor, rtol=1e-4)
+
+
+def test_gradients_are_those_of_keras() -> None:
+    import tensorflow as tf
+
+    plain = network(layers.BatchNormalization())
+    gradients = []
+    for model in (plain, fuse(plain)):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(MAPS, training=True) ** 3)
+        gradients.append(tape.gradient(loss, model.trainable_variables))
+    for expected, received in zip(*gradients, strict=True):
+        np.testing.assert_allclose(np.asarray(received), np.asarray(expected), rtol=1e-3, atol=1e-3)
+
+
+def test_frozen_layer_keeps_what_it_remembers() -> None:
+    fused = fuse(network(layers.BatchNormalization()))
+    fused.layers[1].trainable = False
+    expected = np.asarray(fused(MAPS))
+    np.testing.assert_array_equal(np.asarray(fused(MAPS, training=True)), expected)
+    np.testing.assert_array_equal(np.asarray(fused.layers[1].moving_mean), 0)
+
+
+@pytest.mark.parametrize("name", ["batchnorm_cnn", "resnet", "efficientnetb0", "mobilenetv2"])
+def test_network_stays_the_same_by_weights_names_and_answers(name: str) -> None:
+    plain = architectures.build(name, 32, 3, Transfer("none", 32))
+    fused = fuse(plain)
+    faces = np.random.default_rng(1).random((2, 32, 32, 1), np.float32)
+    np.testing.assert_allclose(np.asarray(fused(faces)), np.asarray(plain(faces)), atol=1e-6)
+    assert [layer.name for layer in fused.layers] == [layer.name for layer in plain.layers]
+    inner = fused.get_layer(BASE) if name in architectures.APPLICATIONS else fused
+    maps = [layer for layer in normalisations_of(inner) if len(layer.input.shape) == 4]
+    assert maps
+    assert all(type(layer) is FusedBatchNormalization for layer in maps)
+
+
+def test_dense_features_keep_the_layer_of_keras() -> None:
+    fused = fuse(architectures.build("batchnorm_cnn", 32, 3, Transfer("none", 32)))
+    assert type(normalisations_of(fused)[-1]) is layers.BatchNormalization
+
+
+def test_another_backend_keeps_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = network(layers.BatchNormalization())
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert fuse(plain) is plain
+
+
+def test_half_precision_learns_with_statistics_in_float32() -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        fused = fuse(network(layers.BatchNormalization()))
+        outputs: Any = fused(MAPS, training=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert outputs.dtype == "bfloat16"
+    assert {weight.dtype for weight in fused.weights} == {"float32"}
+
+
+def test_settled_statistics_are_the_means_over_the_batches() -> None:
+    settled = network(layers.BatchNormalization(momentum=0.9))
+    batches = [MAPS[:4], MAPS[4:]]
+    settle(settled, batches)
+    mean, variance = (np.asarray(weight) for weight in settled.layers[1].weights[2:])
+    np.testing.assert_allclose(mean, MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(variance, np.mean([batch.var(axis=(0, 1, 2)) for batch in batches], axis=0), rtol=1e-4)
+    assert settled.layers[1].momentum == 0.9
+
+
+def test_settling_reaches_networks_inside_and_leaves_what_was_learned() -> None:
+    inner = network(layers.BatchNormalization())
+    maps = keras.Input(MAPS.shape[1:])
+    outer = keras.Model(maps, layers.BatchNormalization()(inner(maps) * 3))
+    before = [np.asarray(weight) for weight in outer.trainable_weights]
+    settle(outer, [MAPS])
+    np.testing.assert_allclose(np.asarray(inner.layers[1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(outer.layers[-1].moving_variance), 9, rtol=1e-2)
+    for weight, value in zip(outer.trainable_weights, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), value)
+
+
+def test_dropout_rests_while_statistics_settle() -> None:
+    dropout = layers.Dropout(0.5)
+    settled = network(dropout, layers.BatchNormalization())
+    settle(settled, [MAPS])
+    np.testing.assert_allclose(np.asarray(settled.layers[-1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
+    assert dropout.rate == 0.5

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_runs import write_run
+
+from emotion.report import model_card
+from emotion.report.model_card import Facts
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    return model_card.read_facts(write_run(tmp_path_factory.mktemp("run")), "official")
+
+
+def test_defects_are_told_with_counts(facts: Facts) -> None:
+    card = model_card.write(facts)
+    assert "Dropped: 14 blank. Converted from another size or from colour: 2." in card
+    assert "contradictory labels: 57." in card
+    assert "| test | 60 | 60 |" in card
+
+
+def test_every_class_and_file_has_its_row(facts: Facts) -> None:
+    card = model_card.write(facts)
+    for name in facts.model["classes"]:
+        assert f"\n| {name} |" in card
+    for suffix in ("onnx", "h5", "tflite"):
+        assert f"| `emotion.{suffix}` |" in card
+    assert "2.79 MB" in card
+
+
+def test_official_split_of_fer2013_is_named_and_no_other(facts: Facts) -> None:
+    assert "validation split (the competition's PublicTest)" in model_card.write(facts)
+    assert "PublicTest" not in model_card.write(replace(facts, split="folders"))
+
+
+def test_meaning_and_use_are_stated(facts: Facts) -> None:
+    card = model_card.write(facts)
+    for part in (
+        "does not measure what a person feels",
+        "Article 5(1)(f)",
+        "Article 50(3)",
+        "Excluded",
+        "Not measured",
+    ):
+        assert part in card
+
+
+def test_drawn_faces_are_called_drawn_and_not_fer2013(facts: Facts) -> None:
+    drawn = model_card.write(replace(facts, source={**facts.source, "source": "sample", "dataset": "sample faces"}))
+    assert "faces drawn by a program" in drawn
+    assert "download.source=sample" in drawn
+    assert "FER" not in drawn
+    assert "faces drawn by a program" not in model_card.write(facts)
+
+
+@pytest.mark.parametrize(
+    ("source", "title", "known"),
+    [
+        ("kaggle", "FER-2013 (msambare/fer2013, version 1)", True),
+        ("kaggle", "someone/FER-2013, version 1", False),
+        ("kaggle", "FER-2013/faces, version 1", False),
+        ("incoming", "FER-2013 (msambare/fer2013, version 1)", True),
+        ("incoming", "FER-2013-mine.zip", False),
+        ("incoming", "FER-2013 (1).zip", False),
+        ("incoming", "FER-2013 (mine, version 1)", False),
+    ],
+)
+def test_fer2013_is_known_by_its_content_and_not_by_the_name_of_a_file(
+    facts: Facts, source: str, title: str, known: bool
+) -> None:
+    card = model_card.write(replace(facts, source={**facts.source, "source": source, "dataset": title}))
+    assert ("FER+" in card) is known
+    assert ("PublicTest" in card) is known
+
+
+def test_five_facts_come_first(facts: Facts) -> None:
+    opening = model_card.write(facts).split("\n\n")[1].splitlines()
+    assert len(opening) == 5
+    parts = ("appears", "faces, and of", "uncertain", "finds", "Fairness")
+    assert all(part in line for part, line in zip(parts, opening, strict=True))
+
+
+def test_tables_are_whole(facts: Facts) -> None:
+    for block in model_card.write(facts).split("\n\n"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1
+
+
+def test_equal_files_give_equal_text_without_paths(facts: Facts, tmp_path: Path) -> None:
+    card = model_card.write(model_card.read_facts(write_run(tmp_path), "official"))
+    assert card == model_card.write(facts)
+    assert str(tmp_path) not in card

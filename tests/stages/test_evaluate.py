@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_models import write_model
+from small_runs import faces_of, write_settings
+
+from emotion import dataset
+from emotion.files import read_csv
+from emotion.labels import NAMES, SPLITS
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "stages.evaluate"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A project folder as `export` leaves it."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    write_model(tmp_path / "models/emotion.onnx")
+    for seed, split in enumerate(SPLITS):
+        dataset.save(faces_of(NAMES, 70, seed), tmp_path / f"data/faces/{split}.npz")
+    return tmp_path
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    paths = [*folder.glob("metrics/**/*.*"), *folder.glob("plots/**/*.*"), folder / "data/predictions.csv"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+
+
+def refusal(workspace: Path) -> str:
+    """Run the stage, hold it to a clean refusal, and return its line."""
+    result = run_stage(workspace)
+    assert result.returncode == 1
+    assert result.stderr.startswith("evaluate: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert outputs(workspace) == {}
+    return result.stderr
+
+
+def test_stage_writes_all_its_outputs_and_the_same_bytes_again(workspace: Path) -> None:
+    first_run = run_stage(workspace)
+    assert (first_run.returncode, first_run.stderr) == (0, "")
+    first = outputs(workspace)
+    details = {
+        f"metrics/details/{split}_{table}"
+        for split in ("validation", "test")
+        for table in ("classes.csv", "confusion.csv", "reliability.csv", "report.txt")
+    }
+    both = (
+        "calibration.csv",
+        "doubtful.csv",
+        "doubts.json",
+        "flipped.csv",
+        "intervals.csv",
+        "model.json",
+        "selective.csv",
+    )
+    details |= {f"metrics/details/{table}" for table in both}
+    assert set(first) == details | {
+        "data/predictions.csv",
+        "metrics/test.json",
+        "metrics/validation.json",
+        "plots/evaluation/confusion_test.csv",
+        "plots/evaluation/confusion_validation.csv",
+    }
+    run_stage(workspace)
+    assert outputs(workspace) == first
+
+
+def test_predictions_follow_the_datasets_and_the_models_facts_stand_beside_the_metrics(workspace: Path) -> None:
+    run_stage(workspace)
+    rows = read_csv(workspace / "data/predictions.csv")
+    for split, part in (("validation", rows[:70]), ("test", rows[70:])):
+        faces = dataset.load(workspace / f"data/faces/{split}.npz")
+        assert {row["split"] for row in part} == {split}
+        assert [row["name"] for row in part] == faces.names.tolist()
+        assert [row["actual"] for row in part] == [NAMES[label] for label in faces.labels]
+        assert [row["twin"] for row in part] == [str(int(twin)) for twin in faces.twin]
+    model = json.loads((workspace / "metrics/details/model.json").read_text())
+    assert model["classes"] == list(NAMES)
+    assert model["parameters"]["train"]["architecture"] == "resnet"
+
+
+def test_misspelt_setting_of_another_stage_is_refused_before_any_work(workspace: Path) -> None:
+    write_settings(workspace, "train", "epochs", "fifty")
+    assert "train.epochs" in refusal(workspace)
+
+
+def test_missing_model_is_refused(workspace: Path) -> None:
+    (workspace / "models/emotion.onnx").unlink()
+    assert "expected a model file at models/emotion.onnx, received none" in refusal(workspace)
+
+
+def test_model_without_metadata_is_refused(workspace: Path) -> None:
+    write_model(workspace / "models/emotion.onnx", text=None)
+    assert "without metadata" in refusal(workspace)
+
+
+def test_test_split_of_other_classes_is_refused_before_validation_is_written(workspace: Path) -> None:
+    faces = dataset.load(workspace / "data/faces/test.npz")
+    dataset.save(replace(faces, classes=faces.classes[::-1]), workspace / "data/faces/test.npz")
+    assert "test.npz: expected the classes angry, disgust" in refusal(workspace)
+
+
+def test_dataset_of_another_schema_is_refused(workspace: Path) -> None:
+    (workspace / "data/faces/validation.npz").write_bytes(b"no npz")
+    assert "expected a dataset file" in refusal(workspace)
+
+
+def test_start_up_brings_neither_matplotlib_nor_tensorflow_nor_scikit_learn() -> None:
+    heavy = "matplotlib tensorflow keras sklearn pandas cv2"
+    script = f"import sys, stages.evaluate; print(*set({heavy.split()}) & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []

@@ -1,0 +1,30 @@
+"""The stage `export` as DVC runs it: its files stand in `test_exporting.py`, other refusals in `test_stages.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_networks import drawn, facts_of, files_below, run_stage, settings
+from small_runs import write_settings
+
+from emotion import dataset
+from emotion.networks import architectures, keras_file
+
+
+@pytest.mark.slow
+def test_tolerance_of_the_settings_decides(tmp_path: Path) -> None:
+    faces = drawn(seed=4)
+    write_settings(tmp_path, "export", "tolerance", 1e-30)
+    dataset.save(faces, tmp_path / "data/faces/validation.npz")
+    network = architectures.build("resnet", 40, len(faces.classes), architectures.Transfer("none", 32))
+    facts = facts_of(settings(architecture="resnet", augmentation={"crop": 40}))
+    keras_file.save(architectures.serve(network, 48, temperature=1.0), facts, tmp_path / "models/emotion.keras")
+    result = run_stage(tmp_path, "export")
+    assert result.returncode == 1
+    # TensorFlow's own notes may stand around the line.
+    lines = [line for line in result.stderr.splitlines() if line.startswith("export: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("export: emotion.onnx: expected probabilities within 1e-30 of Keras, received ")
+    assert "Traceback" not in result.stderr
+    assert "metrics/export.json" not in files_below(tmp_path)

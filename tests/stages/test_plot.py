@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_runs import write_run, write_settings
+
+ROOT = Path(__file__).parents[2]
+MADE = ("plots/pictures", "plots/faces", "models/card.md")
+
+
+def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "stages.plot"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A project folder as `evaluate` leaves it, for a quick drawing."""
+    write_settings(tmp_path, "plot", "dpi", 50)
+    return write_run(tmp_path)
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    paths = [path for made in MADE for path in (folder / made, *(folder / made).glob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_stage_writes_pictures_grids_and_card_and_the_same_bytes_again(workspace: Path) -> None:
+    result = run_stage(workspace)
+    assert (result.returncode, result.stderr) == (0, "")
+    first = outputs(workspace)
+    assert len([name for name in first if name.startswith("plots/pictures/")]) == 12
+    assert {*(f"plots/faces/{name}.png" for name in ("samples", "mistakes", "doubtful")), "models/card.md"} <= set(
+        first
+    )
+    for made in MADE[:2]:
+        shutil.rmtree(workspace / made)
+    run_stage(workspace)
+    assert outputs(workspace) == first
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"), [("plot", "colormap", "jet"), ("train", "epochs", "fifty"), ("plot", "dpi", "120")]
+)
+def test_wrong_setting_is_refused_before_anything_is_drawn(workspace: Path, section: str, key: str, value: str) -> None:
+    write_settings(workspace, section, key, value)
+    result = run_stage(workspace)
+    assert result.returncode == 1
+    assert f"{section}.{key}" in result.stderr
+    assert value in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert outputs(workspace) == {}
+
+
+def test_missing_metrics_are_refused_in_one_line(workspace: Path) -> None:
+    (workspace / "metrics/test.json").unlink()
+    result = run_stage(workspace)
+    assert result.returncode == 1
+    assert "metrics/test.json" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert outputs(workspace) == {}
+
+
+def test_start_up_brings_neither_onnxruntime_nor_tensorflow_nor_pyplot() -> None:
+    heavy = "onnxruntime tensorflow keras sklearn pandas cv2 matplotlib.pyplot"
+    script = f"import sys, stages.plot; print(*set({heavy.split()}) & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from small_archives import Members, encode, noise, pictures, row, rows, table
+
+from emotion import dataset
+from emotion.data.archives import write_canonical
+from emotion.errors import run_as_command
+from emotion.files import read_csv, read_json
+from emotion.labels import NAMES, SPLITS
+from stages.preprocess import preprocess
+
+ROOT = Path(__file__).parents[2]
+OUTS = [*(f"data/faces/{split}.npz" for split in SPLITS), "metrics/data.json", "plots/data/classes.csv"]
+SETTINGS = {
+    "split": "official",
+    "classes": list(NAMES),
+    "validation_fraction": 0.25,
+    "seed": 0,
+    "on_bad_image": "fail",
+    "twins": "keep",
+}
+
+
+def prepare(folder: Path, archive: Members, **changes: object) -> None:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings["preprocess"] = {**SETTINGS, **changes}
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+    write_canonical(archive, folder / "data/raw/faces.zip")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "stages.preprocess"]
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["preprocess"])
+    monkeypatch.chdir(tmp_path)
+
+
+def failure(folder: Path) -> str:
+    """Run the stage as a command does; it ends with one line and writes nothing."""
+    before = files_of(folder)
+    with pytest.raises(SystemExit) as caught:
+        run_as_command(preprocess)
+    text = str(caught.value.code)
+    assert text.startswith("preprocess: ")
+    assert "\n" not in text
+    assert files_of(folder) == before
+    return text
+
+
+def test_command_writes_every_file_of_the_contract(tmp_path: Path) -> None:
+    prepare(tmp_path, pictures(2))
+    before = set(files_of(tmp_path))
+    result = run(tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert set(files_of(tmp_path)) - before == set(OUTS)
+    train = dataset.load(tmp_path / "data/faces/train.npz")
+    assert train.classes == NAMES
+    assert train.names[0] == "train/angry/Training_0.png"
+    summary = read_json(tmp_path / "metrics/data.json")
+    assert list(summary) == ["faces", "twins", "dropped", "converted", "label_conflicts"]
+    assert summary["faces"] == {"train": 14, "validation": 14, "test": 14}
+    counts = read_csv(tmp_path / "plots/data/classes.csv")
+    assert counts[0] == {"split": "train", "class": "angry", "faces": "2"}
+    assert len(counts) == len(SPLITS) * len(NAMES)
+
+
+def test_same_archive_gives_the_same_bytes_whatever_the_order_of_its_members(tmp_path: Path) -> None:
+    outs = []
+    for archive in (pictures(4), pictures(4)[::-1]):
+        prepare(tmp_path, archive, split="folders")
+        preprocess()
+        outs.append({name: files_of(tmp_path)[name] for name in OUTS})
+    assert outs[0] == outs[1]
+
+
+def test_what_was_dropped_and_left_out_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive = [*pictures(2), ("train/sad/Training_x.jpg", b"text"), ("train/contempt/Training_1.jpg", b"")]
+    prepare(tmp_path, archive, on_bad_image="drop")
+    preprocess()
+    assert capsys.readouterr().out.splitlines() == [
+        "dropped train/sad/Training_x.jpg (not_an_image): "
+        "expected a picture (JPEG, PNG, WebP, BMP, TIFF, GIF), received another kind of file",
+        "left out contempt: 1 faces",
+    ]
+
+
+def changed(number: int, value: str) -> Members:
+    line = row()
+    line[number] = value
+    return [("fer2013.csv", table([*rows(2), line]))]
+
+
+@pytest.mark.parametrize(
+    ("archive", "expected"),
+    [
+        ([*pictures(2), ("train/sad/Training_x.jpg", encode(noise(1), "JPEG")[:-500])], "(truncated 1)"),
+        ([*pictures(2), ("train/sad/Training_x.jpg", b"a text\n")], "(not_an_image 1)"),
+        (pictures(2, NAMES[1:]), "received none of angry; rename folders"),
+        ([("cats/1.jpg", b""), ("dogs/1.jpg", b"")], "sad, surprise but cats (1), dogs (1)"),
+        ([("fer2013.csv", b"emotion,pixels\n")], "add Usage"),
+        ([("fer2013.csv", b"emotion,pixels,Usage\n")], "fer2013.csv: expected rows below the header, received none"),
+        (changed(1, "1 2 3"), "fer2013.csv:44: expected 2304 pixels, received 3"),
+        (changed(1, "x " + row()[1].partition(" ")[2]), "fer2013.csv:44: expected pixels from 0 to 255, received 'x'"),
+        (
+            changed(1, "256 " + row()[1].partition(" ")[2]),
+            "fer2013.csv:44: expected pixels from 0 to 255, received '256'",
+        ),
+        (changed(0, "9"), "fer2013.csv:44: expected emotion 0 to 6, received '9'"),
+        ([(name.replace("_", ""), content) for name, content in pictures(2)], "use -S preprocess.split=folders"),
+    ],
+)
+def test_bad_archive_ends_in_one_line(tmp_path: Path, archive: Members, expected: str) -> None:
+    prepare(tmp_path, archive)
+    assert expected in failure(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"split": "offical"}, "preprocess.split: expected 'official' or 'folders', received 'offical'"),
+        ({"validation_fraction": 1.5}, "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5"),
+        ({"classes": ["angry", "bored"]}, "preprocess.classes.1: expected 'angry', "),
+        ({"clases": []}, "preprocess.clases: expected classes as the key"),
+    ],
+)
+def test_bad_setting_ends_in_one_line(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
+    prepare(tmp_path, pictures(1), **changes)
+    assert expected in failure(tmp_path)
+
+
+def test_missing_archive_ends_in_one_line(tmp_path: Path) -> None:
+    prepare(tmp_path, pictures(1))
+    (tmp_path / "data/raw/faces.zip").unlink()
+    assert "data/raw/faces.zip" in failure(tmp_path)
+
+
+def test_command_lists_every_bad_picture_and_ends_with_exit_code_and_line(tmp_path: Path) -> None:
+    bad = [(f"train/sad/Training_x{number}.jpg", b"text") for number in range(9)]
+    prepare(tmp_path, [*pictures(2), *bad])
+    result = run(tmp_path)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    *listed, line = result.stderr.splitlines()
+    assert [text.split(" (")[0] for text in listed] == [f"cannot use {name}" for name, _ in bad]
+    assert line.startswith("preprocess: expected pictures that can be decoded, received 9 that cannot")
+
+
+def test_stage_does_without_the_heavy_packages() -> None:
+    heavy = "tensorflow keras pandas sklearn cv2"
+    script = f"import sys, stages.preprocess; print(*set({heavy.split()}) & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == ""

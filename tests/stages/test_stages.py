@@ -1,0 +1,234 @@
+"""Each stage as `dvc.yaml` runs it, on bad input: exit code, one line, nothing half written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from small_runs import PARAMS, write_run
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("download", "preprocess", "train", "export", "evaluate", "robustness", "saliency", "plot")
+HEAVY = ("cv2", "jax", "kaggle", "keras", "pandas", "sklearn", "tensorflow")
+
+# A network that learns nothing in no time.
+TRAIN = {
+    "architecture": "three_block_cnn",
+    "batch_size": 7,
+    "epochs": 1,
+    "warmup_epochs": 0,
+    "precision": "float32",
+}
+
+
+def settings() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(PARAMS.read_text())
+    return content
+
+
+def write_settings(folder: Path, content: dict[str, Any]) -> None:
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+
+
+def run(
+    stage: str, folder: Path, *arguments: str, wrapper: tuple[str, ...] = (), path: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*wrapper, sys.executable, "-m", f"stages.{stage}", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def line_of(result: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    """Hold a failed run to its exit code and its one line."""
+    assert result.returncode == code, result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    return result.stderr
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def poison(tmp_path: Path) -> Path:
+    """A folder of packages that take seconds to import, each of which ends the process in another way."""
+    folder = tmp_path / "poison"
+    for name in HEAVY:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text(f"raise SystemExit('imported {name}')\n")
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_fault_in_the_settings_is_told_by_every_stage_before_it_works(
+    stage: str, workspace: Path, poison: Path
+) -> None:
+    content = settings()
+    content["train"]["epochs"] = "fifty"
+    content["train"]["augmentation"]["flip"] = 2
+    content["preprocess"]["validation_fraction"] = 1.5
+    content["preprocess"]["classes"] = ["angry", "bored"]
+    content["plot"]["colourmap"] = content["plot"].pop("colormap")
+    content["evalute"] = content.pop("evaluate")
+    write_settings(workspace, content)
+    before = files_of(workspace)
+    line = line_of(run(stage, workspace, path=poison))
+    assert line.startswith(f"{stage}: params.yaml: ")
+    for fault in (
+        "train.epochs: expected a whole number >= 1 and <= 10000, received 'fifty'",
+        "train.augmentation.flip: expected a number >= 0 and <= 1, received 2",
+        "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5",
+        "preprocess.classes.1: expected 'angry', 'disgust', 'fear', 'happy', 'neutral', 'sad' or 'surprise', "
+        "received 'bored'",
+        "plot.colourmap: expected colormap as the key, received 'Blues'",
+        "plot.colormap: expected a value, received none",
+        "evalute: expected evaluate as the key",
+        "evaluate: expected a value, received none",
+        "correct it and run it again",
+    ):
+        assert fault in line
+    assert files_of(workspace) == before
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_argument_is_a_fault_of_usage(stage: str, workspace: Path, poison: Path) -> None:
+    line = line_of(run(stage, workspace, "--epochs", "50", path=poison), code=2)
+    assert line == f"{stage}: expected no arguments, received --epochs 50; settings live in params.yaml\n"
+    assert files_of(workspace) == {}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_another_folder_than_the_projects_is_told(stage: str, workspace: Path, poison: Path) -> None:
+    line = line_of(run(stage, workspace, path=poison))
+    assert "expected settings in params.yaml, received No such file or directory; run it in the project's" in line
+    assert files_of(workspace) == {}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which every stage has run on noise, as its command."""
+    folder = tmp_path_factory.mktemp("trained")
+    content = settings()
+    content["download"].update(source="sample", sample={"train": 2, "validation": 1, "test": 1, "seed": 1})
+    content["train"].update(TRAIN)
+    content["plot"]["dpi"] = 50
+    write_settings(folder, content)
+    for stage in STAGES:
+        result = run(stage, folder)
+        assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture
+def project(trained: Path, tmp_path: Path) -> Path:
+    """A copy of that project, to be damaged."""
+    return Path(shutil.copytree(trained, tmp_path / "project"))
+
+
+def outputs_of(stage: str) -> list[str]:
+    listed = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]
+    entries = [*listed["outs"], *listed.get("metrics", []), *listed.get("plots", [])]
+    return [path for entry in entries for path in (entry if isinstance(entry, dict) else [entry])]
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def refusal(stage: str, project: Path, wrapper: tuple[str, ...] = ()) -> str:
+    """Run a stage as DVC does, without its outputs; it must end in one line, and leave whole files only."""
+    whole = files_of(project)
+    for output in outputs_of(stage):
+        remove(project / output)
+    line = line_of(run(stage, project, wrapper=wrapper))
+    assert line.startswith(f"{stage}: ")
+    assert files_of(project).items() <= whole.items()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("stage", "split"),
+    [
+        ("train", "train"),
+        ("export", "validation"),
+        ("evaluate", "test"),
+        ("robustness", "validation"),
+        ("saliency", "validation"),
+        ("plot", "validation"),
+    ],
+)
+def test_faces_of_another_schema_are_refused(stage: str, split: str, project: Path) -> None:
+    path = project / f"data/faces/{split}.npz"
+    np.savez(path, images=np.zeros((3, 48, 48), np.float32), labels=np.zeros(3, np.int64))
+    line = refusal(stage, project)
+    assert f"data/faces/{split}.npz: expected pixels uint8 of 3 dimensions; labels int8 of 1 dimensions" in line
+    assert "received images float32 (3, 48, 48), labels int64 (3,); run: dvc repro preprocess" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("metrics/test.json", "<<<<<<< HEAD\n", "metrics/test.json: expected a JSON object, received Expecting value"),
+        ("metrics/details/model.json", "{}", "metrics/details/model.json: expected parameters, received none"),
+        ("plots/training/history.csv", "epoch,loss\n1\n", "history.csv, line 2: expected 2 values, received 1"),
+        ("metrics/robustness.csv", "corruption\nclean\n", "robustness.csv: expected accuracy, received corruption"),
+        (
+            "metrics/saliency/regions.csv",
+            "class,faces\nhappy,3\n",
+            "regions.csv: expected mouth, received class, faces",
+        ),
+        ("plots/data/classes.csv", "split,class\ntrain,sad\n", "classes.csv: expected faces, received split, class"),
+    ],
+)
+def test_plot_refuses_a_broken_file(name: str, content: str, expected: str, workspace: Path) -> None:
+    write_settings(workspace, settings())
+    write_run(workspace)
+    (workspace / name).write_text(content)
+    line = line_of(run("plot", workspace))
+    assert expected in line
+    assert line.endswith("; run: dvc repro\n")
+
+
+def test_export_refuses_a_model_without_its_metadata(project: Path) -> None:
+    path = project / "models/emotion.keras"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name != "emotion.json"}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    refused = refusal("export", project)
+    assert "expected a model file of this project at models/emotion.keras, received one without metadata" in refused
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_full_disk_ends_every_stage_in_one_line(stage: str, project: Path) -> None:
+    # A limit on the size of a file stops a write half-way, as a full disk does; the unit is 512 or 1024 bytes.
+    limited = ("sh", "-c", 'ulimit -f 1 && exec "$@"', "sh")
+    line = refusal(stage, project, limited)
+    advice = "check the path, its permissions and the free disk space, then run it again"
+    assert re.search(rf"File too large(: '[\w./]+')?; {advice}\n$", line)
+    assert [output for output in outputs_of(stage) if not (project / output).exists()]
