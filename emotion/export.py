@@ -57,7 +57,7 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
     # Rounded: its last digits depend on the number of threads and mean nothing.
     temperature = round(fit_temperature(logits(trained, faces.pixels), faces.labels), 6)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
-    calibrated = architectures.serve(network, facts.face_size, temperature)
+    calibrated = architectures.wrap_for_serving(network, facts.face_size, temperature)
     _hold_constants(calibrated)
     expected = calibrated.predict(faces.pixels, batch_size=BATCH, verbose=0)
     threshold = round(fit_threshold(expected, settings.certain), 6)

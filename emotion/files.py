@@ -12,9 +12,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, SupportsFloat
 
 from emotion.errors import DataError, one_line
+
+DECIMALS: Final = 6
+"""Of every figure that is written to a file."""
 
 
 @contextmanager
@@ -73,6 +76,11 @@ def read_json(path: Path) -> Any:
     if not isinstance(content, dict):
         raise _broken(str(path), "a JSON object", f"a {type(content).__name__}")
     return content
+
+
+def rounded(value: SupportsFloat) -> float:
+    """Round a figure as it is written to a file."""
+    return round(float(value), DECIMALS)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

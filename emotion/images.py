@@ -39,7 +39,7 @@ VALUES: Final = {"F": (1, 255), "I": (255, 65535)}
 """Of Pillow's modes of 32 bits, which name no range: the largest value must exceed the one and not the other."""
 
 
-class _Silence:
+class _PillowWarnings:
     """Ignores the warnings of Pillow while any thread is inside; to be entered with `with`, again and again.
 
     `warnings.catch_warnings` alone would, left by one thread while another is inside, leave them off for ever.
@@ -64,7 +64,7 @@ class _Silence:
                 self._before.__exit__(None, None, None)
 
 
-PILLOW_SILENCE: Final = _Silence()
+PILLOW_WARNINGS_OFF: Final = _PillowWarnings()
 """A picture decodes or it does not: what Pillow remarks on the way changes nothing. For every use of `Image.open`."""
 
 
@@ -80,7 +80,7 @@ def read_image(source: bytes | Path) -> Image.Image:
             pixel is decoded).
     """
     content = source if isinstance(source, bytes) else _read_bytes(source)
-    with PILLOW_SILENCE, _open(content) as image:
+    with PILLOW_WARNINGS_OFF, _open(content) as image:
         return _load_upright(image)
 
 

@@ -1,4 +1,4 @@
-"""The seven expressions of FER-2013: their order, their csv codes and their colours, written down once."""
+"""Names that are defined once: the expressions with their csv codes and colours, the splits, the headline figures."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ OFFICIAL_SPLITS: Final = {"Training": "train", "PublicTest": "validation", "Priv
 """Our name of each split by the name the competition gave it, in file names and in the `Usage` column."""
 
 SPLITS: Final = ("train", "validation", "test")
+
+REPORTED_SPLITS: Final = ("validation", "test")
+"""The splits on which `evaluate` reports figures."""
+
+FIGURES: Final = {
+    "accuracy": "accuracy",
+    "accuracy_unseen": "accuracy on faces without an exact copy in train",
+    "balanced_accuracy": "balanced accuracy (mean recall of the classes)",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "top2_accuracy": "top-2 accuracy",
+    "calibration_error": "expected calibration error",
+}
+"""Title of each headline figure that is a share, by its name in the metrics files."""

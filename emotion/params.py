@@ -211,14 +211,14 @@ def load(path: Path = PATH) -> Params:
         ParameterError: the file is missing or no YAML mapping, or any value anywhere in it is unknown, misspelt,
             mistyped or out of range; the text names section, key, value and what is allowed, for every fault.
     """
-    # YAML comes with DVC; the inference base imports this room for its types alone. DVC writes YAML 1.2, in which
-    # 1e-05 is a number: PyYAML, of YAML 1.1, would read text.
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-    from ruamel.yaml.reader import ReaderError
+    # The inference base imports this module for its types alone, and has no PyYAML.
+    from yaml import MarkedYAMLError
+    from yaml.reader import ReaderError
+
+    from emotion import yaml_text
 
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = yaml_text.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParameterError(
             f"expected settings in {path}, received {error.strerror}; run it in the project's folder"
@@ -226,7 +226,7 @@ def load(path: Path = PATH) -> Params:
     except (UnicodeDecodeError, ReaderError) as error:
         raise ParameterError(f"{path}: expected UTF-8 text, received {one_line(error)}; save it as UTF-8") from error
     except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ParameterError(f"{path}, line {line}: expected YAML, but {error.problem}; mend the line") from error
     except (ValueError, RecursionError) as error:  # a date without such a day, thousands of brackets
         raise ParameterError(f"{path}: expected YAML, received {one_line(error)}; git checkout {path}") from error

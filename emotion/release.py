@@ -5,14 +5,13 @@ Knows `dvc.lock` and DVC's cache; knows nothing of what is inside the files. Pat
 
 from __future__ import annotations
 
-import hashlib
-import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from emotion.dvc_lock import md5_of, md5_of_folder, recorded_hashes
 from emotion.errors import ModelError
 from emotion.files import write_bytes
 
@@ -91,34 +90,16 @@ def restore(root: Path = Path()) -> list[Path]:
     return list(contents)
 
 
-def recorded_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
-    """Return the MD5 of each stage output by path, from the `stages` of a `dvc.lock`."""
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
-
-
-def md5_of(content: bytes) -> str:
-    """Return the hash by which DVC knows a file."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def md5_of_folder(folder: Path) -> str:
-    """Return the hash by which DVC knows a folder: that of the list of its files and their hashes."""
-    entries = [
-        {"md5": md5_of(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    ]
-    return md5_of(json.dumps(entries, sort_keys=True).encode()) + ".dir"
-
-
 def _read_lock(root: Path) -> dict[str, Any]:
     text = _read(root / "dvc.lock").decode()
     # YAML comes with the pipeline extra; `emotion --help` answers without it.
-    import yaml
+    from yaml import YAMLError
+
+    from emotion import yaml_text
 
     try:
-        stages: dict[str, Any] = yaml.safe_load(text)["stages"]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+        stages: dict[str, Any] = yaml_text.parse(text)["stages"]
+    except (YAMLError, KeyError, TypeError) as error:
         raise ModelError("expected stages in dvc.lock, received something else; run: git checkout dvc.lock") from error
     return stages
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from emotion import dataset, params
 from emotion.errors import run_as_command
 from emotion.files import write_text
+from emotion.labels import REPORTED_SPLITS
 from emotion.report import diagrams, face_grids, figures, model_card
 
 
@@ -14,7 +15,7 @@ def plot() -> None:
     """Draw pictures and grids of faces, and write the model card."""
     settings = params.load()
     figures.draw_pictures(Path(), settings.plot)
-    faces = {split: dataset.load(Path(f"data/faces/{split}.npz")) for split in figures.JUDGED}
+    faces = {split: dataset.load(Path(f"data/faces/{split}.npz")) for split in REPORTED_SPLITS}
     diagrams.draw_diagrams(Path(), faces["validation"].pixels, settings.plot)
     face_grids.draw_grids(Path(), faces, settings.plot)
     write_text(Path("models/card.md"), model_card.write(model_card.read_facts(Path(), settings.preprocess.split)))

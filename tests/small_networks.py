@@ -103,7 +103,7 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     """Run Python in a project's folder; warnings are errors but for what `pyproject.toml` lets pass."""
     keras_on_numpy_2 = "ignore:__array__ implementation doesn't accept a copy keyword"
     command = [sys.executable, "-W", "error", "-W", keras_on_numpy_2, *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -30,7 +30,7 @@ def commit(root: Path, message: str = "change") -> str:
     return git(root, "rev-parse", "HEAD")
 
 
-def answers(
+def predictions(
     split: str,
     misses: Sequence[int] = MISSES,
     *,
@@ -58,7 +58,7 @@ def write_project(
     root: Path, misses: Sequence[int] = MISSES, *, test_misses: Sequence[int] = MISSES, epochs: int = 28
 ) -> None:
     """Write what a revision has in Git that a comparison reads."""
-    write_predictions(root, [*answers("validation", misses), *answers("test", test_misses)])
+    write_predictions(root, [*predictions("validation", misses), *predictions("test", test_misses)])
     for split, missed in (("validation", misses), ("test", test_misses)):
         write_json(root / f"metrics/{split}.json", {"accuracy": 1 - len(missed) / FACES})
     write_text(root / "params.yaml", f"train:\n  epochs: {epochs}\n  learning_rate: 1e-05\n")

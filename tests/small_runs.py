@@ -12,7 +12,7 @@ from small_models import metadata_of
 from emotion import dataset
 from emotion.dataset import Dataset
 from emotion.evaluation import label_issues, robustness, saliency, tables
-from emotion.evaluation.metrics import Answers
+from emotion.evaluation.metrics import Predictions
 from emotion.files import write_csv, write_json
 from emotion.labels import NAMES, SPLITS
 
@@ -38,12 +38,12 @@ def faces_of(classes: tuple[str, ...], number: int, seed: int) -> Dataset:
     )
 
 
-def answers_to(faces: Dataset, seed: int, *, perfect: bool = False) -> Answers:
+def predictions_for(faces: Dataset, seed: int, *, perfect: bool = False) -> Predictions:
     """Answer mostly right, or always."""
     truth = np.eye(len(faces.classes))[faces.labels]
     noise = np.random.default_rng(seed).dirichlet(np.ones(len(faces.classes)), len(faces))
     probabilities = (truth if perfect else 0.4 * truth + 0.6 * noise).astype(np.float32)
-    return Answers(faces.classes, faces.labels, probabilities, faces.twin, faces.names)
+    return Predictions(faces.classes, faces.labels, probabilities, faces.twin, faces.names)
 
 
 def write_run(
@@ -68,8 +68,8 @@ def write_run(
 
 
 def _write_judgement(root: Path, splits: dict[str, Dataset], *, perfect: bool) -> None:
-    judged = {split: answers_to(splits[split], 5, perfect=perfect) for split in ("validation", "test")}
-    flipped = {split: answers_to(splits[split], 6, perfect=perfect) for split in judged}
+    judged = {split: predictions_for(splits[split], 5, perfect=perfect) for split in ("validation", "test")}
+    flipped = {split: predictions_for(splits[split], 6, perfect=perfect) for split in judged}
     tables.write(root, judged, flipped, metadata_of(splits["train"].classes), bins=10)
     label_issues.write(root, judged, label_issues.find_contradictory(splits))
 

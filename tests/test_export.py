@@ -50,7 +50,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path
     for weights in network.layers[-1].weights:
         weights.assign(weights * 300)
     facts = facts_of(settings(architecture="gap_cnn", augmentation={"crop": 40}))
-    keras_file.save(architectures.serve(network, 48, temperature=1.0), facts, folder / "emotion.keras")
+    keras_file.save(architectures.wrap_for_serving(network, 48, temperature=1.0), facts, folder / "emotion.keras")
     dataset.save(FACES, folder / "validation.npz")
     return network, folder / "emotion.keras", folder / "validation.npz"
 
@@ -141,7 +141,7 @@ def test_temperature_takes_back_false_certainty(exported: Exported) -> None:
 def test_constants_of_input_normalisation_become_no_inputs_of_the_graph(tmp_path: Path) -> None:
     network = architectures.build("efficientnetb0", 40, len(FACES.classes), architectures.Transfer("none", 32))
     facts = facts_of(settings(architecture="efficientnetb0", augmentation={"crop": 40}))
-    keras_file.save(architectures.serve(network, 48, temperature=1.0), facts, tmp_path / "emotion.keras")
+    keras_file.save(architectures.wrap_for_serving(network, 48, temperature=1.0), facts, tmp_path / "emotion.keras")
     dataset.save(FACES, tmp_path / "validation.npz")
     export.export_formats(
         tmp_path / "emotion.keras", tmp_path / "validation.npz", tmp_path, tmp_path / "export.json", SETTINGS

@@ -177,7 +177,7 @@ def test_every_fault_is_reported_at_once() -> None:
         (b"train: [", r"params\.yaml, line 1: expected YAML, but expected the node content"),
         (b"plot: 1\nplot: 2", r"params\.yaml, line 2: expected YAML, but found duplicate key \"plot\""),
         (b"plot: \x07", r"expected UTF-8 text, received unacceptable character .* save it as UTF-8"),
-        (b"epochs: 2020-13-45", r"params\.yaml: expected YAML, received month must be"),
+        (b"train: 2020-13-45", r"train: expected keys with values below it, received '2020-13-45'"),
         (b"[" * 5000, r"params\.yaml: expected YAML, received maximum recursion"),
         (b"\xff\xfe\x00", r"expected UTF-8 text, received .* save it as UTF-8"),
     ],

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from emotion import release
+from emotion.dvc_lock import md5_of, md5_of_folder, recorded_hashes
 from emotion.errors import ModelError
-from emotion.release import CACHED, CONFUSION, DETAILS, HEADLINES, md5_of, md5_of_folder, promote, restore, shipped_as
+from emotion.release import CACHED, CONFUSION, DETAILS, HEADLINES, promote, restore, shipped_as
 
 ROOT = Path(__file__).parents[1]
 OUTPUTS = {path: f"content of {path}".encode() for path in (*CACHED, *HEADLINES)}
@@ -157,7 +158,7 @@ def test_restore_refuses_when_the_lock_records_another_network(reproduced: Path)
 def test_shipped_files_are_those_that_the_lock_records() -> None:
     if not shipped_files(ROOT):
         pytest.skip("nothing is shipped yet: run emotion promote")
-    recorded = release.recorded_hashes(yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"])
+    recorded = recorded_hashes(yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"])
     shipped = {path.as_posix(): md5_of((ROOT / shipped_as(path)).read_bytes()) for path in OUTPUTS}
     assert shipped == {path: recorded[path] for path in shipped}
     assert sum(path.stat().st_size for path in shipped_files(ROOT)) <= release.SIZE_LIMIT

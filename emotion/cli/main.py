@@ -145,7 +145,7 @@ def predict(
         raise typer.BadParameter("expected --json or --jsonl, received both")
     try:
         from emotion.cli import output
-        from emotion.inference.formats import count
+        from emotion.cli.output import count
         from emotion.inference.predictor import Predictor
 
         for target in filter(None, (csv, annotate)):
@@ -156,13 +156,13 @@ def predict(
             output.refuse_overwriting(csv, [*named, *filter(None, [model])])
         predictor = Predictor(model, align=align, detection=detection)
         with ExitStack() as stack:
-            takers = [
+            outlets = [
                 *output.row_outlets(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
-                *output.album_outlets(annotate, [*named, *filter(None, [csv])]),
+                *output.copy_outlets(annotate, [*named, *filter(None, [csv])]),
                 output.picture_bar(stack, len(sources), prints=as_json or jsonl or csv is None),
             ]
             pictures = predictor.stream(sources, cropped=face or None)
-            faces, unread = output.hand_out(zip(sources, pictures, strict=True), takers)
+            faces, unread = output.distribute(zip(sources, pictures, strict=True), outlets)
     except KeyboardInterrupt:
         print("emotion: interrupted; what was written is kept", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -251,9 +251,9 @@ def video(
     # Read when OpenCV loads: of a broken video it and FFmpeg say in many lines what one says better.
     os.environ.update({"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"})
     from emotion.cli import output
+    from emotion.cli.output import count
     from emotion.inference import detection, tracking
     from emotion.inference import video as footage
-    from emotion.inference.formats import count
     from emotion.inference.predictor import Predictor
 
     targets, looked_at = [path for path in (out, csv) if path], 0
@@ -266,11 +266,11 @@ def video(
             output.refuse_place(target)
             output.refuse_overwriting(target, [source, *filter(None, [model]), *targets[:number]])
         with footage.open_source(source) as frames, ExitStack() as stack:
-            takers = list(output.seen_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
+            outlets = list(output.frame_outlets(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
             find = detection.detector("haar", SMALLEST).find
-            for seen in tracking.watch(frames, find, predictor.classify, tracker):
+            for seen in tracking.track_faces(frames, find, predictor.classify, tracker):
                 looked_at += 1
-                for take in takers:
+                for take in outlets:
                     take(seen)
     except KeyboardInterrupt:
         print("emotion: interrupted; what was written is kept", file=sys.stderr)

@@ -5,32 +5,40 @@ An outlet takes every result and keeps none. Knows how to speak to a terminal; f
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
+from PIL import Image
 
-from emotion.errors import EmotionError
-from emotion.files import is_same_file
+from emotion.errors import EmotionError, printable
+from emotion.files import is_same_file, partial_of, write_bytes
+from emotion.images import read_image
 from emotion.inference import drawing, formats, tracking
+from emotion.inference.formats import picture_as_json
 
 if TYPE_CHECKING:
-    from emotion.inference.results import Picture
-    from emotion.inference.tracking import Seen
+    from emotion.inference.results import Picture, TrackedFrame
     from emotion.inference.video import Source
 
 PictureOutlet = Callable[["Picture", "str | bytes"], object]
 """Takes each picture and its file or content."""
 
-SeenOutlet = Callable[["Seen"], None]
+FrameOutlet = Callable[["TrackedFrame"], None]
 """Takes each frame of a video and the faces in it."""
+
+
+LONGEST_STEM: Final = 200
+"""Bytes of a name that an annotated copy keeps: disks allow 255, of which its own additions take some."""
 
 
 def refuse_place(target: Path) -> None:
@@ -67,18 +75,18 @@ def row_outlets(
         write = formats.row_writer(stream)
         yield lambda picture, _: write(picture.rows(classes))
     if as_json:
-        array = stack.enter_context(formats.JsonArray())
+        array = stack.enter_context(JsonArray())
         yield lambda picture, _: array.add(picture)
     elif jsonl:
-        yield lambda picture, _: formats.print_json_line(picture)
+        yield lambda picture, _: print_json_line(picture)
     elif not csv:
-        yield lambda picture, _: print("\n".join(formats.lines(picture, top)), flush=True)
+        yield lambda picture, _: print("\n".join(lines(picture, top)), flush=True)
 
 
-def album_outlets(folder: Path | None, kept: Sequence[str | Path]) -> Iterator[PictureOutlet]:
+def copy_outlets(folder: Path | None, kept: Sequence[str | Path]) -> Iterator[PictureOutlet]:
     """Yield what writes an annotated copy of each picture, if that is wanted; none replaces a file to keep."""
     if folder:
-        album = formats.Album(folder, kept)
+        album = AnnotatedCopies(folder, kept)
         yield lambda picture, source: None if picture.error else album.add(picture, source)
 
 
@@ -89,7 +97,7 @@ def picture_bar(stack: ExitStack, total: int, *, prints: bool) -> PictureOutlet:
     return lambda *_: bar.update(1)
 
 
-def hand_out(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> tuple[int, int]:
+def distribute(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> tuple[int, int]:
     """Hand each picture to all outlets; return how many faces there were and how many pictures could not be read."""
     faces = unread = 0
     for source, found in pictures:
@@ -101,14 +109,14 @@ def hand_out(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[
     return faces, unread
 
 
-def seen_outlets(
+def frame_outlets(
     stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
-) -> Iterator[SeenOutlet]:
+) -> Iterator[FrameOutlet]:
     """Yield what takes each frame that was looked at; the stack closes it all."""
     from emotion.inference import video as footage
 
     if out:
-        film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.Lingering()
+        film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.HeldFaces()
         yield lambda seen: film.add(drawing.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
     if csv:
         write = formats.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
@@ -121,17 +129,17 @@ def seen_outlets(
         yield _second_printer()
 
 
-def _print_frame(seen: Seen) -> None:
+def _print_frame(seen: TrackedFrame) -> None:
     """Print a frame as one line of JSON."""
     faces = [{"track": tracked.track, **formats.face_as_json(tracked.face)} for tracked in seen.faces]
     print(json.dumps({"frame": seen.frame.index, "time": round(seen.frame.time, 3), "faces": faces}), flush=True)
 
 
-def _second_printer() -> SeenOutlet:
+def _second_printer() -> FrameOutlet:
     """Return what prints the faces of the first frame of each second."""
     last = -1
 
-    def print_second(seen: Seen) -> None:
+    def print_second(seen: TrackedFrame) -> None:
         nonlocal last
         if int(seen.frame.time) > last:
             last = int(seen.frame.time)
@@ -141,13 +149,107 @@ def _second_printer() -> SeenOutlet:
     return print_second
 
 
-def _frame_bar(stack: ExitStack, frames: Source) -> SeenOutlet:
+def _frame_bar(stack: ExitStack, frames: Source) -> FrameOutlet:
     """Return what moves a progress bar on a terminal; its end is unknown for a camera."""
-    begun, done = time.monotonic(), count(1)
-    bar = stack.enter_context(typer.progressbar(count(), frames.total, file=sys.stderr, hidden=not sys.stderr.isatty()))
+    begun, done = time.monotonic(), itertools.count(1)
+    bar = stack.enter_context(
+        typer.progressbar(itertools.count(), frames.total, file=sys.stderr, hidden=not sys.stderr.isatty())
+    )
 
-    def move(_: Seen) -> None:
+    def move(_: TrackedFrame) -> None:
         bar.label = f"{next(done) / (time.monotonic() - begun):.0f} frames/s"
         bar.update(1)
 
     return move
+
+
+def lines(picture: Picture, top: int = 1) -> list[str]:
+    """Return a line for each face, or one that says why there is none.
+
+    Args:
+        picture: what was found.
+        top: how many of its most probable classes a face shows.
+    """
+    name = printable(picture.source)
+    if picture.error is not None:
+        return [f"{name}  cannot be read: {printable(picture.error)}"]
+    found = [f"{name}  {face.describe(top)}  ({face.box or 'whole picture'})" for face in picture.faces]
+    return found or [f"{name}  no face found"]
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, `1 face` or `2 faces`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_json_line(picture: Picture) -> None:
+    """Print a picture as one line of JSON."""
+    print(json.dumps(picture_as_json(picture)), flush=True)
+
+
+class JsonArray:
+    """Prints pictures as one JSON array; to be entered with `with`, which closes the brackets."""
+
+    def __init__(self) -> None:
+        self._before = ""
+
+    def __enter__(self) -> JsonArray:
+        print("[", end="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        print("\n]", flush=True)
+
+    def add(self, picture: Picture) -> None:
+        """Print one more picture."""
+        print(f"{self._before}\n{json.dumps(picture_as_json(picture))}", end="", flush=True)
+        self._before = ","
+
+
+class AnnotatedCopies:
+    """A folder of annotated copies, each under a name of its own."""
+
+    def __init__(self, folder: Path, originals: Iterable[str | Path]) -> None:
+        """Choose the folder, made when the first copy is written.
+
+        Args:
+            folder: where to write.
+            originals: files that no copy may replace.
+        """
+        self._folder = folder
+        self._taken = {_key(Path(original)) for original in originals}
+
+    def add(self, picture: Picture, source: str | bytes) -> Path:
+        """Write a picture with its faces drawn in, as JPEG.
+
+        Args:
+            picture: what was found; one that could be read.
+            source: its file, or the file's content.
+
+        Returns:
+            The new file: the source's name with `_faces`, and a number where that name is taken.
+        """
+        pixels = drawing.to_rgb(read_image(source if isinstance(source, bytes) else Path(source)))
+        path = self._free_path(Path(picture.source).stem)
+        # In memory first: of a full disk Pillow says nothing.
+        stream = io.BytesIO()
+        Image.fromarray(drawing.draw(pixels, picture.faces)).save(stream, "JPEG", quality=92)
+        write_bytes(path, stream.getvalue())
+        return path
+
+    def _free_path(self, stem: str) -> Path:
+        # A stem may be as long as disks allow before anything is added.
+        if len(os.fsencode(stem)) > LONGEST_STEM:
+            stem = os.fsencode(stem)[:LONGEST_STEM].decode(errors="ignore")
+        number = 1
+        path = self._folder / f"{stem}_faces.jpg"
+        while self._taken & {_key(path), _key(partial_of(path))}:
+            number += 1
+            path = self._folder / f"{stem}_faces-{number}.jpg"
+        self._taken.add(_key(path))
+        return path
+
+
+def _key(path: Path) -> str:
+    """Return what is equal for two names of one file; some disks do not tell capitals apart."""
+    return str(path.resolve()).casefold()

@@ -6,7 +6,6 @@ Reads files that are in Git, so that a fresh clone without data, models or a DVC
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion.dvc_lock import md5_of, recorded_hashes, recorded_params
 from emotion.errors import DataError, one_line
 
 WORKSPACE: Final = "workspace"
@@ -32,7 +32,7 @@ Table = dict[tuple[str, str], Any]
 
 
 @dataclass(frozen=True)
-class Judged:
+class RevisionPredictions:
     """What a network said about the faces of one split, in the order of their names.
 
     Attributes:
@@ -73,7 +73,7 @@ class Revision:
     name: str
     commit: str
     classes: tuple[str, ...]
-    splits: Mapping[str, Judged]
+    splits: Mapping[str, RevisionPredictions]
     metrics: Table
     params: Table
     outdated: tuple[str, ...]
@@ -168,7 +168,7 @@ def _git(root: Path, *arguments: str) -> bytes | None:
     return None if result.returncode else result.stdout
 
 
-def _read_predictions(tree: Tree) -> tuple[tuple[str, ...], dict[str, Judged]]:
+def _read_predictions(tree: Tree) -> tuple[tuple[str, ...], dict[str, RevisionPredictions]]:
     rows = csv.DictReader(io.StringIO(tree.read(PREDICTIONS)))
     columns = rows.fieldnames or ()
     # Between the decision and the twin stands one probability per class.
@@ -179,14 +179,14 @@ def _read_predictions(tree: Tree) -> tuple[tuple[str, ...], dict[str, Judged]]:
     try:
         for row in rows:
             by_split.setdefault(row["split"], []).append(row)
-        return tuple(columns[4:-1]), {split: _judge(found) for split, found in by_split.items()}
+        return tuple(columns[4:-1]), {split: _to_predictions(found) for split, found in by_split.items()}
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise tree.refusal(PREDICTIONS, "a class, a probability of each and 0 or 1 in every row", str(error)) from error
 
 
-def _judge(rows: list[dict[str, str]]) -> Judged:
+def _to_predictions(rows: list[dict[str, str]]) -> RevisionPredictions:
     rows = sorted(rows, key=lambda row: row["name"])
-    return Judged(
+    return RevisionPredictions(
         names=np.array([row["name"] for row in rows]),
         labels=np.array([row["actual"] for row in rows]),
         predicted=np.array([row["predicted"] for row in rows]),
@@ -213,12 +213,12 @@ def _list_metrics(tree: Tree) -> list[str]:
 
 
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
-    # It comes with DVC, whose settings are YAML 1.2: 1e-05 is a number.
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from yaml import YAMLError
+
+    from emotion import yaml_text
 
     try:
-        content = YAML(typ="safe", pure=True).load(tree.read(path))
+        content = yaml_text.parse(tree.read(path))
     except YAMLError as error:
         raise tree.refusal(path, "YAML", one_line(error)) from error
     return _check_mapping(tree, path, content)
@@ -246,19 +246,14 @@ def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
     except (AttributeError, KeyError, TypeError) as error:
         raise tree.refusal(LOCK, "stages as DVC writes them", repr(error)) from error
     present = _flatten(params)
-    changed = [path for path, md5 in files.items() if _md5_of(tree.find(path) or b"") != md5]
+    changed = [path for path, md5 in files.items() if md5_of(tree.find(path) or b"") != md5]
     return (*changed, *(key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)))
 
 
 def _read_lock(tree: Tree) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the hash of each file that is compared and the settings, as the last run of the pipeline left them."""
-    stages = _read_yaml(tree, LOCK)["stages"].values()
-    recorded = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    stages = _read_yaml(tree, LOCK)["stages"]
+    recorded = recorded_hashes(stages)
     files = {path: recorded[path] for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded}
-    settings = [stage["params"][PARAMS] for stage in stages if "params" in stage]
+    settings = recorded_params(stages)
     return files, {key: value for sections in settings for key, value in _flatten(sections).items()}
-
-
-def _md5_of(content: bytes) -> str:
-    """Return the hash by which DVC knows a file."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()

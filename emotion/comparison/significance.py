@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.comparison.revision import Judged, Revision
+from emotion.comparison.revision import Revision, RevisionPredictions
 from emotion.evaluation.intervals import Interval, accuracy_gain
 
 JUDGE: Final = "validation"
@@ -154,7 +154,7 @@ def compare(before: Revision, after: Revision) -> Comparison:
     )
 
 
-def pair_up(before: Judged, after: Judged, chosen: NDArray[np.bool_] | None = None) -> Pairs:
+def pair_up(before: RevisionPredictions, after: RevisionPredictions, chosen: NDArray[np.bool_] | None = None) -> Pairs:
     """Compare two networks by the faces that each got right.
 
     Args:
@@ -206,7 +206,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def move_classes(before: Judged, after: Judged, classes: Sequence[str]) -> tuple[ClassMove, ...]:
+def move_classes(
+    before: RevisionPredictions, after: RevisionPredictions, classes: Sequence[str]
+) -> tuple[ClassMove, ...]:
     """Compare the recall of each class on the faces that neither network has seen a copy of."""
     unseen = ~_is_twin(before, after)
     pairs = [pair_up(before, after, unseen & (before.labels == name)) for name in classes]
@@ -214,7 +216,7 @@ def move_classes(before: Judged, after: Judged, classes: Sequence[str]) -> tuple
     return tuple(ClassMove(*found) for found in zip(classes, pairs, corrected, strict=True))
 
 
-def find_flips(before: Judged, after: Judged, number: int = FLIPS) -> tuple[Flip, ...]:
+def find_flips(before: RevisionPredictions, after: RevisionPredictions, number: int = FLIPS) -> tuple[Flip, ...]:
     """Find the faces with a new decision whose label gained or lost most probability, the farthest first."""
     places = np.flatnonzero(before.predicted != after.predicted)
     moves = np.abs(after.confidence - before.confidence)[places]
@@ -231,7 +233,7 @@ def find_flips(before: Judged, after: Judged, number: int = FLIPS) -> tuple[Flip
     )
 
 
-def _is_twin(before: Judged, after: Judged) -> NDArray[np.bool_]:
+def _is_twin(before: RevisionPredictions, after: RevisionPredictions) -> NDArray[np.bool_]:
     # The training faces may differ between the revisions: a face counts as unseen when it is so for both networks.
     twin: NDArray[np.bool_] = before.twin | after.twin
     return twin

@@ -232,7 +232,7 @@ def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> dict[str, _En
     found: dict[str, _Entry] = {}
     for raw_name, entry in entries:
         name = _safe_name(raw_name, path)
-        if _is_litter(name):
+        if _is_system_file(name):
             continue
         if name in found:
             raise DataError(f"{path}: expected each member once, received {name} twice; pack it again")
@@ -250,7 +250,7 @@ def _safe_name(raw_name: str, path: Path) -> str:
     return str(name)
 
 
-def _is_litter(name: str) -> bool:
+def _is_system_file(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.data.layouts import Fault, Record, describe_faults, describe_homeless, describe_missing
+from emotion.data.layouts import Fault, Record, describe_faults, describe_missing, describe_unassigned
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ImageError
 from emotion.images import FACE_SIZE, read_image, to_face
@@ -231,7 +231,7 @@ def _check_collected(collected: _Collected, settings: Preprocess) -> None:
     if homeless:
         # The other setting is advised only where it finds a place for every face.
         other = _OTHER[settings.split]
-        raise DataError(describe_homeless(homeless, settings.split, other if all(collected.split[other]) else None))
+        raise DataError(describe_unassigned(homeless, settings.split, other if all(collected.split[other]) else None))
 
 
 def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:

@@ -41,7 +41,7 @@ def fetch(settings: Download) -> None:
         counts = {"train": sample.train, "validation": sample.validation, "test": sample.test}
         _write(settings, "sample faces", draw_members(counts, sample.seed))
     elif settings.source == "incoming":
-        path = the_one_in(INCOMING)
+        path = only_entry(INCOMING)
         _write(settings, path.name, archives.members(path))
     else:
         folder = SCRATCH / settings.dataset
@@ -50,7 +50,7 @@ def fetch(settings: Download) -> None:
         shutil.rmtree(SCRATCH)
 
 
-def the_one_in(folder: Path) -> Path:
+def only_entry(folder: Path) -> Path:
     """Return the one file or folder that a person put into a folder; hidden ones do not count.
 
     Raises:

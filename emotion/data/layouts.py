@@ -138,7 +138,7 @@ def describe_missing(classes: Sequence[str], left_out: Mapping[str, int]) -> str
     )
 
 
-def describe_homeless(names: Sequence[str], split: str, other: str | None) -> str:
+def describe_unassigned(names: Sequence[str], split: str, other: str | None) -> str:
     """Say that faces have no place in a split.
 
     Args:

@@ -10,36 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.evaluation.intervals import bootstrap, ratio
-from emotion.evaluation.metrics import Answers, brier_score, headline, rounded
+from emotion.evaluation.metrics import Predictions, brier_score, headline
+from emotion.files import rounded
 
 COVERAGES: Final = (0.9, 0.8, 0.7, 0.5)
 """Shares of the validation faces that the selective figures keep, beside all of them."""
 
 
-def uncalibrate(answers: Answers, temperature: float) -> Answers:
+def uncalibrate(predictions: Predictions, temperature: float) -> Predictions:
     """Take the temperature out of the probabilities again.
 
     Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), equation 9: p = softmax(logits / T). Then the
     logits are T * log(p) up to a constant, and softmax(logits) is p ** T, scaled to a sum of 1.
 
     Args:
-        answers: with calibrated probabilities.
+        predictions: with calibrated probabilities.
         temperature: the divisor of the logits, above 0.
     """
-    powers = answers.probabilities.astype(np.float64) ** temperature
-    return replace(answers, probabilities=(powers / powers.sum(axis=1, keepdims=True)).astype(np.float32))
+    powers = predictions.probabilities.astype(np.float64) ** temperature
+    return replace(predictions, probabilities=(powers / powers.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def calibration_rows(answers: Answers, temperature: float, bins: int) -> list[tuple[str | float | None, ...]]:
+def calibration_rows(predictions: Predictions, temperature: float, bins: int) -> list[tuple[str | float | None, ...]]:
     """Tabulate what the temperature does: which probabilities, calibration error, Brier score and log loss (nats)."""
     rows: list[tuple[str | float | None, ...]] = []
-    for name, some in (("uncalibrated", uncalibrate(answers, temperature)), ("calibrated", answers)):
+    for name, some in (("uncalibrated", uncalibrate(predictions, temperature)), ("calibrated", predictions)):
         figures = headline(some, bins)
         rows.append((name, figures["calibration_error"], rounded(brier_score(some)), figures["log_loss"]))
     return rows
 
 
-def choose_thresholds(validation: Answers, own: float | None) -> dict[str, float]:
+def choose_thresholds(validation: Predictions, own: float | None) -> dict[str, float]:
     """Choose how probable an answer must be to be kept, by rule.
 
     Args:
@@ -54,7 +55,7 @@ def choose_thresholds(validation: Answers, own: float | None) -> dict[str, float
     return {"100%": 0.0, **thresholds, **({} if own is None else {"uncertain": own})}
 
 
-def selective_rows(answers: Answers, thresholds: Mapping[str, float]) -> list[tuple[str | float, ...]]:
+def selective_rows(predictions: Predictions, thresholds: Mapping[str, float]) -> list[tuple[str | float, ...]]:
     """Tabulate accuracy on the faces that stay when less probable answers are declined.
 
     Returns:
@@ -63,8 +64,8 @@ def selective_rows(answers: Answers, thresholds: Mapping[str, float]) -> list[tu
     """
     rows: list[tuple[str | float, ...]] = []
     for rule, threshold in thresholds.items():
-        kept = answers.confidence >= threshold
-        counts = np.array([np.sum(kept & answers.right), np.sum(kept & ~answers.right), np.sum(~kept)])
+        kept = predictions.confidence >= threshold
+        counts = np.array([np.sum(kept & predictions.right), np.sum(kept & ~predictions.right), np.sum(~kept)])
         figures = (_kept_accuracy(counts[None])[0], *bootstrap(counts, _kept_accuracy))
         shown = ("" if np.isnan(figure) else rounded(figure) for figure in figures)
         rows.append((rule, rounded(threshold), rounded(kept.mean()), *shown))

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.dataset import Dataset
-from emotion.evaluation.metrics import Answers, rounded
-from emotion.files import write_csv, write_json
+from emotion.evaluation.metrics import Predictions
+from emotion.files import rounded, write_csv, write_json
 
 COLUMNS: Final = ("rank", "split", "name", "label", "predicted", "quality", "contradictory")
 
 
 @dataclass(frozen=True)
-class Doubts:
+class LabelIssues:
     """How doubtful the label of each face is.
 
     Attributes:
@@ -40,7 +40,7 @@ class Doubts:
         return places
 
 
-def doubt(labels: NDArray[np.integer], probabilities: NDArray[np.float32]) -> Doubts:
+def detect(labels: NDArray[np.integer], probabilities: NDArray[np.float32]) -> LabelIssues:
     """Find doubtful labels by confident learning.
 
     Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels" (JAIR 2021).
@@ -54,7 +54,7 @@ def doubt(labels: NDArray[np.integer], probabilities: NDArray[np.float32]) -> Do
 
     shares = probabilities.astype(np.float64)
     quality = get_label_quality_scores(labels, shares, method="normalized_margin")
-    return Doubts(quality, find_label_issues(labels, shares, filter_by="confident_learning", n_jobs=1))
+    return LabelIssues(quality, find_label_issues(labels, shares, filter_by="confident_learning", n_jobs=1))
 
 
 def find_contradictory(splits: Mapping[str, Dataset]) -> dict[str, NDArray[np.bool_]]:
@@ -73,7 +73,7 @@ def find_contradictory(splits: Mapping[str, Dataset]) -> dict[str, NDArray[np.bo
     }
 
 
-def write(root: Path, splits: Mapping[str, Answers], contradictory: Mapping[str, NDArray[np.bool_]]) -> None:
+def write(root: Path, splits: Mapping[str, Predictions], contradictory: Mapping[str, NDArray[np.bool_]]) -> None:
     """Write `metrics/details/doubtful.csv`, from the most doubtful label on, and `doubts.json`, the check of it.
 
     Args:
@@ -81,19 +81,20 @@ def write(root: Path, splits: Mapping[str, Answers], contradictory: Mapping[str,
         splits: the answers on faces that the network did not learn from.
         contradictory: which faces of each split have a copy of another label.
     """
-    answers = list(splits.values())
-    doubts = doubt(
-        np.concatenate([some.actual for some in answers]), np.concatenate([some.probabilities for some in answers])
+    predictions = list(splits.values())
+    doubts = detect(
+        np.concatenate([some.actual for some in predictions]),
+        np.concatenate([some.probabilities for some in predictions]),
     )
     marked = np.concatenate([contradictory[split] for split in splits])
-    taught = np.concatenate([some.twin for some in answers])
+    taught = np.concatenate([some.twin for some in predictions])
     details = root / "metrics/details"
     write_csv(details / "doubtful.csv", COLUMNS, _doubtful_rows(splits, doubts, marked))
     write_json(details / "doubts.json", summarize(doubts, marked, taught))
 
 
 def summarize(
-    doubts: Doubts, contradictory: NDArray[np.bool_], taught: NDArray[np.bool_]
+    doubts: LabelIssues, contradictory: NDArray[np.bool_], taught: NDArray[np.bool_]
 ) -> dict[str, int | dict[str, int | float | None]]:
     """Check the ranking on labels that are known to be doubtful.
 
@@ -122,12 +123,12 @@ def summarize(
 
 
 def _doubtful_rows(
-    splits: Mapping[str, Answers], doubts: Doubts, contradictory: NDArray[np.bool_]
+    splits: Mapping[str, Predictions], doubts: LabelIssues, contradictory: NDArray[np.bool_]
 ) -> Iterator[tuple[object, ...]]:
     faces = [
-        (split, name, answers.classes[actual], answers.classes[predicted])
-        for split, answers in splits.items()
-        for name, actual, predicted in zip(answers.names, answers.actual, answers.predicted, strict=True)
+        (split, name, predictions.classes[actual], predictions.classes[predicted])
+        for split, predictions in splits.items()
+        for name, actual, predicted in zip(predictions.names, predictions.actual, predictions.predicted, strict=True)
     ]
     for rank, place in enumerate(doubts.order[doubts.doubtful[doubts.order]], start=1):
         yield rank, *faces[place], rounded(doubts.quality[place]), int(contradictory[place])

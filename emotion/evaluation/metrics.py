@@ -6,20 +6,17 @@ Pure functions of labels and probabilities. Knows nothing of networks, dataset f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import DataError
 from emotion.evaluation.intervals import bootstrap, ratio
-
-DECIMALS: Final = 6
-"""Of every number that is written."""
+from emotion.files import rounded
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What a network said about the faces of one split.
 
     Attributes:
@@ -66,14 +63,14 @@ class Answers:
         return highest
 
 
-def headline(answers: Answers, bins: int) -> dict[str, float | None]:
+def headline(predictions: Predictions, bins: int) -> dict[str, float | None]:
     """Compute the figures that DVC compares.
 
     Balanced accuracy and the two F1 are averages over the classes that have faces in the split: a class without any
     has no recall. `accuracy_unseen` leaves out the twins; it is None where every face is one.
 
     Args:
-        answers: of one split.
+        predictions: of one split.
         bins: number of bins of the expected calibration error.
 
     Returns:
@@ -81,11 +78,11 @@ def headline(answers: Answers, bins: int) -> dict[str, float | None]:
     """
     from sklearn.metrics import f1_score, log_loss, recall_score, top_k_accuracy_score
 
-    actual, predicted, probabilities = answers.actual, answers.predicted, answers.probabilities
-    every, present = range(len(answers.classes)), np.unique(actual)
-    unseen = answers.right[~answers.twin]
+    actual, predicted, probabilities = predictions.actual, predictions.predicted, predictions.probabilities
+    every, present = range(len(predictions.classes)), np.unique(actual)
+    unseen = predictions.right[~predictions.twin]
     figures = {
-        "accuracy": answers.right.mean(),
+        "accuracy": predictions.right.mean(),
         "accuracy_unseen": unseen.mean() if len(unseen) else None,
         "balanced_accuracy": recall_score(actual, predicted, labels=present, average="macro"),
         "macro_f1": f1_score(actual, predicted, labels=present, average="macro"),
@@ -93,19 +90,19 @@ def headline(answers: Answers, bins: int) -> dict[str, float | None]:
         # Of two classes the label is always among the first two, and scikit-learn wants another form of scores.
         "top2_accuracy": top_k_accuracy_score(actual, probabilities, k=2, labels=every) if len(every) > 2 else 1.0,
         "log_loss": log_loss(actual, probabilities, labels=every),
-        "calibration_error": calibration_error(answers, bins),
+        "calibration_error": calibration_error(predictions, bins),
     }
     return {name: None if figure is None else rounded(figure) for name, figure in figures.items()}
 
 
-def headline_intervals(answers: Answers) -> list[tuple[str | float, ...]]:
+def headline_intervals(predictions: Predictions) -> list[tuple[str | float, ...]]:
     """Tabulate headline figures with both ends of their intervals, named and computed as by `headline`.
 
     Returns:
         Name, figure, low and high of each; "" for a figure that there is none of.
     """
-    counts = np.zeros((2, len(answers.classes), len(answers.classes)), np.int64)
-    np.add.at(counts, (answers.twin.astype(np.int64), answers.actual, answers.predicted), 1)
+    counts = np.zeros((2, len(predictions.classes), len(predictions.classes)), np.int64)
+    np.add.at(counts, (predictions.twin.astype(np.int64), predictions.actual, predictions.predicted), 1)
     rows: list[tuple[str | float, ...]] = []
     for name, figure in (
         ("accuracy", _accuracy),
@@ -118,7 +115,7 @@ def headline_intervals(answers: Answers) -> list[tuple[str | float, ...]]:
     return rows
 
 
-def calibration_error(answers: Answers, bins: int) -> float:
+def calibration_error(predictions: Predictions, bins: int) -> float:
     """Compute the expected calibration error: how far confidence and accuracy lie apart, averaged over the faces.
 
     Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015), in the
@@ -126,18 +123,18 @@ def calibration_error(answers: Answers, bins: int) -> float:
     the sum over bins B of |B| / n * |accuracy(B) - confidence(B)|.
 
     Args:
-        answers: of one split.
+        predictions: of one split.
         bins: number of bins of equal width over the confidence, 0 to 1.
 
     Returns:
         0 to 1.
     """
-    faces, confidence, accuracy = _fill_bins(answers, bins)
+    faces, confidence, accuracy = _fill_bins(predictions, bins)
     filled = faces > 0
     return float(faces[filled] @ np.abs(accuracy - confidence)[filled] / faces.sum())
 
 
-def brier_score(answers: Answers) -> float:
+def brier_score(predictions: Predictions) -> float:
     """Compute the Brier score: the squared distance of the probabilities from the label, averaged over the faces.
 
     Brier, "Verification of Forecasts Expressed in Terms of Probability" (Monthly Weather Review, 1950), for several
@@ -146,11 +143,11 @@ def brier_score(answers: Answers) -> float:
     Returns:
         0 to 2.
     """
-    truth = np.eye(len(answers.classes))[answers.actual]
-    return float(np.mean(np.sum((answers.probabilities - truth) ** 2, axis=1)))
+    truth = np.eye(len(predictions.classes))[predictions.actual]
+    return float(np.mean(np.sum((predictions.probabilities - truth) ** 2, axis=1)))
 
 
-def reliability(answers: Answers, bins: int) -> list[tuple[int, float | str, float | str, int]]:
+def reliability(predictions: Predictions, bins: int) -> list[tuple[int, float | str, float | str, int]]:
     """Tabulate accuracy over confidence, for the reliability diagram.
 
     Returns:
@@ -159,11 +156,13 @@ def reliability(answers: Answers, bins: int) -> list[tuple[int, float | str, flo
     """
     return [
         (number, rounded(confidence), rounded(accuracy), int(faces)) if faces else (number, "", "", 0)
-        for number, (faces, confidence, accuracy) in enumerate(zip(*_fill_bins(answers, bins), strict=True), start=1)
+        for number, (faces, confidence, accuracy) in enumerate(
+            zip(*_fill_bins(predictions, bins), strict=True), start=1
+        )
     ]
 
 
-def class_scores(answers: Answers) -> list[tuple[str, float, float, float, int]]:
+def class_scores(predictions: Predictions) -> list[tuple[str, float, float, float, int]]:
     """Tabulate the classification report: class, precision, recall, F1 and number of faces (support).
 
     A class that was never predicted has precision 0, one without faces recall 0.
@@ -171,52 +170,49 @@ def class_scores(answers: Answers) -> list[tuple[str, float, float, float, int]]
     from sklearn.metrics import precision_recall_fscore_support
 
     scores = precision_recall_fscore_support(
-        answers.actual, answers.predicted, labels=range(len(answers.classes)), zero_division=0
+        predictions.actual, predictions.predicted, labels=range(len(predictions.classes)), zero_division=0
     )
     return [
         (name, rounded(precision), rounded(recall), rounded(f1), int(support))
-        for name, precision, recall, f1, support in zip(answers.classes, *scores, strict=True)
+        for name, precision, recall, f1, support in zip(predictions.classes, *scores, strict=True)
     ]
 
 
-def report(answers: Answers) -> str:
+def report(predictions: Predictions) -> str:
     """Return scikit-learn's classification report, a table for people."""
     from sklearn.metrics import classification_report
 
     return str(
         classification_report(
-            answers.actual,
-            answers.predicted,
-            labels=range(len(answers.classes)),
-            target_names=answers.classes,
+            predictions.actual,
+            predictions.predicted,
+            labels=range(len(predictions.classes)),
+            target_names=predictions.classes,
             digits=4,
             zero_division=0,
         )
     )
 
 
-def confusion(answers: Answers) -> NDArray[np.int64]:
+def confusion(predictions: Predictions) -> NDArray[np.int64]:
     """Count the faces of each actual class (rows) by predicted class (columns)."""
-    counts = np.zeros((len(answers.classes), len(answers.classes)), np.int64)
-    np.add.at(counts, (answers.actual, answers.predicted), 1)
+    counts = np.zeros((len(predictions.classes), len(predictions.classes)), np.int64)
+    np.add.at(counts, (predictions.actual, predictions.predicted), 1)
     return counts
 
 
-def rounded(value: float | np.floating[Any]) -> float:
-    """Round a figure as it is written."""
-    return round(float(value), DECIMALS)
-
-
-def _fill_bins(answers: Answers, bins: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+def _fill_bins(
+    predictions: Predictions, bins: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return faces, mean confidence and accuracy of each bin; the last two are 0 where it is empty.
 
     As Guo et al. have it, a bin holds its upper bound and not its lower one.
     """
-    confidence = answers.confidence.astype(np.float64)
+    confidence = predictions.confidence.astype(np.float64)
     places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     faces = np.bincount(places, minlength=bins)
     share = 1 / np.maximum(faces, 1)
-    right = answers.right.astype(np.float64)
+    right = predictions.right.astype(np.float64)
     return (
         faces,
         np.bincount(places, confidence, bins) * share,

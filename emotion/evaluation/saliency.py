@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.evaluation.sampling import limit_classes
-from emotion.files import write_csv
+from emotion.files import rounded, write_csv
 from emotion.images import FACE_SIZE
 
 PATCH: Final = 12
@@ -36,7 +36,6 @@ REGIONS: Final = {
     "mouth": range(33, FACE_SIZE),
 }
 
-DECIMALS: Final = 6
 
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From faces, uint8 (n, 48, 48), to probabilities, float32 (n, classes)."""
@@ -150,4 +149,4 @@ def _of_labels(probabilities: NDArray[np.float32], labels: NDArray[np.integer]) 
 
 
 def _text(value: float) -> float | str:
-    return "" if np.isnan(value) else round(float(value), DECIMALS)
+    return "" if np.isnan(value) else rounded(value)

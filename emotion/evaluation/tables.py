@@ -9,22 +9,20 @@ from pathlib import Path
 from emotion.evaluation.calibration import calibration_rows, choose_thresholds, selective_rows
 from emotion.evaluation.intervals import accuracy_gain
 from emotion.evaluation.metrics import (
-    DECIMALS,
-    Answers,
+    Predictions,
     class_scores,
     confusion,
     headline,
     headline_intervals,
     reliability,
     report,
-    rounded,
 )
-from emotion.files import write_csv, write_json, write_text
+from emotion.files import DECIMALS, rounded, write_csv, write_json, write_text
 from emotion.metadata import Metadata
 
 
 def write(
-    root: Path, splits: Mapping[str, Answers], flipped: Mapping[str, Answers], network: Metadata, bins: int
+    root: Path, splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], network: Metadata, bins: int
 ) -> None:
     """Write what is known of the splits below `root`, in the pipeline's places.
 
@@ -39,28 +37,34 @@ def write(
         bins: number of bins of the calibration error.
     """
     details = root / "metrics/details"
-    for split, answers in splits.items():
-        write_json(root / f"metrics/{split}.json", headline(answers, bins))
-        _write_split(answers, bins, details, split)
-        decisions = [row[1:3] for row in prediction_rows(answers)]
+    for split, predictions in splits.items():
+        write_json(root / f"metrics/{split}.json", headline(predictions, bins))
+        _write_split(predictions, bins, details, split)
+        decisions = [row[1:3] for row in prediction_rows(predictions)]
         write_csv(root / f"plots/evaluation/confusion_{split}.csv", ("actual", "predicted"), decisions)
     _write_comparisons(details, splits, network, bins)
-    gains = {split: [_flipped_row(answers, flipped[split])] for split, answers in splits.items()}
+    gains = {split: [_flipped_row(predictions, flipped[split])] for split, predictions in splits.items()}
     _write_rows(details / "flipped.csv", ("accuracy", "accuracy_flipped", "gain", "low", "high"), gains)
     write_json(details / "model.json", asdict(network))
     classes = next(iter(splits.values())).classes
-    rows = [[split, *row] for split, answers in splits.items() for row in prediction_rows(answers)]
+    rows = [[split, *row] for split, predictions in splits.items() for row in prediction_rows(predictions)]
     write_csv(root / "data/predictions.csv", ("split", "name", "actual", "predicted", *classes, "twin"), rows)
 
 
-def prediction_rows(answers: Answers) -> list[list[str]]:
+def prediction_rows(predictions: Predictions) -> list[list[str]]:
     """Tabulate what was said of each face: name, actual, predicted, one probability per class, twin (0 or 1)."""
-    columns = (answers.names, answers.actual, answers.predicted, answers.probabilities.tolist(), answers.twin)
+    columns = (
+        predictions.names,
+        predictions.actual,
+        predictions.predicted,
+        predictions.probabilities.tolist(),
+        predictions.twin,
+    )
     return [
         [
             str(name),
-            answers.classes[actual],
-            answers.classes[predicted],
+            predictions.classes[actual],
+            predictions.classes[predicted],
             *(f"{probability:.{DECIMALS}f}" for probability in probabilities),
             str(int(twin)),
         ]
@@ -68,20 +72,24 @@ def prediction_rows(answers: Answers) -> list[list[str]]:
     ]
 
 
-def _write_split(answers: Answers, bins: int, folder: Path, split: str) -> None:
-    write_csv(folder / f"{split}_classes.csv", ("class", "precision", "recall", "f1", "support"), class_scores(answers))
-    counts = [(name, *row) for name, row in zip(answers.classes, confusion(answers).tolist(), strict=True)]
-    write_csv(folder / f"{split}_confusion.csv", ("actual", *answers.classes), counts)
-    bin_table = reliability(answers, bins)
+def _write_split(predictions: Predictions, bins: int, folder: Path, split: str) -> None:
+    write_csv(
+        folder / f"{split}_classes.csv", ("class", "precision", "recall", "f1", "support"), class_scores(predictions)
+    )
+    counts = [(name, *row) for name, row in zip(predictions.classes, confusion(predictions).tolist(), strict=True)]
+    write_csv(folder / f"{split}_confusion.csv", ("actual", *predictions.classes), counts)
+    bin_table = reliability(predictions, bins)
     write_csv(folder / f"{split}_reliability.csv", ("bin", "confidence", "accuracy", "faces"), bin_table)
-    write_text(folder / f"{split}_report.txt", report(answers))
+    write_text(folder / f"{split}_report.txt", report(predictions))
 
 
-def _write_comparisons(folder: Path, splits: Mapping[str, Answers], network: Metadata, bins: int) -> None:
+def _write_comparisons(folder: Path, splits: Mapping[str, Predictions], network: Metadata, bins: int) -> None:
     thresholds = choose_thresholds(splits["validation"], network.threshold)
-    intervals = {split: headline_intervals(answers) for split, answers in splits.items()}
-    calibration = {split: calibration_rows(answers, network.temperature, bins) for split, answers in splits.items()}
-    selective = {split: selective_rows(answers, thresholds) for split, answers in splits.items()}
+    intervals = {split: headline_intervals(predictions) for split, predictions in splits.items()}
+    calibration = {
+        split: calibration_rows(predictions, network.temperature, bins) for split, predictions in splits.items()
+    }
+    selective = {split: selective_rows(predictions, thresholds) for split, predictions in splits.items()}
     _write_rows(folder / "intervals.csv", ("metric", "value", "low", "high"), intervals)
     scores = ("calibration_error", "brier_score", "log_loss")
     _write_rows(folder / "calibration.csv", ("probabilities", *scores), calibration)
@@ -93,6 +101,6 @@ def _write_rows(path: Path, columns: Sequence[str], rows: Mapping[str, Sequence[
     write_csv(path, ("split", *columns), [(split, *row) for split, some in rows.items() for row in some])
 
 
-def _flipped_row(plain: Answers, flipped: Answers) -> tuple[float, ...]:
+def _flipped_row(plain: Predictions, flipped: Predictions) -> tuple[float, ...]:
     gain, interval = accuracy_gain(plain.right, flipped.right)
     return tuple(map(rounded, (plain.right.mean(), flipped.right.mean(), gain, *interval)))

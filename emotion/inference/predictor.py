@@ -23,7 +23,7 @@ from emotion.errors import EmotionError, ImageError, one_line
 from emotion.images import FACE_SIZE, read_image, to_face, to_grey
 from emotion.inference.detection import Detection, crop, detector
 from emotion.inference.network import Network
-from emotion.inference.results import Box, Picture, judge
+from emotion.inference.results import Box, Picture, face_from_probabilities
 
 Source = Path | str | bytes | NDArray[Any] | Image.Image
 """A picture: a file's path or content, a uint8 array (grey, RGB or RGBA), or a Pillow picture."""
@@ -204,7 +204,7 @@ class Predictor:
         """Classify the faces of several pictures together and hand each picture its own."""
         rows = iter(self._probabilities([face for one in found for face in one.crops]))
         for one in found:
-            faces = [judge(box, next(rows), self.classes, self.threshold) for box in one.boxes]
+            faces = [face_from_probabilities(box, next(rows), self.classes, self.threshold) for box in one.boxes]
             yield replace(one.picture, faces=tuple(faces))
 
 

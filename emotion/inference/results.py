@@ -113,7 +113,59 @@ class Picture:
         return {**start, **edges, **judged, **shares, "error": self.error}
 
 
-def judge(
+@dataclass(frozen=True)
+class Tracked:
+    """A face of one frame with the track it belongs to.
+
+    Attributes:
+        track: number of the person, from 1, in order of first appearance.
+        face: box as found in this frame, smoothed probabilities, and the label held against flicker: for at most half a
+            second it may be another than the most probable.
+    """
+
+    track: int
+    face: Face
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: from 0; frames of a camera that came too fast are counted but not seen.
+        time: seconds, position in a file, or since the first frame of a camera.
+        pixels: uint8, shape (h, w, 3), RGB.
+    """
+
+    index: int
+    time: float
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """One frame and the faces in it, each with its track."""
+
+    frame: Frame
+    faces: tuple[Tracked, ...]
+
+    def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
+        """Return one flat row a face, or one that says there is none: frame, time, track, then as `Picture.rows`.
+
+        Args:
+            classes: the network's, for the columns of a row without a face.
+        """
+        height, width = self.frame.pixels.shape[:2]
+        picture = Picture("", width, height, tuple(tracked.face for tracked in self.faces))
+        start = {"frame": self.frame.index, "time": round(self.frame.time, 3)}
+        tracks: list[int | None] = [*(tracked.track for tracked in self.faces)] or [None]
+        return [
+            {**start, "track": track, **{key: row[key] for key in row if key not in {"source", "error"}}}
+            for track, row in zip(tracks, picture.rows(classes), strict=True)
+        ]
+
+
+def face_from_probabilities(
     box: Box | None, probabilities: NDArray[np.float32] | NDArray[np.float64], classes: Sequence[str], threshold: float
 ) -> Face:
     """Turn one row of the network's output into a face.

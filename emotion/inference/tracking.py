@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from emotion.errors import EmotionError
 from emotion.images import to_grey
-from emotion.inference.results import Box, Face, Picture, judge
+from emotion.inference.results import Box, Face, Frame, Tracked, TrackedFrame, face_from_probabilities
 
 STEADY: Final = 3
 """Consecutive frames in which a track must have its face once to be shown: a wall looks like a face for a moment."""
@@ -39,20 +39,6 @@ HOLD: Final = 0.5
 
 LINGERING: Final = 0.2
 """Seconds for which a face that was not found again is still drawn."""
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """A face of one frame with the track it belongs to.
-
-    Attributes:
-        track: number of the person, from 1, in order of first appearance.
-        face: box as found in this frame, smoothed probabilities, and the label held against flicker: for at most half a
-            second it may be another than the most probable.
-    """
-
-    track: int
-    face: Face
 
 
 class Tracker:
@@ -100,64 +86,26 @@ class Tracker:
 
     def _begin(self, box: Box, row: NDArray[np.float64], time: float) -> int:
         self._count += 1
-        self._tracks.append(_Track(self._count, box, row, int(row.argmax()), seen=time, settled=time))
+        self._tracks.append(_Track(self._count, box, row, int(row.argmax()), seen=time, confirmed=time))
         return len(self._tracks) - 1
 
     def _follow(self, track: _Track, box: Box, row: NDArray[np.float64], time: float) -> None:
         track.move(box, time)
         track.blend(row, 1.0 - _remainder(time - track.seen, self.smoothing))
-        track.settle(time, MARGIN if self.smoothing > 0 else 0.0)
+        track.update_label(time, MARGIN if self.smoothing > 0 else 0.0)
         track.seen = time
 
     def _judge(self, track: _Track) -> Tracked:
-        face = judge(track.box, track.probabilities, self._classes, self._threshold)
+        face = face_from_probabilities(track.box, track.probabilities, self._classes, self._threshold)
         return Tracked(track.number, replace(face, label=self._classes[track.label]))
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One picture of a source.
-
-    Attributes:
-        index: from 0; frames of a camera that came too fast are counted but not seen.
-        time: seconds, position in a file, or since the first frame of a camera.
-        pixels: uint8, shape (h, w, 3), RGB.
-    """
-
-    index: int
-    time: float
-    pixels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One frame and the faces in it, each with its track."""
-
-    frame: Frame
-    faces: tuple[Tracked, ...]
-
-    def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
-        """Return one flat row a face, or one that says there is none: frame, time, track, then as `Picture.rows`.
-
-        Args:
-            classes: the network's, for the columns of a row without a face.
-        """
-        height, width = self.frame.pixels.shape[:2]
-        picture = Picture("", width, height, tuple(tracked.face for tracked in self.faces))
-        start = {"frame": self.frame.index, "time": round(self.frame.time, 3)}
-        tracks: list[int | None] = [*(tracked.track for tracked in self.faces)] or [None]
-        return [
-            {**start, "track": track, **{key: row[key] for key in row if key not in {"source", "error"}}}
-            for track, row in zip(tracks, picture.rows(classes), strict=True)
-        ]
-
-
-def watch(
+def track_faces(
     frames: Iterable[Frame],
     find: Callable[[NDArray[np.uint8]], list[Box]],
     classify: Callable[[NDArray[np.uint8], list[Box]], NDArray[np.float32]],
     tracker: Tracker,
-) -> Iterator[Seen]:
+) -> Iterator[TrackedFrame]:
     """Find, judge and follow the faces of each frame, few frames in memory at a time.
 
     Faces that never last for `STEADY` frames are left out, the others are shown from their first frame on.
@@ -171,41 +119,41 @@ def watch(
     Yields:
         Each frame, `STEADY` - 1 frames late; tracks are numbered anew, from 1, in the order in which they lasted.
     """
-    waiting: deque[Seen] = deque()
+    waiting: deque[TrackedFrame] = deque()
     numbers: dict[int, int] = {}
     try:
         for frame in frames:
             grey = to_grey(frame.pixels)
             boxes = find(grey)
-            waiting.append(Seen(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time))))
+            waiting.append(TrackedFrame(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time))))
             if len(waiting) == STEADY:
-                _number_lasting(waiting, numbers)
-                yield _without_flickers(waiting.popleft(), numbers)
+                _number_steady_tracks(waiting, numbers)
+                yield _keep_steady_tracks(waiting.popleft(), numbers)
     except EmotionError:  # the source broke off: what it gave is still shown
-        yield from (_without_flickers(seen, numbers) for seen in waiting)
+        yield from (_keep_steady_tracks(seen, numbers) for seen in waiting)
         raise
-    yield from (_without_flickers(seen, numbers) for seen in waiting)
+    yield from (_keep_steady_tracks(seen, numbers) for seen in waiting)
 
 
-def _number_lasting(window: Iterable[Seen], numbers: dict[int, int]) -> None:
+def _number_steady_tracks(window: Iterable[TrackedFrame], numbers: dict[int, int]) -> None:
     """Give a number to each track that has a face in all frames of a window."""
     for track in sorted(set.intersection(*({tracked.track for tracked in seen.faces} for seen in window))):
         numbers.setdefault(track, len(numbers) + 1)
 
 
-def _without_flickers(seen: Seen, numbers: Mapping[int, int]) -> Seen:
+def _keep_steady_tracks(seen: TrackedFrame, numbers: Mapping[int, int]) -> TrackedFrame:
     kept = [tracked for tracked in seen.faces if tracked.track in numbers]
     return replace(seen, faces=tuple(replace(tracked, track=numbers[tracked.track]) for tracked in kept))
 
 
-class Lingering:
+class HeldFaces:
     """The faces to draw: those of the frame, and those missed for a moment, whose boxes would blink otherwise."""
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[float, Face]] = {}
 
-    def faces(self, seen: Seen) -> list[Face]:
-        """Return the faces to draw into the next frame; rows and counts go by `Seen.faces` alone."""
+    def faces(self, seen: TrackedFrame) -> list[Face]:
+        """Return the faces to draw into the next frame; rows and counts go by `TrackedFrame.faces` alone."""
         now = seen.frame.time
         last = {number: kept for number, kept in self._last.items() if now - kept[0] <= LINGERING}
         self._last = last | {tracked.track: (now, tracked.face) for tracked in seen.faces}
@@ -221,7 +169,7 @@ class _Track:
     probabilities: NDArray[np.float64]
     label: int
     seen: float
-    settled: float
+    confirmed: float
     """Time at which the label was last the most probable."""
     speed: tuple[float, float] = (0.0, 0.0)
 
@@ -242,12 +190,12 @@ class _Track:
     def blend(self, row: NDArray[np.float64], share: float) -> None:
         self.probabilities = (1 - share) * self.probabilities + share * row
 
-    def settle(self, time: float, margin: float) -> None:
+    def update_label(self, time: float, margin: float) -> None:
         """Change the label when another leads clearly, or has led for long."""
         best = int(self.probabilities.argmax())
         lead = self.probabilities[best] - self.probabilities[self.label]
-        if best == self.label or lead >= margin or time - self.settled >= HOLD:
-            self.label, self.settled = best, time
+        if best == self.label or lead >= margin or time - self.confirmed >= HOLD:
+            self.label, self.confirmed = best, time
 
 
 def _remainder(elapsed: float, constant: float) -> float:

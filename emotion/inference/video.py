@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from emotion.errors import VideoError
 from emotion.files import is_same_file, partial_of
-from emotion.inference.tracking import Frame
+from emotion.inference.results import Frame
 
 CODECS: Final = {".avi": "MJPG", ".mp4": "mp4v"}
 """What OpenCV's wheels write without further packages, by suffix."""
@@ -192,7 +192,7 @@ def _advice(name: str) -> str:
     return "check that it is connected and that no other program uses it"
 
 
-class Film:
+class VideoFile:
     """A video file being written; `recording` makes one.
 
     Attributes:
@@ -262,7 +262,7 @@ def _open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWri
 
 
 @contextmanager
-def recording(path: Path, source: Source) -> Iterator[Film]:
+def recording(path: Path, source: Source) -> Iterator[VideoFile]:
     """Yield a film of a source; at the end, also after an error or Ctrl-C, what it holds takes its place at `path`.
 
     Raises:
@@ -273,7 +273,7 @@ def recording(path: Path, source: Source) -> Iterator[Film]:
     partial = partial_of(path)
     if is_same_file(partial, source.name):
         raise VideoError(f"expected a name other than {path}, whose unfinished film the source is; choose another name")
-    film = Film(partial, _writable_rate(source.rate), live=source.live)
+    film = VideoFile(partial, _writable_rate(source.rate), live=source.live)
     try:
         yield film
     finally:

@@ -40,7 +40,7 @@ def fuse(network: keras.Model) -> keras.Model:
     return fused
 
 
-def settle(network: keras.Model, batches: Iterable[Any]) -> None:
+def recompute_statistics(network: keras.Model, batches: Iterable[Any]) -> None:
     """Replace the moving statistics by the mean over batches (Wu and Johnson 2021, arXiv:2105.07576).
 
     What a network remembers while learning belongs to other weights, where it keeps an average of them, and to

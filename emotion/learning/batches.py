@@ -35,7 +35,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self._pixels, self._targets = data.pixels, encode(data, settings)
         size = min(settings.batch_size, len(data))
-        self._size = size - size % parallel.replicas()
+        self._size = size - size % parallel.device_count()
         self._seed, self._mixup = settings.seed, settings.augmentation.mixup
         self.epoch = epoch
         self._shuffle()
@@ -79,7 +79,7 @@ class SharedValidation(keras.utils.PyDataset):
     def __init__(self, data: Dataset, settings: Train) -> None:
         super().__init__()
         self._pixels, self._targets, self._size = data.pixels, encode(data, settings), settings.batch_size
-        total = len(data) + -len(data) % parallel.replicas()
+        total = len(data) + -len(data) % parallel.device_count()
         self._rows = np.arange(total) % len(data)
         self._weights = np.where(np.arange(total) < len(data), total / len(data), 0).astype(np.float32)
 
@@ -93,7 +93,7 @@ class SharedValidation(keras.utils.PyDataset):
         return self._pixels[rows][own], self._targets[rows][own], weights[own]
 
 
-def as_served(data: Dataset, settings: Train) -> Iterator[Any]:
+def serving_batches(data: Dataset, settings: Train) -> Iterator[Any]:
     """Yield float32 batches of the faces, shuffled, as a network sees them when it serves: not augmented."""
     view = Augmentation(settings.augmentation, settings.seed)
     order = np.random.default_rng(settings.seed).permutation(len(data))
@@ -104,6 +104,6 @@ def as_served(data: Dataset, settings: Train) -> Iterator[Any]:
 
 def _own_part(size: int) -> slice:
     """Return this process's part of a batch."""
-    number, processes = parallel.place()
+    number, processes = parallel.process()
     part = size // processes
     return slice(number * part, (number + 1) * part)

@@ -89,7 +89,7 @@ class Recorder(keras.callbacks.Callback):
         if self._settings.keep == "last" or schedules.best_epoch(self._column("val_accuracy")) == epoch:
             self.best = self._candidate
         variables = [np.asarray(variable) for variable in self.model.variables + self.model.optimizer.variables]
-        if parallel.leads():
+        if parallel.is_main_process():
             self._checkpoint.save(State(self.history, variables, self.best))
             _log(f"epoch {epoch + 1}: {time.perf_counter() - self._begun:.1f} s")
         self.model.stop_training = self.stopped

@@ -28,7 +28,7 @@ VARIABLES: Final = {
 """Environment variables that Keras reads: what they look like, as a regular expression and in words."""
 
 
-def begin(kind: str, batch_size: int) -> None:
+def connect(kind: str, batch_size: int) -> None:
     """Meet the other processes, if the environment names any; to be called before anything is computed.
 
     Args:
@@ -41,7 +41,7 @@ def begin(kind: str, batch_size: int) -> None:
     if kind == "none":
         return
     if any(name in os.environ for name in VARIABLES):
-        _meet()
+        _join()
     parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
     devices = parallel.num_model_replicas
     if batch_size % devices:
@@ -51,7 +51,7 @@ def begin(kind: str, batch_size: int) -> None:
     keras.distribution.set_distribution(parallel)
 
 
-def _meet() -> None:
+def _join() -> None:
     for name, (pattern, meaning) in VARIABLES.items():
         received = os.environ.get(name, "")
         if not re.fullmatch(pattern, received):
@@ -64,17 +64,17 @@ def _meet() -> None:
         raise ModelError(f"expected the processes to meet at {address}, received {error}") from error
 
 
-def shared() -> bool:
+def is_distributed() -> bool:
     """Return whether several devices train together."""
     return keras.distribution.distribution() is not None
 
 
-def end() -> None:
+def leave() -> None:
     """Go on alone: what is built from now on belongs to this process."""
     keras.distribution.set_distribution(None)
 
 
-def place() -> tuple[int, int]:
+def process() -> tuple[int, int]:
     """Return the number of this process, from 0, and how many there are."""
     if keras.backend.backend() != "jax":
         return 0, 1
@@ -83,12 +83,12 @@ def place() -> tuple[int, int]:
     return jax.process_index(), jax.process_count()
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Return whether this process is the one that writes files."""
-    return place()[0] == 0
+    return process()[0] == 0
 
 
-def check_runs(key: str) -> None:
+def check_same_run(key: str) -> None:
     """Compare what the processes are about to do: the network of the first would be called after its settings alone.
 
     Args:
@@ -104,7 +104,7 @@ def check_runs(key: str) -> None:
         )
 
 
-def check_agreement(epochs: int) -> None:
+def check_same_epoch(epochs: int) -> None:
     """Compare the epochs after which the processes resume: they would wait for each other forever.
 
     Raises:
@@ -120,14 +120,14 @@ def check_agreement(epochs: int) -> None:
 
 def _gather(value: NDArray[Any]) -> NDArray[Any]:
     """Return the different values of all processes."""
-    if place()[1] == 1:
+    if process()[1] == 1:
         return value[None]
     from jax.experimental import multihost_utils
 
     return np.unique(multihost_utils.process_allgather(value), axis=0)
 
 
-def replicas() -> int:
+def device_count() -> int:
     """Return how many devices share a batch."""
     parallel = keras.distribution.distribution()
     return parallel.num_model_replicas if parallel else 1

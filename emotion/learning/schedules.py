@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+import keras
 
 from emotion.networks.architectures import APPLICATIONS
 from emotion.params import Train
@@ -45,6 +47,25 @@ def phases(settings: Train) -> list[Phase]:
     head = Phase(0, frozen, settings.learning_rate, "head")
     top = Phase(frozen, settings.epochs, settings.transfer.learning_rate, "top")
     return [phase for phase in (head, top) if phase.end > phase.start]
+
+
+def learning_rate(settings: Train, phase: Phase, steps: int) -> Any:
+    """Return the learning rate of a phase as Keras takes it: a number, or a schedule over its steps.
+
+    Args:
+        settings: the section `train`.
+        phase: of the run.
+        steps: in an epoch.
+    """
+    if settings.schedule != "cosine":
+        return phase.learning_rate
+    epochs = phase.end - phase.start
+    warmup = round(min(settings.warmup_epochs, epochs / 2) * steps)
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(phase.learning_rate, epochs * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, epochs * steps - warmup, warmup_target=phase.learning_rate, warmup_steps=warmup
+    )
 
 
 def plateau(losses: Sequence[float], peak: float) -> float:

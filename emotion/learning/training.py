@@ -12,11 +12,11 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from emotion import dataset
+from emotion import dataset, networks
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
 from emotion.files import sha256_of, write_csv
-from emotion.learning import augmentation, batch_norm, batches, callbacks, checkpoints, parallel, schedules
+from emotion.learning import augmentation, batch_norm, batches, checkpoints, parallel, schedules
 from emotion.learning.callbacks import COLUMNS, Recorder
 from emotion.learning.checkpoints import Checkpoint
 from emotion.metadata import Metadata
@@ -25,6 +25,9 @@ from emotion.params import Train
 
 WEIGHTS: Final = Path("data/weights")
 """Where a person puts weights to start from."""
+
+CODE: Final = (Path(__file__).parent, Path(networks.__path__[0]))
+"""Folders whose modules decide the result of a run."""
 
 
 def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) -> None:
@@ -40,7 +43,7 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         DataError: a dataset file is not as `dataset.load` expects, or the two have different classes.
         ModelError: as `train`.
     """
-    parallel.begin(settings.distribution, settings.batch_size)
+    parallel.connect(settings.distribution, settings.batch_size)
     training, validation = (dataset.load(path) for path in inputs)
     if training.classes != validation.classes:
         raise DataError(
@@ -48,14 +51,14 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
             f"{', '.join(validation.classes)}; run: dvc repro preprocess"
         )
     key = _key(settings, inputs)
-    parallel.check_runs(key)
+    parallel.check_same_run(key)
     checkpoint = Checkpoint(key)
     network, rows = train(settings, training, validation, checkpoint)
     # A base that was frozen keeps the statistics with which its head learned. Every process settles, though one writes:
     # JAX ends a process when another has waited for its end for five minutes.
     if schedules.phases(settings)[-1].learning == "all":
-        batch_norm.settle(network, batches.as_served(training, settings))
-    if not parallel.leads():
+        batch_norm.recompute_statistics(network, batches.serving_batches(training, settings))
+    if not parallel.is_main_process():
         return
     facts = Metadata(
         classes=training.classes,
@@ -66,7 +69,7 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         device=keras_setup.device(),
         parameters={"train": settings.model_dump()},
     )
-    keras_file.save(architectures.serve(network, facts.face_size, facts.temperature), facts, model)
+    keras_file.save(architectures.wrap_for_serving(network, facts.face_size, facts.temperature), facts, model)
     write_csv(history, COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
     checkpoint.clear()
 
@@ -84,15 +87,15 @@ def train(
     """
     keras.config.set_dtype_policy(settings.precision)
     network = build(settings, training)
-    start(network, settings, training.classes)
+    load_start_weights(network, settings, training.classes)
     network = batch_norm.fuse(network)
     model = _with_augmentation(network, settings, training.pixels.shape[1])
     recorder = Recorder(settings, network, checkpoint)
-    parallel.check_agreement(len(recorder.history))
+    parallel.check_same_epoch(len(recorder.history))
     for phase in schedules.phases(settings):
         _fit(model, settings, phase, training, validation, recorder)
     keras.config.set_dtype_policy("float32")
-    parallel.end()
+    parallel.leave()
     kept = build(settings, training)
     architectures.set_weights(kept, recorder.best)
     return kept, recorder.history
@@ -108,7 +111,7 @@ def build(settings: Train, data: Dataset) -> keras.Model:
     return architectures.build(settings.architecture, size, len(data.classes), transfer)
 
 
-def start(network: keras.Model, settings: Train, classes: tuple[str, ...]) -> None:
+def load_start_weights(network: keras.Model, settings: Train, classes: tuple[str, ...]) -> None:
     """Take the weights of `train.start_from`, the last layer's only where it stands for the same classes.
 
     Raises:
@@ -143,20 +146,7 @@ def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
 
 def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
     """Name the run by all that decides its result: settings, data, weights to start from, code."""
-    rooms = (
-        architectures,
-        augmentation,
-        keras_setup,
-        batches,
-        checkpoints,
-        dataset,
-        parallel,
-        keras_file,
-        batch_norm,
-        callbacks,
-        schedules,
-    )
-    code = [Path(__file__), *(Path(str(room.__file__)) for room in rooms)]
+    code = [path for folder in CODE for path in sorted(folder.glob("*.py"))] + [Path(dataset.__file__)]
     weights = sorted(path for path in WEIGHTS.glob("*") if path.is_file())
     return checkpoints.key(settings.model_dump(), [*inputs, *weights], code)
 
@@ -192,19 +182,19 @@ def _fit(
     _choose_learning_layers(recorder.network, settings, phase)
     faces = batches.Batches(training, settings, epoch=max(phase.start, len(recorder.history)))
     judged: Any = (validation.pixels, batches.encode(validation, settings))
-    if parallel.shared():
+    if parallel.is_distributed():
         judged = batches.SharedValidation(validation, settings)
     model.compile(
         optimizer=_optimizer(settings, phase, len(faces)),
         loss=_loss(settings),
-        **{"weighted_metrics" if parallel.shared() else "metrics": ["accuracy"]},
+        **{"weighted_metrics" if parallel.is_distributed() else "metrics": ["accuracy"]},
         jit_compile=_compile(),
     )
     recorder.begin(model, phase)
     model.fit(
         faces,
         validation_data=judged,
-        validation_batch_size=None if parallel.shared() else settings.batch_size,
+        validation_batch_size=None if parallel.is_distributed() else settings.batch_size,
         initial_epoch=faces.epoch,
         epochs=phase.end,
         class_weight=class_weights(settings, training),
@@ -233,7 +223,7 @@ def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.opt
     # An average longer than a twentieth of a short run would still hold the weights that it began with.
     momentum = min(settings.ema, 1 - 20 / max(20, steps * (phase.end - phase.start)))
     common: dict[str, Any] = {
-        "learning_rate": _learning_rate(settings, phase, steps),
+        "learning_rate": schedules.learning_rate(settings, phase, steps),
         "weight_decay": settings.weight_decay,
         "use_ema": bool(settings.ema),
         "ema_momentum": momentum,
@@ -246,18 +236,6 @@ def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.opt
         # Decay shrinks directions of kernels; on biases and normalisation it only harms (arXiv:1812.01187).
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def _learning_rate(settings: Train, phase: schedules.Phase, steps: int) -> Any:
-    if settings.schedule != "cosine":
-        return phase.learning_rate
-    epochs = phase.end - phase.start
-    warmup = round(min(settings.warmup_epochs, epochs / 2) * steps)
-    if not warmup:
-        return keras.optimizers.schedules.CosineDecay(phase.learning_rate, epochs * steps)
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, epochs * steps - warmup, warmup_target=phase.learning_rate, warmup_steps=warmup
-    )
 
 
 def _loss(settings: Train) -> keras.losses.Loss:

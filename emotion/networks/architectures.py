@@ -203,7 +203,7 @@ BASE: Final = "base"
 """Name of the pretrained part inside the networks of keras.applications."""
 
 
-def serve(network: keras.Model, face_size: int, temperature: float) -> keras.Model:
+def wrap_for_serving(network: keras.Model, face_size: int, temperature: float) -> keras.Model:
     """Wrap a network as users call it: raw pixels in, calibrated probabilities out (contract 2 of the design).
 
     Args:

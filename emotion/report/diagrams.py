@@ -19,11 +19,11 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from emotion.files import read_csv
+from emotion.labels import REPORTED_SPLITS
 from emotion.params import Plot
 from emotion.report.figures import (
     BLUE,
     GREY,
-    JUDGED,
     LOOK,
     ORANGE,
     PALE_BLUE,
@@ -77,7 +77,7 @@ def intervals(rows: list[Row], run: Run) -> Figure:
     names = list(dict.fromkeys(row["metric"] for row in rows))
     figure = Figure(figsize=(8.4, 2 + 0.62 * len(names)))
     axes = figure.subplots()
-    for shift, split in zip((-0.14, 0.14), JUDGED, strict=True):
+    for shift, split in zip((-0.14, 0.14), REPORTED_SPLITS, strict=True):
         chosen = [row for row in rows if row["split"] == split and row["value"]]
         places = [names.index(row["metric"]) + shift for row in chosen]
         _error_bars(axes, chosen, "value", places, SPLIT_COLOURS[split], split)
@@ -95,8 +95,10 @@ def selective(rows: list[Row], run: Run) -> Figure:
     """Draw accuracy over the share of faces that are answered when the least certain are declined."""
     figure = Figure(figsize=(SMALLEST, 5.2))
     axes = figure.subplots()
-    curves = {split: _curve([row for row in rows if row["split"] == split and row["accuracy"]]) for split in JUDGED}
-    upper = max(JUDGED, key=lambda split: curves[split][:, 1].mean())
+    curves = {
+        split: _curve([row for row in rows if row["split"] == split and row["accuracy"]]) for split in REPORTED_SPLITS
+    }
+    upper = max(REPORTED_SPLITS, key=lambda split: curves[split][:, 1].mean())
     for split, curve in curves.items():
         coverage, accuracy, low, high = curve.T
         axes.plot(coverage, accuracy, color=SPLIT_COLOURS[split], marker="o", label=split)

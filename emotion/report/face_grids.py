@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from emotion.dataset import Dataset
 from emotion.errors import DataError
 from emotion.files import read_csv, read_json
+from emotion.labels import REPORTED_SPLITS
 from emotion.params import Plot
-from emotion.report.figures import BLUE, JUDGED, LOOK, RED, SMALLEST, Row, read_run, save, titled
+from emotion.report.figures import BLUE, LOOK, RED, SMALLEST, Row, read_run, save, titled
 
 COLUMNS: Final = 7
 LEGEND: Final = """\
@@ -35,18 +36,17 @@ def draw_grids(root: Path, faces: Mapping[str, Dataset], settings: Plot) -> None
 
     Args:
         root: where the pipeline's folders lie.
-        faces: of each split in `figures.JUDGED`; the rows of `data/predictions.csv` must have the same names, in the
-            same order.
+        faces: of each split in `REPORTED_SPLITS`; `data/predictions.csv` must have the same names in the same order.
         settings: of the figures.
 
     Raises:
         DataError: the predictions are of other faces.
     """
     rows = read_csv(root / "data/predictions.csv")
-    if [row["name"] for row in rows] != [name for split in JUDGED for name in faces[split].names.tolist()]:
-        expected = f"the {' and '.join(JUDGED)} faces in order"
+    if [row["name"] for row in rows] != [name for split in REPORTED_SPLITS for name in faces[split].names.tolist()]:
+        expected = f"the {' and '.join(REPORTED_SPLITS)} faces in order"
         raise DataError(f"data/predictions.csv: expected {expected}, received others; run: dvc repro")
-    pixels = np.concatenate([faces[split].pixels for split in JUDGED])
+    pixels = np.concatenate([faces[split].pixels for split in REPORTED_SPLITS])
     caption = f"{read_run(root).caption('validation')}\n{LEGEND}"
     with style.context(["default", LOOK]):
         for name, (title, chosen) in _choose(root, rows, settings.sample_faces).items():

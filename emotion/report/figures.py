@@ -19,11 +19,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from emotion.files import read_csv, read_json, replacing
-from emotion.labels import COLOURS, SPLITS
+from emotion.labels import COLOURS, REPORTED_SPLITS, SPLITS
 from emotion.params import Plot
-
-JUDGED: Final = ("validation", "test")
-"""The splits that `evaluate` judges."""
 
 BLUE, ORANGE, GREEN, RED, GREY, PALE_BLUE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#5F5F5F", "#A6CEE3"
 """For what is no class; the first four from the palette of Okabe and Ito (2008), told apart by colour-blind people."""
@@ -52,7 +49,7 @@ class Run:
         dataset: title of the dataset.
         architecture: name of the network.
         keep: which epoch was kept, `best` or `last`.
-        headlines: the headline figures of each split in `JUDGED`.
+        headlines: the headline figures of each split in `REPORTED_SPLITS`.
     """
 
     dataset: str
@@ -72,7 +69,7 @@ def read_run(root: Path) -> Run:
         dataset=read_json(root / "data/raw/source.json")["dataset"],
         architecture=training["architecture"],
         keep=training["keep"],
-        headlines={split: read_json(root / f"metrics/{split}.json") for split in JUDGED},
+        headlines={split: read_json(root / f"metrics/{split}.json") for split in REPORTED_SPLITS},
     )
 
 
@@ -84,7 +81,7 @@ def draw_pictures(root: Path, settings: Plot) -> None:
             "distribution": class_distribution(read_csv(root / "plots/data/classes.csv"), run),
             "training": training_curves(read_csv(root / "plots/training/history.csv"), run),
         }
-        for split in JUDGED:
+        for split in REPORTED_SPLITS:
             confusion = read_csv(details / f"{split}_confusion.csv")
             pictures[f"confusion_{split}"] = confusion_matrix(confusion, split, run, settings.colormap)
             pictures[f"classes_{split}"] = class_scores(read_csv(details / f"{split}_classes.csv"), split, run)

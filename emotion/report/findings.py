@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from emotion.files import read_csv, read_json
+from emotion.labels import REPORTED_SPLITS
 from emotion.markdown import interval, points, share, table
-
-SPLITS: Final = ("validation", "test")
 
 INTERVALS_NOTE: Final = """\
 In parentheses: 95% intervals by the bootstrap over the faces, taken as independent of one another. They tell the luck \
@@ -55,7 +54,7 @@ def read_findings(root: Path) -> Findings:
     metrics, details = root / "metrics", root / "metrics/details"
     tables = {name: read_csv(details / f"{name}.csv") for name in ("intervals", "calibration", "selective", "flipped")}
     return Findings(
-        headlines={split: read_json(metrics / f"{split}.json") for split in SPLITS},
+        headlines={split: read_json(metrics / f"{split}.json") for split in REPORTED_SPLITS},
         classes=read_csv(details / "test_classes.csv"),
         doubts=read_json(details / "doubts.json"),
         robustness=read_csv(metrics / "robustness.csv"),
@@ -93,15 +92,15 @@ def figures(findings: Findings, titles: dict[str, str]) -> str:
         findings: of a run.
         titles: what each headline figure that is a share is called.
     """
-    rows = [(title, *(_measured(findings, name, split) for split in SPLITS)) for name, title in titles.items()]
-    loss = ("log loss (nats)", *(f"{findings.headlines[split]['log_loss']:.4f}" for split in SPLITS))
+    rows = [(title, *(_measured(findings, name, split) for split in REPORTED_SPLITS)) for name, title in titles.items()]
+    loss = ("log loss (nats)", *(f"{findings.headlines[split]['log_loss']:.4f}" for split in REPORTED_SPLITS))
     scores = [
         (row["class"], *(share(row[name]) for name in ("precision", "recall", "f1")), row["support"])
         for row in findings.classes
     ]
     return "\n\n".join(
         [
-            table(("figure", *SPLITS), [*rows, loss]),
+            table(("figure", *REPORTED_SPLITS), [*rows, loss]),
             INTERVALS_NOTE,
             _describe_mirror(findings),
             "Classes on the test split:",
@@ -117,11 +116,11 @@ def confidence(findings: Findings) -> str:
         (
             {"100%": "every answer", "uncertain": "those not called uncertain"}.get(rule, f"the surest {rule}"),
             f"{float(_row(findings.selective, split='test', rule=rule)['threshold']):.3f}",
-            *(cell for split in SPLITS for cell in _kept(_row(findings.selective, split=split, rule=rule))),
+            *(cell for split in REPORTED_SPLITS for cell in _kept(_row(findings.selective, split=split, rule=rule))),
         )
         for rule in rules
     ]
-    heading = [f"{split}: {what}" for split in SPLITS for what in ("share", "accuracy")]
+    heading = [f"{split}: {what}" for split in REPORTED_SPLITS for what in ("share", "accuracy")]
     calibration = [
         (
             row["split"],
@@ -141,7 +140,7 @@ def confidence(findings: Findings) -> str:
     )
 
 
-def hardship(findings: Findings) -> str:
+def robustness(findings: Findings) -> str:
     """Tabulate the accuracy on corrupted faces, and say where the network looks."""
     trials = findings.robustness
     rows = [(row["meaning"], f"{share(row['accuracy'])}{interval(row['low'], row['high'])}") for row in trials]

@@ -11,20 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from emotion.files import read_json
+from emotion.labels import FIGURES
 from emotion.markdown import share, table
 from emotion.report import findings
 from emotion.report.findings import Findings
-
-FIGURES: Final = {
-    "accuracy": "accuracy",
-    "accuracy_unseen": "accuracy on faces without an exact copy in train",
-    "balanced_accuracy": "balanced accuracy (mean recall of the classes)",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-    "top2_accuracy": "top-2 accuracy",
-    "calibration_error": "expected calibration error",
-}
-"""What the card calls each headline figure that is a share."""
 
 FORMATS: Final = {"onnx": "ONNX", "h5": "Keras HDF5", "tflite": "TensorFlow Lite"}
 
@@ -112,7 +102,7 @@ def write(facts: Facts) -> str:
         "Protocol": _protocol(facts),
         "Figures": findings.figures(measured, FIGURES),
         "When to believe a probability": findings.confidence(measured),
-        "Bad pictures": findings.hardship(measured),
+        "Bad pictures": findings.robustness(measured),
         "Doubtful labels": findings.doubtful(measured),
         "Not measured": UNMEASURED,
         "Files": _files(facts),

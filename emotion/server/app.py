@@ -33,10 +33,9 @@ from emotion.inference.detection import detector
 from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
-from emotion.labels import COLOURS
-from emotion.report.model_card import FIGURES
+from emotion.labels import COLOURS, FIGURES, REPORTED_SPLITS
 from emotion.server import contract, uploads, webcam
-from emotion.server.auth import Gate, is_no_refusal, is_this_machine, refusal
+from emotion.server.auth import AccessControl, is_no_refusal, is_this_machine, refusal
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -56,15 +55,15 @@ class ServerError(EmotionError):
     """The server cannot start as it was asked to."""
 
 
-class Desk:
+class PredictionService:
     """Where pictures are looked at, in threads of its own, so that the server answers meanwhile."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self.pictures = uploads.Places(uploads.PICTURES_AT_ONCE)
-        self.webcams = uploads.Places(uploads.LIVE_AT_ONCE)
+        self.pictures = uploads.Slots(uploads.PICTURES_AT_ONCE)
+        self.webcams = uploads.Slots(uploads.LIVE_AT_ONCE)
         self._find = detector("haar", SMALLEST_LIVE_FACE).find
-        self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS), thread_name_prefix="desk")
+        self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS), thread_name_prefix="predictions")
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do some work in one of the threads."""
@@ -103,19 +102,19 @@ def create_app(
         password: None for a server that answers this machine only.
         shipped: folder of the card and the figures that belong to the predictor's network; None where none do.
     """
-    desk = Desk(predictor)
+    service = PredictionService(predictor)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        desk.close()
+        service.close()
 
     # No documentation pages: they load their scripts from elsewhere.
     app = FastAPI(title="Apparent facial expression", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.add_middleware(Gate, password=password)
+    app.add_middleware(AccessControl, password=password)
     _add_page(app)
-    _add_pictures(app, desk)
-    _add_webcams(app, desk)
+    _add_pictures(app, service)
+    _add_webcams(app, service)
     _add_facts(app, predictor, shipped)
     _add_exit(app, stop)
     return app
@@ -138,7 +137,7 @@ def _add_page(app: FastAPI) -> None:
         return refusal(422, "; ".join(faults))
 
 
-def _add_pictures(app: FastAPI, desk: Desk) -> None:
+def _add_pictures(app: FastAPI, service: PredictionService) -> None:
     @app.post(
         "/api/predict",
         summary="Find the faces in a picture and judge their expressions",
@@ -146,26 +145,26 @@ def _add_pictures(app: FastAPI, desk: Desk) -> None:
         openapi_extra={"requestBody": contract.BODY},
     )
     async def predict(request: Request, format: Literal["json", "csv"] = "json") -> Response:
-        with desk.pictures.take():
-            picture = await desk.run(desk.predict, await uploads.read_upload(request))
+        with service.pictures.take():
+            picture = await service.run(service.predict, await uploads.read_upload(request))
         if picture.error is not None:
             raise HTTPException(422, picture.error)
         if format == "csv":
-            return Response(formats.csv_text([picture], desk.predictor.classes), media_type="text/csv")
+            return Response(formats.csv_text([picture], service.predictor.classes), media_type="text/csv")
         return JSONResponse(formats.picture_as_json(picture))
 
 
-def _add_webcams(app: FastAPI, desk: Desk) -> None:
+def _add_webcams(app: FastAPI, service: PredictionService) -> None:
     @app.websocket("/api/live")
     async def follow(connection: WebSocket) -> None:
         await connection.accept()
-        tracker = Tracker(desk.predictor.classes, desk.predictor.threshold)
+        tracker = Tracker(service.predictor.classes, service.predictor.threshold)
 
         async def look(frame: bytes) -> dict[str, Any]:
-            return await desk.run(desk.follow, frame, tracker)
+            return await service.run(service.follow, frame, tracker)
 
         try:
-            with desk.webcams.take():
+            with service.webcams.take():
                 await webcam.follow(connection, look, partial(setattr, tracker, "smoothing"))
         except HTTPException as error:
             await connection.close(webcam.TRY_LATER, error.detail)
@@ -186,7 +185,7 @@ def _add_facts(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None
 
 
 def _read_shipped(folder: Path) -> dict[str, Any]:
-    headlines = {split: read_json(folder / f"{split}.json") for split in ("validation", "test")}
+    headlines = {split: read_json(folder / f"{split}.json") for split in REPORTED_SPLITS}
     figures = [
         {"name": name, "title": title, **{split: values[name] for split, values in headlines.items()}}
         for name, title in FIGURES.items()

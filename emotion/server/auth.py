@@ -82,7 +82,7 @@ def check_exposure(host: str, password: str | None, certificate: Path | None, ke
         raise AccessError(f"{expected} a certificate, received none; {hint}")
 
 
-class Gate:
+class AccessControl:
     """Middleware that refuses other sites' pages, other names of this machine, and strangers without the password."""
 
     def __init__(self, app: ASGIApp, password: str | None = None) -> None:
@@ -93,7 +93,7 @@ class Gate:
             password: None where the server answers this machine only.
         """
         self._app = app
-        self._door = Door(password) if password else None
+        self._door = PasswordCheck(password) if password else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on a request or a WebSocket."""
@@ -102,7 +102,7 @@ class Gate:
             return
         connection = HTTPConnection(scope)
         door = None if scope["path"] == OPEN else self._door
-        refusal = self._refuse_page(connection) or (door and await door.judge(connection))
+        refusal = self._refuse_page(connection) or (door and await door.face_from_probabilities(connection))
         # Only to those whom the door let in: the cookie opens it.
         cookie = door.cookie(secure=scope["scheme"] in {"https", "wss"}) if door and not refusal else None
         await (refusal or self._app)(scope, receive, _with_headers(send, cookie))
@@ -117,7 +117,7 @@ class Gate:
         return None
 
 
-class Door:
+class PasswordCheck:
     """One password, and a memory of who gave wrong ones."""
 
     def __init__(self, password: str) -> None:
@@ -130,7 +130,7 @@ class Door:
         """Return the Set-Cookie header for those who are in."""
         return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
 
-    async def judge(self, connection: HTTPConnection) -> Response | None:
+    async def face_from_probabilities(self, connection: HTTPConnection) -> Response | None:
         """Return None to let a client in, otherwise the refusal; after a wrong password that takes a while."""
         if secrets.compare_digest(connection.cookies.get(COOKIE, "").encode(), self._token.encode()):
             return None

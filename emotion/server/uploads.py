@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emotion.errors import ImageError
-from emotion.images import FORMATS, PILLOW_SILENCE
+from emotion.images import FORMATS, PILLOW_WARNINGS_OFF
 
 MAX_BYTES: Final = 20_000_000
 """Largest request body."""
@@ -66,7 +66,7 @@ class Upload:
     content: bytes
 
 
-class Places:
+class Slots:
     """A number of things that may go on at once."""
 
     def __init__(self, count: int) -> None:
@@ -95,9 +95,9 @@ class Connection(H11Protocol):
         """Begin to watch the connection."""
         super().connection_made(transport)
         self._answered: object = None
-        self.loop.call_later(REQUEST_SECONDS, self.watch)
+        self.loop.call_later(REQUEST_SECONDS, self.close_if_idle)
 
-    def watch(self) -> None:
+    def close_if_idle(self) -> None:
         """End the connection if no request came since the last time and none is being answered."""
         if self not in self.connections:
             return  # closed, or a WebSocket by now
@@ -105,7 +105,7 @@ class Connection(H11Protocol):
             self.transport.close()
             return
         self._answered = self.cycle
-        self.loop.call_later(REQUEST_SECONDS, self.watch)
+        self.loop.call_later(REQUEST_SECONDS, self.close_if_idle)
 
 
 async def read_upload(request: Request) -> Upload:
@@ -134,7 +134,7 @@ def check_size(content: bytes, pixels: int) -> None:
         ImageError: it has more than `pixels` pixels or an edge longer than `MAX_EDGE` (`too_large`).
     """
     try:
-        with PILLOW_SILENCE, Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with PILLOW_WARNINGS_OFF, Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", f"expected at most {pixels} pixels, received many times more") from error

@@ -33,7 +33,7 @@ Look = Callable[[bytes], Awaitable[dict[str, Any]]]
 """Takes an encoded frame and returns what is sent back for it."""
 
 
-class Newest:
+class LatestFrame:
     """A place for one waiting frame; a newer one takes it.
 
     Attributes:
@@ -71,8 +71,8 @@ async def follow(socket: WebSocket, look: Look, smooth: Callable[[float], None])
         look: called for one frame at a time.
         smooth: called with each new smoothing.
     """
-    newest = Newest()
-    tasks = [asyncio.create_task(_receive(socket, newest, smooth)), asyncio.create_task(_answer(socket, newest, look))]
+    latest = LatestFrame()
+    tasks = [asyncio.create_task(_receive(socket, latest, smooth)), asyncio.create_task(_answer(socket, latest, look))]
     try:
         # Both go on until one of them raises.
         await asyncio.gather(*tasks)
@@ -88,7 +88,7 @@ async def follow(socket: WebSocket, look: Look, smooth: Callable[[float], None])
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _receive(socket: WebSocket, newest: Newest, smooth: Callable[[float], None]) -> None:
+async def _receive(socket: WebSocket, latest: LatestFrame, smooth: Callable[[float], None]) -> None:
     while True:
         async with asyncio.timeout(IDLE_SECONDS):
             message = await socket.receive()
@@ -98,15 +98,15 @@ async def _receive(socket: WebSocket, newest: Newest, smooth: Callable[[float], 
         if frame is None:
             smooth(_smoothing_of(message.get("text", "")))
         else:
-            newest.put(frame)
+            latest.put(frame)
 
 
-async def _answer(socket: WebSocket, newest: Newest, look: Look) -> None:
+async def _answer(socket: WebSocket, latest: LatestFrame, look: Look) -> None:
     while True:
-        number, frame = await newest.take()
+        number, frame = await latest.take()
         result = await look(frame)
         # Waits while the client does not read; frames that come meanwhile push one another out.
-        await socket.send_json({"frame": number, "dropped": newest.dropped, **result})
+        await socket.send_json({"frame": number, "dropped": latest.dropped, **result})
 
 
 async def _refuse(socket: WebSocket, text: str) -> None:

@@ -12,9 +12,9 @@ from small_repository import (
     CLASSES,
     FACES,
     MISSES,
-    answers,
     commit,
     git,
+    predictions,
     start,
     write_lock,
     write_predictions,
@@ -144,7 +144,7 @@ def test_metrics_are_those_of_dvc(project: Path, compare: Compare, capsys: pytes
 
 
 def test_other_faces_are_not_compared(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
-    write_predictions(project, [*answers("validation", faces=FACES - 10), *answers("test")])
+    write_predictions(project, [*predictions("validation", faces=FACES - 10), *predictions("test")])
     assert compare("main", "--fail-if-worse") == 0
     report = capsys.readouterr().out
     assert "**Verdict: not comparable: different data.**" in report
@@ -154,7 +154,7 @@ def test_other_faces_are_not_compared(project: Path, compare: Compare, capsys: p
 
 def test_other_classes_are_not_compared(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
     classes = ("happy", "sad", "surprise")
-    write_predictions(project, answers("validation", classes=classes), classes)
+    write_predictions(project, predictions("validation", classes=classes), classes)
     assert compare("main") == 0
     report = capsys.readouterr().out
     assert "**Verdict: not comparable: different data.**" in report
@@ -278,7 +278,7 @@ def test_a_project_below_the_top_of_its_repository_is_found(
 def test_names_from_files_neither_break_a_table_nor_call_anybody(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [*answers("validation"), *answers("test")]
+    rows = [*predictions("validation"), *predictions("test")]
     for row in rows:
         row[1] = f"{row[1]}|`@everyone` <b>"
     write_predictions(project, rows)

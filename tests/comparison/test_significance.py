@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion.comparison import significance
-from emotion.comparison.revision import Judged, Revision
+from emotion.comparison.revision import Revision, RevisionPredictions
 from emotion.comparison.significance import Verdict, compare, find_flips, holm, mcnemar, move_classes, pair_up
 
 CLASSES = ("happy", "sad", "fear")
 
 
-def judged(right: list[bool], *, twins: int = 0, classes: tuple[str, ...] = CLASSES) -> Judged:
+def judged(right: list[bool], *, twins: int = 0, classes: tuple[str, ...] = CLASSES) -> RevisionPredictions:
     """Faces whose labels take turns; a wrong answer is the next class; the first ones are twins."""
     places = np.arange(len(right))
     labels = np.array(classes)[places % len(classes)]
     wrong = np.array(classes)[(places + 1) % len(classes)]
     chosen = np.array(right, bool)
-    return Judged(
+    return RevisionPredictions(
         names=np.array([f"face{place:04}.jpg" for place in places]),
         labels=labels,
         predicted=np.where(chosen, labels, wrong),
@@ -29,11 +29,11 @@ def judged(right: list[bool], *, twins: int = 0, classes: tuple[str, ...] = CLAS
     )
 
 
-def revision(name: str, classes: tuple[str, ...] = CLASSES, **splits: Judged) -> Revision:
+def revision(name: str, classes: tuple[str, ...] = CLASSES, **splits: RevisionPredictions) -> Revision:
     return Revision(name=name, commit="", classes=classes, splits=splits, metrics={}, params={}, outdated=())
 
 
-def verdict_of(before: Judged, after: Judged) -> Verdict:
+def verdict_of(before: RevisionPredictions, after: RevisionPredictions) -> Verdict:
     return compare(revision("main", validation=before), revision("branch", validation=after)).verdict
 
 
@@ -70,9 +70,9 @@ def test_pairs_of_a_case_worked_out_by_hand() -> None:
 
 
 @settings(deadline=None)
-@given(answers=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80))
-def test_swapping_the_sides_turns_the_difference_and_keeps_the_p_value(answers: list[tuple[bool, bool]]) -> None:
-    before, after = (judged(list(side)) for side in zip(*answers, strict=True))
+@given(predictions=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80))
+def test_swapping_the_sides_turns_the_difference_and_keeps_the_p_value(predictions: list[tuple[bool, bool]]) -> None:
+    before, after = (judged(list(side)) for side in zip(*predictions, strict=True))
     there, back = pair_up(before, after), pair_up(after, before)
     assert there.difference == pytest.approx(-back.difference)
     assert there.p_value == pytest.approx(back.p_value)
@@ -129,7 +129,7 @@ def test_flips_are_new_decisions_by_how_far_the_label_moved() -> None:
         (judged([True] * 30, classes=("happy", "fear", "sad")), "0 of 30 only in branch, 20 with another label"),
     ],
 )
-def test_other_faces_or_labels_cannot_be_compared(after: Judged, text: str) -> None:
+def test_other_faces_or_labels_cannot_be_compared(after: RevisionPredictions, text: str) -> None:
     found = compare(revision("main", validation=judged([False] * 30)), revision("branch", validation=after))
     assert found.verdict is Verdict.INCOMPARABLE
     assert text in found.differences["validation"]

@@ -116,7 +116,7 @@ def test_incoming_of_the_pinned_content_has_the_title_of_the_pinned_dataset(
     workspace: Path, put: Callable[[Path], None]
 ) -> None:
     put(workspace / "data/incoming")
-    pinned = archives.content_hash(sources.the_one_in(workspace / "data/incoming"))
+    pinned = archives.content_hash(sources.only_entry(workspace / "data/incoming"))
     choose(source="incoming", sha256=pinned)
     download()
     title = "FER-2013 (msambare/fer2013, version 1)"
@@ -183,7 +183,7 @@ def test_figures_name_a_known_dataset_and_an_unknown_one() -> None:
 
 def test_a_missing_incoming_folder_is_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="received nothing"):
-        sources.the_one_in(tmp_path / "incoming")
+        sources.only_entry(tmp_path / "incoming")
 
 
 # From here on the stage runs as dvc.yaml runs it, in a process of its own with the real client of Kaggle.

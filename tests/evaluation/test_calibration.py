@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
-from small_runs import answers_to, faces_of
+from small_runs import faces_of, predictions_for
 
 from emotion.evaluation import calibration, metrics
-from emotion.evaluation.metrics import Answers
+from emotion.evaluation.metrics import Predictions
 from emotion.labels import NAMES
 
-SOME = answers_to(faces_of(NAMES, 200, 0), 5)
+SOME = predictions_for(faces_of(NAMES, 200, 0), 5)
 
 
-def with_probabilities(probabilities: list[list[float]], actual: list[int]) -> Answers:
-    return Answers(
+def with_probabilities(probabilities: list[list[float]], actual: list[int]) -> Predictions:
+    return Predictions(
         classes=("happy", "sad"),
         actual=np.array(actual),
         probabilities=np.array(probabilities, np.float32),
@@ -84,6 +84,6 @@ def test_accuracy_is_that_of_the_faces_at_or_above_the_threshold() -> None:
 @settings(max_examples=10, deadline=None)
 def test_interval_of_the_kept_faces_holds_their_accuracy(seed: int) -> None:
     for _, _, _, accuracy, low, high in calibration.selective_rows(
-        answers_to(faces_of(NAMES, 80, 1), seed), {"half": 0.5}
+        predictions_for(faces_of(NAMES, 80, 1), seed), {"half": 0.5}
     ):
         assert float(low) <= float(accuracy) <= float(high)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emotion.evaluation.corruptions import BAR_COLUMNS, CORRUPTIONS, add_noise, blur, cover, darken, shrink
+from emotion.evaluation.robustness import BAR_COLUMNS, CORRUPTIONS, add_noise, blur, cover, darken, shrink
 
 Faces = NDArray[np.uint8]
 BOTH = tuple[Faces, NDArray[np.int8]]

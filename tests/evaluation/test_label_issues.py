@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import answers_to, faces_of
+from small_runs import faces_of, predictions_for
 
 from emotion.evaluation import label_issues
-from emotion.evaluation.label_issues import Doubts
-from emotion.evaluation.metrics import Answers
+from emotion.evaluation.label_issues import LabelIssues
+from emotion.evaluation.metrics import Predictions
 from emotion.files import read_csv
 from emotion.labels import NAMES
 
-CLEAN = answers_to(faces_of(NAMES, 700, 0), 5)
+CLEAN = predictions_for(faces_of(NAMES, 700, 0), 5)
 
 
-def mislabelled(share: float) -> tuple[Answers, np.ndarray]:
+def mislabelled(share: float) -> tuple[Predictions, np.ndarray]:
     """Give a share of the faces another label than the one that their answers belong to."""
     generator = np.random.default_rng(2)
     wrong = generator.random(700) < share
@@ -27,7 +27,7 @@ def mislabelled(share: float) -> tuple[Answers, np.ndarray]:
 
 def test_wrong_labels_are_found_and_ranked_first() -> None:
     some, wrong = mislabelled(0.1)
-    found = label_issues.doubt(some.actual, some.probabilities)
+    found = label_issues.detect(some.actual, some.probabilities)
     assert wrong[found.order[: wrong.sum()]].mean() > 0.8
     assert found.doubtful[wrong].mean() > 0.5
     assert found.doubtful[~wrong].mean() < 0.1
@@ -35,12 +35,12 @@ def test_wrong_labels_are_found_and_ranked_first() -> None:
 
 def test_quality_is_the_margin_of_the_label_over_the_next_class() -> None:
     shares = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], np.float32)
-    np.testing.assert_allclose(label_issues.doubt(np.array([0, 1]), shares).quality, [0.75, 0.35], atol=1e-6)
+    np.testing.assert_allclose(label_issues.detect(np.array([0, 1]), shares).quality, [0.75, 0.35], atol=1e-6)
 
 
 @pytest.mark.parametrize("faces", [1, 3, 7])
 def test_few_faces_and_classes_without_any_raise_no_warning(faces: int) -> None:
-    assert len(label_issues.doubt(CLEAN.actual[:faces], CLEAN.probabilities[:faces]).doubtful) == faces
+    assert len(label_issues.detect(CLEAN.actual[:faces], CLEAN.probabilities[:faces]).doubtful) == faces
 
 
 def test_copies_of_different_labels_are_contradictory_across_splits_and_within_one() -> None:
@@ -55,7 +55,7 @@ def test_copies_of_different_labels_are_contradictory_across_splits_and_within_o
 
 
 def test_check_counts_known_faces_and_places_them_in_the_ranking() -> None:
-    some = Doubts(np.array([0.9, 0.1, 0.5, 0.3, 0.7]), np.array([False, True, False, True, False]))
+    some = LabelIssues(np.array([0.9, 0.1, 0.5, 0.3, 0.7]), np.array([False, True, False, True, False]))
     contradictory, taught = np.array([False, True, True, False, False]), np.array([False, True, False, False, False])
     assert label_issues.summarize(some, contradictory, taught) == {
         "faces": 5,
@@ -82,16 +82,16 @@ def test_written_ranking_names_the_faces_of_all_splits(tmp_path: Path) -> None:
     assert [float(row["quality"]) for row in rows] == sorted(float(row["quality"]) for row in rows)
     assert {row["split"] for row in rows} == set(splits)
     for row in rows:
-        answers = splits[row["split"]]
-        place = answers.names.tolist().index(row["name"])
-        assert row["label"] == NAMES[answers.actual[place]] != row["predicted"]
-        assert row["predicted"] == NAMES[answers.predicted[place]]
+        predictions = splits[row["split"]]
+        place = predictions.names.tolist().index(row["name"])
+        assert row["label"] == NAMES[predictions.actual[place]] != row["predicted"]
+        assert row["predicted"] == NAMES[predictions.predicted[place]]
         assert row["contradictory"] == str(int(marks[row["split"]][place]))
     summary = json.loads((tmp_path / "metrics/details/doubts.json").read_text())
     assert (summary["faces"], summary["doubtful"]) == (1400, len(rows))
 
 
 def test_answers_without_a_mistake_leave_no_doubt(tmp_path: Path) -> None:
-    perfect = answers_to(faces_of(NAMES, 70, 0), 5, perfect=True)
+    perfect = predictions_for(faces_of(NAMES, 70, 0), 5, perfect=True)
     label_issues.write(tmp_path, {"validation": perfect}, {"validation": np.zeros(70, bool)})
     assert (tmp_path / "metrics/details/doubtful.csv").read_text() == ",".join(label_issues.COLUMNS) + "\n"

@@ -12,14 +12,16 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, confusion
 
 from emotion.errors import DataError
 from emotion.evaluation import metrics
-from emotion.evaluation.metrics import Answers
+from emotion.evaluation.metrics import Predictions
 
 THREE = ("happy", "sad", "fear")
 
 
-def answers(actual: list[int], probabilities: Any, twin: list[bool] | None = None, classes: Any = THREE) -> Answers:
+def predictions(
+    actual: list[int], probabilities: Any, twin: list[bool] | None = None, classes: Any = THREE
+) -> Predictions:
     faces = len(actual)
-    return Answers(
+    return Predictions(
         classes=classes,
         actual=np.array(actual, np.int8),
         probabilities=np.array(probabilities, np.float32).reshape(faces, len(classes)),
@@ -28,15 +30,15 @@ def answers(actual: list[int], probabilities: Any, twin: list[bool] | None = Non
     )
 
 
-def random_answers(seed: int, faces: int, classes: int = 3) -> Answers:
+def random_answers(seed: int, faces: int, classes: int = 3) -> Predictions:
     generator = np.random.default_rng(seed)
     actual = np.concatenate([np.arange(classes), generator.integers(0, classes, faces - classes)])
     names = tuple(f"class{index}" for index in range(classes))
-    return answers(actual.tolist(), generator.dirichlet(np.ones(classes), faces), classes=names)
+    return predictions(actual.tolist(), generator.dirichlet(np.ones(classes), faces), classes=names)
 
 
 # Three of four are right; the second choice is right for the last one.
-FOUR = answers(
+FOUR = predictions(
     [0, 0, 1, 2],
     [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.1, 0.4]],
     twin=[True, False, False, False],
@@ -75,32 +77,32 @@ def test_headline_agrees_with_scikit_learn_where_every_class_has_faces(seed: int
 
 
 def test_class_without_faces_changes_no_average_but_stands_in_the_tables() -> None:
-    without = answers([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]], classes=("happy", "sad"))
+    without = predictions([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]], classes=("happy", "sad"))
     padded = np.column_stack([without.probabilities, np.zeros(4)])
-    figures = metrics.headline(answers([0, 0, 1, 1], padded), bins=10)
+    figures = metrics.headline(predictions([0, 0, 1, 1], padded), bins=10)
     expected = metrics.headline(without, bins=10)
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error"):
         assert figures[name] == expected[name], name
-    assert metrics.class_scores(answers([0, 0, 1, 1], padded))[2] == ("fear", 0.0, 0.0, 0.0, 0)
+    assert metrics.class_scores(predictions([0, 0, 1, 1], padded))[2] == ("fear", 0.0, 0.0, 0.0, 0)
 
 
 def test_only_twins_leave_no_figure_for_unseen_faces() -> None:
-    assert metrics.headline(answers([0, 1], np.eye(3)[:2], twin=[True, True]), bins=5)["accuracy_unseen"] is None
+    assert metrics.headline(predictions([0, 1], np.eye(3)[:2], twin=[True, True]), bins=5)["accuracy_unseen"] is None
 
 
 def test_class_of_twins_only_is_left_out_of_unseen_faces() -> None:
-    some = answers([0, 0, 1], np.eye(3)[[0, 1, 1]], twin=[False, False, True])
+    some = predictions([0, 0, 1], np.eye(3)[[0, 1, 1]], twin=[False, False, True])
     assert metrics.headline(some, bins=5)["accuracy_unseen"] == 0.5
 
 
 def test_two_classes_and_a_certain_mistake_give_finite_figures() -> None:
-    figures = metrics.headline(answers([0, 1], [[1, 0], [1, 0]], classes=("happy", "sad")), bins=5)
+    figures = metrics.headline(predictions([0, 1], [[1, 0], [1, 0]], classes=("happy", "sad")), bins=5)
     assert figures["top2_accuracy"] == 1.0
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
 
 def test_a_single_face_can_be_judged() -> None:
-    assert metrics.headline(answers([2], [0.1, 0.2, 0.7]), bins=5)["accuracy"] == 1.0
+    assert metrics.headline(predictions([2], [0.1, 0.2, 0.7]), bins=5)["accuracy"] == 1.0
 
 
 def test_calibration_error_of_a_case_worked_out_by_hand() -> None:
@@ -111,7 +113,7 @@ def test_calibration_error_of_a_case_worked_out_by_hand() -> None:
 
 
 def test_calibration_error_vanishes_where_answers_are_as_often_right_as_they_say() -> None:
-    share = answers([0, 0, 0, 1], [[0.75, 0.25, 0]] * 4)
+    share = predictions([0, 0, 0, 1], [[0.75, 0.25, 0]] * 4)
     assert metrics.calibration_error(share, bins=15) == pytest.approx(0)
 
 
@@ -128,7 +130,7 @@ def test_reliability_table_holds_every_face_once_and_explains_the_calibration_er
 
 
 def test_bin_holds_its_upper_bound_and_certainty_the_last_bin() -> None:
-    halves = answers([0, 0, 0], [[0.5, 0.25, 0.25], [0.75, 0.25, 0], [1, 0, 0]])
+    halves = predictions([0, 0, 0], [[0.5, 0.25, 0.25], [0.75, 0.25, 0], [1, 0, 0]])
     assert [row[3] for row in metrics.reliability(halves, bins=4)] == [0, 1, 1, 1]
     assert metrics.reliability(halves, bins=4)[0] == (1, "", "", 0)
 
@@ -136,7 +138,7 @@ def test_bin_holds_its_upper_bound_and_certainty_the_last_bin() -> None:
 @pytest.mark.parametrize(("faces", "message"), [(0, "at least one face"), (2, "finite probabilities")])
 def test_nothing_to_judge_is_refused(faces: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        answers([0] * faces, np.full((faces, 3), np.nan))
+        predictions([0] * faces, np.full((faces, 3), np.nan))
 
 
 @given(seed=st.integers(0, 2**31), faces=st.integers(8, 100), classes=st.integers(2, 7))

@@ -13,8 +13,7 @@ from small_models import write_model
 from small_runs import faces_of, write_settings
 
 from emotion import dataset
-from emotion.evaluation.corruptions import CORRUPTIONS
-from emotion.evaluation.robustness import Score, headline, measure
+from emotion.evaluation.robustness import CORRUPTIONS, Score, headline, measure
 from emotion.files import read_csv, read_json
 from emotion.labels import NAMES
 

@@ -7,30 +7,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_models import metadata_of
-from small_runs import answers_to, faces_of
+from small_runs import faces_of, predictions_for
 
 from emotion.evaluation import metrics, tables
-from emotion.evaluation.metrics import Answers
+from emotion.evaluation.metrics import Predictions
 from emotion.files import read_csv
 
 CLASSES = ("happy", "sad", "fear")
 SPLITS = {
-    "validation": answers_to(faces_of(CLASSES, 40, 1), 1),
-    "test": answers_to(faces_of(CLASSES, 30, 2), 2),
+    "validation": predictions_for(faces_of(CLASSES, 40, 1), 1),
+    "test": predictions_for(faces_of(CLASSES, 30, 2), 2),
 }
 
 
-def with_one_mistake_mended(answers: Answers) -> Answers:
-    probabilities = answers.probabilities.copy()
-    place = int(np.flatnonzero(~answers.right)[0])
-    probabilities[place] = np.eye(3)[answers.actual[place]]
-    return replace(answers, probabilities=probabilities)
+def with_one_mistake_mended(predictions: Predictions) -> Predictions:
+    probabilities = predictions.probabilities.copy()
+    place = int(np.flatnonzero(~predictions.right)[0])
+    probabilities[place] = np.eye(3)[predictions.actual[place]]
+    return replace(predictions, probabilities=probabilities)
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    flipped = {split: with_one_mistake_mended(answers) for split, answers in SPLITS.items()}
+    flipped = {split: with_one_mistake_mended(predictions) for split, predictions in SPLITS.items()}
     tables.write(folder, SPLITS, flipped, metadata_of(CLASSES), bins=10)
     return folder
 
@@ -83,7 +83,7 @@ def test_validation_chooses_the_thresholds_of_both_splits(root: Path) -> None:
 
 
 def test_prediction_row_has_six_decimals_and_a_twin_of_0_or_1() -> None:
-    some = metrics.Answers(
+    some = metrics.Predictions(
         classes=("happy", "sad"),
         actual=np.array([0, 1]),
         probabilities=np.array([[0.75, 0.25], [0.5, 0.5]], np.float32),

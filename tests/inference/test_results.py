@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion.inference.results import Box, Face, Picture, judge
+from emotion.inference.results import Box, Face, Picture, face_from_probabilities
 from emotion.labels import NAMES
 
 SHARES = np.array([0.05, 0, 0.1, 0.6, 0.15, 0.1, 0], np.float32)
-FACE = judge(Box(100, 50, 120, 120), SHARES, NAMES, 0.5)
+FACE = face_from_probabilities(Box(100, 50, 120, 120), SHARES, NAMES, 0.5)
 
 
 def test_most_probable_class_is_the_label() -> None:
@@ -21,15 +21,15 @@ def test_most_probable_class_is_the_label() -> None:
 
 @pytest.mark.parametrize(("threshold", "uncertain"), [(0.59, False), (0.61, True), (0.25, False)])
 def test_uncertain_is_below_the_threshold(threshold: float, uncertain: bool) -> None:
-    assert judge(None, SHARES, NAMES, threshold).uncertain is uncertain
+    assert face_from_probabilities(None, SHARES, NAMES, threshold).uncertain is uncertain
 
 
 def test_confidence_of_exactly_the_threshold_is_certain() -> None:
-    assert not judge(None, np.array([0.25, 0.75], np.float32), ("sad", "happy"), 0.75).uncertain
+    assert not face_from_probabilities(None, np.array([0.25, 0.75], np.float32), ("sad", "happy"), 0.75).uncertain
 
 
 def test_notebook_shows_a_line_for_each_face() -> None:
-    doubtful = judge(None, SHARES, NAMES, 0.9)
+    doubtful = face_from_probabilities(None, SHARES, NAMES, 0.9)
     assert repr(Picture("me.jpg", 640, 480, (FACE, doubtful))) == (
         "Picture('me.jpg', 640x480,\n"
         "  Face(happy 60%, neutral 15%, fear 10%; box 100,50 120x120)\n"

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.errors import VideoError
-from emotion.inference.results import Box
-from emotion.inference.tracking import Frame, Lingering, Seen, Tracked, Tracker, watch
+from emotion.inference.results import Box, Frame, Tracked, TrackedFrame
+from emotion.inference.tracking import HeldFaces, Tracker, track_faces
 
 CLASSES = ("angry", "happy", "sad")
 HAPPY, SAD = [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]
@@ -193,7 +193,7 @@ def test_boxes_and_probabilities_must_agree_in_number() -> None:
         tracker().update([STILL], rows(HAPPY, SAD), 0.0)
 
 
-def watching(frames: Iterable[Frame], *found: list[Box]) -> Iterator[Seen]:
+def watching(frames: Iterable[Frame], *found: list[Box]) -> Iterator[TrackedFrame]:
     """Watch frames in which these boxes are found."""
     places = iter(found)
 
@@ -201,14 +201,14 @@ def watching(frames: Iterable[Frame], *found: list[Box]) -> Iterator[Seen]:
         assert grey.shape == (240, 320)
         return rows(*[HAPPY] * len(boxes))
 
-    return watch(frames, lambda _: next(places), classify, tracker())
+    return track_faces(frames, lambda _: next(places), classify, tracker())
 
 
-def watched(*found: list[Box]) -> list[Seen]:
+def watched(*found: list[Box]) -> list[TrackedFrame]:
     return list(watching((Frame(index, index / 30, PLAIN) for index in range(len(found))), *found))
 
 
-def tracks_in(seen: Iterable[Seen]) -> list[list[int]]:
+def tracks_in(seen: Iterable[TrackedFrame]) -> list[list[int]]:
     return [[tracked.track for tracked in one.faces] for one in seen]
 
 
@@ -235,7 +235,7 @@ def test_source_that_breaks_off_loses_no_frame() -> None:
         yield from (Frame(index, index / 30, PLAIN) for index in range(4))
         raise VideoError("gone")
 
-    seen: list[Seen] = []
+    seen: list[TrackedFrame] = []
     with pytest.raises(VideoError, match="gone"):
         seen.extend(watching(break_off(), *[[STILL]] * 4))
     assert tracks_in(seen) == [[1]] * 4
@@ -243,22 +243,22 @@ def test_source_that_breaks_off_loses_no_frame() -> None:
 
 def test_rows_are_one_a_face_and_one_for_a_frame_without() -> None:
     faces = tracker().update([STILL, at(200)], rows(HAPPY, SAD), 2.0)
-    table = Seen(Frame(60, 2.00049, PLAIN), tuple(faces)).rows(CLASSES)
+    table = TrackedFrame(Frame(60, 2.00049, PLAIN), tuple(faces)).rows(CLASSES)
     assert [[row[key] for key in ("frame", "time", "track", "label")] for row in table] == [
         [60, 2.0, 1, "happy"],
         [60, 2.0, 2, "sad"],
     ]
-    (empty,) = Seen(Frame(61, 2.03, PLAIN), ()).rows(CLASSES)
+    (empty,) = TrackedFrame(Frame(61, 2.03, PLAIN), ()).rows(CLASSES)
     assert (empty["status"], empty["track"], empty["label"]) == ("no face", None, None)
     assert list(empty) == list(table[0])
 
 
 def test_face_that_is_missed_for_a_moment_is_still_drawn() -> None:
-    to, lingering = tracker(), Lingering()
+    to, lingering = tracker(), HeldFaces()
 
     def count_drawn(boxes: list[Box], time: float) -> int:
         faces = to.update(boxes, rows(*[HAPPY] * len(boxes)), time)
-        return len(lingering.faces(Seen(Frame(0, time, PLAIN), tuple(faces))))
+        return len(lingering.faces(TrackedFrame(Frame(0, time, PLAIN), tuple(faces))))
 
     found = [(0.0, [STILL]), (0.1, []), (0.2, [STILL]), (0.3, []), (0.5, [])]
     assert [count_drawn(boxes, time) for time, boxes in found] == [1, 1, 1, 1, 0]

@@ -26,8 +26,8 @@ from emotion.errors import VideoError
 from emotion.files import read_csv
 from emotion.inference import video
 from emotion.inference.detection import detector
-from emotion.inference.results import Box
-from emotion.inference.tracking import Frame, Seen, Tracker, watch
+from emotion.inference.results import Box, Frame, TrackedFrame
+from emotion.inference.tracking import Tracker, track_faces
 from emotion.inference.video import Source
 
 CLASSES = ("happy", "sad")
@@ -297,7 +297,7 @@ FILL_THE_DISK = """
 import resource, signal, sys
 import numpy as np
 from pathlib import Path
-from emotion import video
+from emotion.inference import video
 from test_video import file_of
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -311,7 +311,10 @@ with video.recording(Path(sys.argv[1]), file_of(1)[1]) as film:
 @pytest.mark.parametrize("suffix", [".avi", ".mp4"])
 def test_full_disk_is_an_error_and_not_a_broken_film(tmp_path: Path, suffix: str) -> None:
     command = [sys.executable, "-c", FILL_THE_DISK, str(tmp_path / f"out{suffix}")]
-    result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    result = subprocess.run(
+        command, cwd=Path(__file__).parent, env=environment, capture_output=True, text=True, check=False
+    )
     assert "VideoError: expected 100 frames" in result.stderr
     assert "is the disk full?" in result.stderr
     assert [path.suffix for path in tmp_path.iterdir()] == ([".avi"] if suffix == ".avi" else [])
@@ -361,15 +364,15 @@ def moving_head(frames: int) -> list[NDArray[np.uint8]]:
     return [scene((portrait(), 30 + 3 * index, 10, 130 + index)) for index in range(frames)]
 
 
-def watch_clip(path: Path) -> list[Seen]:
+def watch_clip(path: Path) -> list[TrackedFrame]:
     def classify(_: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
         return np.tile(np.array([[0.8, 0.2]], np.float32), (len(boxes), 1))
 
     with video.open_source(str(path)) as source:
-        return list(watch(source, detector("haar").find, classify, Tracker(CLASSES, 0.5)))
+        return list(track_faces(source, detector("haar").find, classify, Tracker(CLASSES, 0.5)))
 
 
-def from_left_to_right(seen: Seen) -> list[int]:
+def from_left_to_right(seen: TrackedFrame) -> list[int]:
     places = {tracked.track: tracked.face.box for tracked in seen.faces}
     return sorted(places, key=lambda track: getattr(places[track], "left", 0))
 

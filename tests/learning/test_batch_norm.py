@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 from small_networks import BACKEND
 
-from emotion.learning.batch_norm import FusedBatchNormalization, fuse, settle
+from emotion.learning.batch_norm import FusedBatchNormalization, fuse, recompute_statistics
 from emotion.networks import architectures
 from emotion.networks.architectures import BASE, Transfer
 
@@ -103,7 +103,7 @@ def test_half_precision_learns_with_statistics_in_float32() -> None:
 def test_settled_statistics_are_the_means_over_the_batches() -> None:
     settled = network(layers.BatchNormalization(momentum=0.9))
     batches = [MAPS[:4], MAPS[4:]]
-    settle(settled, batches)
+    recompute_statistics(settled, batches)
     mean, variance = (np.asarray(weight) for weight in settled.layers[1].weights[2:])
     np.testing.assert_allclose(mean, MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
     np.testing.assert_allclose(variance, np.mean([batch.var(axis=(0, 1, 2)) for batch in batches], axis=0), rtol=1e-4)
@@ -115,7 +115,7 @@ def test_settling_reaches_networks_inside_and_leaves_what_was_learned() -> None:
     maps = keras.Input(MAPS.shape[1:])
     outer = keras.Model(maps, layers.BatchNormalization()(inner(maps) * 3))
     before = [np.asarray(weight) for weight in outer.trainable_weights]
-    settle(outer, [MAPS])
+    recompute_statistics(outer, [MAPS])
     np.testing.assert_allclose(np.asarray(inner.layers[1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
     np.testing.assert_allclose(np.asarray(outer.layers[-1].moving_variance), 9, rtol=1e-2)
     for weight, value in zip(outer.trainable_weights, before, strict=True):
@@ -125,6 +125,6 @@ def test_settling_reaches_networks_inside_and_leaves_what_was_learned() -> None:
 def test_dropout_rests_while_statistics_settle() -> None:
     dropout = layers.Dropout(0.5)
     settled = network(dropout, layers.BatchNormalization())
-    settle(settled, [MAPS])
+    recompute_statistics(settled, [MAPS])
     np.testing.assert_allclose(np.asarray(settled.layers[-1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
     assert dropout.rate == 0.5

@@ -8,7 +8,7 @@ import pytest
 from small_networks import CLASSES, drawn, settings
 
 from emotion.learning import parallel
-from emotion.learning.batches import Batches, SharedValidation, as_served, encode
+from emotion.learning.batches import Batches, SharedValidation, encode, serving_batches
 
 FACES = drawn()
 
@@ -141,7 +141,9 @@ def test_shared_validation_counts_every_face_once(devices: int, monkeypatch: pyt
 
 
 def test_faces_as_served_are_the_centre_in_grey_levels_each_at_most_once() -> None:
-    faces = np.concatenate(list(as_served(FACES, settings(batch_size=10, augmentation={"flip": 0.5, "crop": 24}))))
+    faces = np.concatenate(
+        list(serving_batches(FACES, settings(batch_size=10, augmentation={"flip": 0.5, "crop": 24})))
+    )
     assert faces.shape == (20, 24, 24, 1)
     centres = FACES.pixels[:, 12:36, 12:36, None].astype(np.float32) / 255
     places = [int(np.abs(centres - face).reshape(len(centres), -1).max(axis=1).argmin()) for face in faces]

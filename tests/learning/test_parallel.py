@@ -38,13 +38,13 @@ SHARED: dict[str, Any] = {
 
 
 DISAGREEING = """
-from emotion.backend import prepare
+from emotion.networks.keras_setup import prepare
 prepare("jax", 1, 0)
-from emotion import distribution
+from emotion.learning import parallel
 from emotion.errors import ModelError
-distribution.begin("data_parallel", 2)
-distribution.check_runs("0f")
-for check, value in ((distribution.check_runs, "{0}f"), (distribution.check_agreement, {0})):
+parallel.connect("data_parallel", 2)
+parallel.check_same_run("0f")
+for check, value in ((parallel.check_same_run, "{0}f"), (parallel.check_same_epoch, {0})):
     try:
         check(value)
     except ModelError as error:
@@ -128,17 +128,17 @@ def test_process_that_writes_nothing_settles_too_so_that_none_waits_too_long_for
 ) -> None:
     folder, settled = prepared(tmp_path, backend=BACKEND, epochs=1), []
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(parallel, "leads", lambda: False)
-    monkeypatch.setattr(batch_norm, "settle", lambda network, _: settled.append(network))
+    monkeypatch.setattr(parallel, "is_main_process", lambda: False)
+    monkeypatch.setattr(batch_norm, "recompute_statistics", lambda network, _: settled.append(network))
     training.run(params.load().train, FACES, MODEL, HISTORY)
     assert len(settled) == 1
     assert not {str(MODEL), str(HISTORY)} & files_below(folder)
 
 
 def test_one_process_has_every_batch_to_itself() -> None:
-    assert parallel.place() == (0, 1)
-    assert parallel.leads()
-    assert parallel.replicas() == 1
+    assert parallel.process() == (0, 1)
+    assert parallel.is_main_process()
+    assert parallel.device_count() == 1
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_environment_that_names_no_meeting_is_refused(
     for key, content in {**whole, name: value}.items():
         monkeypatch.setenv(getattr(parallel, key), content)
     with pytest.raises(ModelError) as caught:
-        parallel.begin("data_parallel", 8)
+        parallel.connect("data_parallel", 8)
     assert fault in one_line(caught.value)
 
 
@@ -166,5 +166,5 @@ def test_batch_that_the_devices_cannot_share_evenly_is_refused(monkeypatch: pyte
     monkeypatch.delenv(parallel.ADDRESS, raising=False)
     monkeypatch.setattr(keras.distribution, "DataParallel", lambda **_: SimpleNamespace(num_model_replicas=3))
     with pytest.raises(ModelError) as caught:
-        parallel.begin("data_parallel", 8)
+        parallel.connect("data_parallel", 8)
     assert one_line(caught.value) == ("train.batch_size: expected a multiple of 3, the number of devices, received 8")

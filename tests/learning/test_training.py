@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import ignore_patterns
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -18,11 +20,11 @@ from emotion import dataset, export
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
 from emotion.labels import NAMES
-from emotion.learning import augmentation, batch_norm, batches, callbacks, checkpoints, schedules, training
+from emotion.learning import batch_norm, batches, callbacks, training
 from emotion.learning.callbacks import Recorder
 from emotion.learning.checkpoints import Checkpoint, State
 from emotion.learning.schedules import Phase
-from emotion.networks import architectures, keras_file, keras_setup
+from emotion.networks import architectures, keras_file
 from emotion.networks.architectures import BASE
 from emotion.params import Train
 
@@ -196,7 +198,7 @@ def test_validation_faces_are_neither_augmented_nor_shuffled(compiled: Callable[
     np.testing.assert_array_equal(pixels, OTHERS.pixels)
     np.testing.assert_array_equal(targets.argmax(axis=1), OTHERS.labels)
     network = fitting.model.layers[-1]
-    served = architectures.serve(network, 48, temperature=1.0)
+    served = architectures.wrap_for_serving(network, 48, temperature=1.0)
     seen = keras.ops.softmax(fitting.model(pixels, training=False))
     np.testing.assert_allclose(seen, served(pixels), atol=1e-6)
 
@@ -386,7 +388,7 @@ def put(name: str, classes: tuple[str, ...] = CLASSES, **changes: Any) -> keras.
     changed = settings(**changes)
     keras.utils.set_random_seed(9)
     network = training.build(changed, replace(FACES, classes=classes))
-    served, path = architectures.serve(network, 48, temperature=1.0), training.WEIGHTS / name
+    served, path = architectures.wrap_for_serving(network, 48, temperature=1.0), training.WEIGHTS / name
     if path.suffix == ".h5":
         export.FORMATS["h5"][0](served, facts_of(changed, classes), path)
     else:
@@ -399,7 +401,7 @@ def started(**changes: Any) -> keras.Model:
     changed = settings(**changes)
     keras.config.set_dtype_policy(changed.precision)
     network = training.build(changed, FACES)
-    training.start(network, changed, FACES.classes)
+    training.load_start_weights(network, changed, FACES.classes)
     return network
 
 
@@ -592,12 +594,18 @@ def test_run_goes_on_only_with_the_same_settings_data_and_weights(name_of: Calla
 
 def test_run_goes_on_only_with_the_same_code(name_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = name_of()
-    changed = Path("changed.py")
-    changed.write_text("changed")
-    for room in (architectures, augmentation, keras_setup, batches, checkpoints, callbacks, schedules):
-        with monkeypatch.context() as patch:
-            patch.setattr(room, "__file__", str(changed))
-            assert name_of() != first
+    copied = [
+        Path(shutil.copytree(folder, folder.name, ignore=ignore_patterns("__pycache__"))) for folder in training.CODE
+    ]
+    monkeypatch.setattr(training, "CODE", copied)
+    assert name_of() == first
+    names = {first}
+    for folder in copied:
+        (folder / "new.py").write_text("x = 1\n")
+        names.add(name_of())
+        (folder / "new.py").rename(folder / "newer.py")
+        names.add(name_of())
+    assert len(names) == 5
 
 
 def test_written_network_remembers_the_statistics_of_faces_as_they_are_served(tmp_path: Path) -> None:
@@ -607,7 +615,7 @@ def test_written_network_remembers_the_statistics_of_faces_as_they_are_served(tm
     training.run(chosen, (Path("train.npz"), Path("validation.npz")), Path("model.keras"), Path("history.csv"))
     network = keras_file.load(Path("model.keras"))[0].get_layer("resnet")
     written = network.get_weights()
-    batch_norm.settle(network, batches.as_served(FACES, chosen))
+    batch_norm.recompute_statistics(network, batches.serving_batches(FACES, chosen))
     assert equal(network.get_weights(), written)
-    batch_norm.settle(network, [np.random.default_rng(0).random((8, 24, 24, 1), np.float32)])
+    batch_norm.recompute_statistics(network, [np.random.default_rng(0).random((8, 24, 24, 1), np.float32)])
     assert not equal(network.get_weights(), written)

@@ -14,7 +14,7 @@ from keras import layers
 from small_networks import one_line
 
 from emotion.errors import ModelError
-from emotion.networks.architectures import APPLICATIONS, BASE, BUILDERS, Transfer, build, serve
+from emotion.networks.architectures import APPLICATIONS, BASE, BUILDERS, Transfer, build, wrap_for_serving
 
 NAMES = [*BUILDERS, *APPLICATIONS]
 FROM_SCRATCH = Transfer("none", 32)
@@ -207,7 +207,7 @@ def test_served_network_turns_raw_pixels_of_the_centre_into_probabilities(
     size: int, raw_faces: np.ndarray[Any, np.dtype[np.uint8]]
 ) -> None:
     model = network("three_block_cnn", size)
-    served = serve(model, 48, temperature=1.0)
+    served = wrap_for_serving(model, 48, temperature=1.0)
     assert served.input.dtype == "uint8"
     assert (served.input_shape, served.output_shape) == ((None, 48, 48), (None, 7))
     margin = (48 - size) // 2
@@ -221,13 +221,13 @@ def test_served_network_turns_raw_pixels_of_the_centre_into_probabilities(
 def test_temperature_divides_the_logits(raw_faces: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
     model = network("three_block_cnn", 48)
     logits = np.asarray(model(raw_faces[..., None] / np.float32(255)))
-    np.testing.assert_allclose(serve(model, 48, temperature=0.1)(raw_faces), softmax(logits * 10), atol=1e-5)
+    np.testing.assert_allclose(wrap_for_serving(model, 48, temperature=0.1)(raw_faces), softmax(logits * 10), atol=1e-5)
 
 
 def test_served_probabilities_are_float32_under_half_precision(
     raw_faces: np.ndarray[Any, np.dtype[np.uint8]],
 ) -> None:
-    served = serve(network("three_block_cnn", 24, "mixed_bfloat16"), 48, temperature=1.5)
+    served = wrap_for_serving(network("three_block_cnn", 24, "mixed_bfloat16"), 48, temperature=1.5)
     probabilities = np.asarray(served(raw_faces))
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)

@@ -7,7 +7,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from small_networks import CLASSES, ROOT, drawn, facts_of, one_line, run_python, settings
+from small_networks import CLASSES, drawn, facts_of, one_line, run_python, settings
 
 from emotion import metadata
 from emotion.errors import ModelError
@@ -18,9 +18,9 @@ FACTS = facts_of(settings())
 WRITE = """
 import sys
 from pathlib import Path
-from test_modelfile import FACTS, served
-from emotion import modelfile
-modelfile.save(served(), FACTS, Path(sys.argv[1]))
+from test_keras_file import FACTS, served
+from emotion.networks import keras_file
+keras_file.save(served(), FACTS, Path(sys.argv[1]))
 """
 
 
@@ -29,7 +29,7 @@ def served() -> keras.Model:
     keras.utils.clear_session()
     keras.utils.set_random_seed(3)
     network = architectures.build("resnet", 40, len(CLASSES), architectures.Transfer("none", 32))
-    return architectures.serve(network, 48, temperature=1.0)
+    return architectures.wrap_for_serving(network, 48, temperature=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_file_holds_no_date(written: tuple[keras.Model, Path]) -> None:
 
 def test_another_process_writes_the_same_bytes(written: tuple[keras.Model, Path], tmp_path: Path) -> None:
     path = tmp_path / "emotion.keras"
-    result = run_python(ROOT / "tests", "-c", WRITE, str(path))
+    result = run_python(Path(__file__).parent, "-c", WRITE, str(path))
     assert result.returncode == 0, result.stderr
     assert path.read_bytes() == written[1].read_bytes()
 

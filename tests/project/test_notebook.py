@@ -104,8 +104,8 @@ def test_tour_learns_the_drawn_faces_and_reads_the_photo(copied: Path) -> None:
     execute(notebook, copied / "notebooks")
     *cells, last = code_of(notebook)
     assert [kinds_of(cell) for cell in cells] == shown
-    answers: dict[str, Any] = json.loads(last.outputs[0].text)
-    floor = accuracy_of_a_straight_line(Path(answers["folder"]))
-    assert 0.3 < floor < answers["accuracy"] - 0.2
-    assert answers["labels"] == ["happy"]
+    predictions: dict[str, Any] = json.loads(last.outputs[0].text)
+    floor = accuracy_of_a_straight_line(Path(predictions["folder"]))
+    assert 0.3 < floor < predictions["accuracy"] - 0.2
+    assert predictions["labels"] == ["happy"]
     assert files_below(copied) == {"params.yaml", "notebooks/tour.ipynb"}

@@ -144,7 +144,7 @@ def test_an_edited_module_makes_exactly_the_stages_that_load_it_run_again(
         ("report/figures", ["plot"]),
         ("report/diagrams", ["plot"]),
         ("evaluation/metrics", ["evaluate"]),
-        ("evaluation/corruptions", ["robustness"]),
+        ("evaluation/robustness", ["robustness"]),
         ("evaluation/saliency", ["saliency"]),
         ("evaluation/intervals", ["evaluate", "robustness"]),
         ("learning/schedules", ["train"]),

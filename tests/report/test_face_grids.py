@@ -11,13 +11,12 @@ from small_runs import faces_of, write_run
 from emotion import dataset
 from emotion.errors import DataError
 from emotion.files import read_csv, write_csv
-from emotion.labels import NAMES
+from emotion.labels import NAMES, REPORTED_SPLITS
 from emotion.report import face_grids
-from emotion.report.figures import JUDGED
 
 
 def draw_grids(root: Path) -> None:
-    faces = {split: dataset.load(root / f"data/faces/{split}.npz") for split in JUDGED}
+    faces = {split: dataset.load(root / f"data/faces/{split}.npz") for split in REPORTED_SPLITS}
     face_grids.draw_grids(root, faces, settings())
 
 
@@ -30,8 +29,8 @@ def test_samples_are_random_distinct_and_the_same_each_time() -> None:
 
 
 def test_mistakes_come_by_falling_probability_and_right_answers_never() -> None:
-    answers = [("sad", "happy", "0.6"), ("happy", "happy", "0.9"), ("sad", "happy", "0.8"), ("sad", "happy", "0.6")]
-    rows = [{"actual": actual, "predicted": predicted, predicted: p} for actual, predicted, p in answers]
+    predictions = [("sad", "happy", "0.6"), ("happy", "happy", "0.9"), ("sad", "happy", "0.8"), ("sad", "happy", "0.6")]
+    rows = [{"actual": actual, "predicted": predicted, predicted: p} for actual, predicted, p in predictions]
     assert face_grids.choose_mistakes(rows, 9) == [2, 0, 3]
     assert face_grids.choose_mistakes(rows, 1) == [2]
 

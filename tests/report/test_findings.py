@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from small_runs import write_run
 
+from emotion.labels import FIGURES
 from emotion.report import findings
 from emotion.report.findings import Findings
-from emotion.report.model_card import FIGURES
 
 SPLITS = ("validation", "test")
 
@@ -84,7 +84,7 @@ def test_network_that_is_never_sure_has_no_accuracy_to_show(some: Findings) -> N
 
 
 def test_every_trial_on_bad_pictures_has_its_row(some: Findings) -> None:
-    text = findings.hardship(some)
+    text = findings.robustness(some)
     assert all(f"| {row['meaning']} | {float(row['accuracy']):.2%} (" in text for row in some.robustness)
     assert "at brows and eyes (30%)" in text
 
@@ -94,7 +94,7 @@ def test_where_it_looks_is_left_out_where_nothing_was_right(some: Findings) -> N
         {name: "" if name not in {"class", "faces"} and row["class"] == "all" else cell for name, cell in row.items()}
         for row in some.regions
     ]
-    assert "Where it looks" not in findings.hardship(replace(some, regions=regions))
+    assert "Where it looks" not in findings.robustness(replace(some, regions=regions))
 
 
 def test_check_of_doubtful_labels_is_told_where_there_is_one(some: Findings) -> None:

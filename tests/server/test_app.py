@@ -160,7 +160,7 @@ def test_wrong_format_is_refused_in_one_line(client: httpx.Client) -> None:
 
 
 def test_more_pictures_than_places_are_told_to_come_back() -> None:
-    places = uploads.Places(1)
+    places = uploads.Slots(1)
     with places.take(), pytest.raises(HTTPException) as caught, places.take():
         pass
     assert caught.value.status_code == 503
@@ -173,13 +173,13 @@ def test_server_answers_while_it_looks_and_says_when_it_is_busy(
 ) -> None:
     began, go_on = threading.Event(), threading.Event()
 
-    def look(_: app.Desk, upload: uploads.Upload) -> Picture:
+    def look(_: app.PredictionService, upload: uploads.Upload) -> Picture:
         began.set()
         go_on.wait(30)
         return Picture(upload.name, 1, 1)
 
     monkeypatch.setattr(uploads, "PICTURES_AT_ONCE", 1)
-    monkeypatch.setattr(app.Desk, "predict", look)
+    monkeypatch.setattr(app.PredictionService, "predict", look)
     with running(predictor) as client, ThreadPoolExecutor(1) as another:
         first = another.submit(client.post, "/api/predict", content=b"first")
         assert began.wait(30)
@@ -227,19 +227,19 @@ def test_connection_whose_answer_takes_long_keeps_its_place(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = threading.Semaphore(0)
-    watch = uploads.Connection.watch
+    track_faces = uploads.Connection.close_if_idle
 
-    def look(_: app.Desk, upload: uploads.Upload) -> Picture:
+    def look(_: app.PredictionService, upload: uploads.Upload) -> Picture:
         assert all(watched.acquire(timeout=30) for _ in range(3))
         return Picture(upload.name, 1, 1)
 
     def watch_and_tell(connection: uploads.Connection) -> None:
-        watch(connection)
+        track_faces(connection)
         watched.release()
 
     monkeypatch.setattr(uploads, "REQUEST_SECONDS", 0.2)
-    monkeypatch.setattr(uploads.Connection, "watch", watch_and_tell)
-    monkeypatch.setattr(app.Desk, "predict", look)
+    monkeypatch.setattr(uploads.Connection, "close_if_idle", watch_and_tell)
+    monkeypatch.setattr(app.PredictionService, "predict", look)
     with running(predictor) as client:
         assert client.post("/api/predict", content=b"picture").status_code == 200
 

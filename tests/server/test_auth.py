@@ -125,23 +125,25 @@ def test_wrong_passwords_are_slowed_down_more_and_more(monkeypatch: pytest.Monke
     now = [100.0]
     monkeypatch.setattr("emotion.server.auth.asyncio.sleep", pause)
     monkeypatch.setattr("emotion.server.auth.time.monotonic", lambda: now[0])
-    door = auth.Door(PASSWORD)
+    door = auth.PasswordCheck(PASSWORD)
     for _ in range(9):
-        answer = asyncio.run(door.judge(attempt("wrong")))
+        answer = asyncio.run(door.face_from_probabilities(attempt("wrong")))
         assert answer
         assert answer.status_code == 401
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    assert asyncio.run(door.judge(attempt(PASSWORD))) is None
+    assert asyncio.run(door.face_from_probabilities(attempt(PASSWORD))) is None
 
 
 def test_guesses_beside_one_another_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "FIRST_DELAY", 0.2)
 
     async def guess() -> list[int | None]:
-        door = auth.Door(PASSWORD)
-        answers = await asyncio.gather(*(door.judge(attempt(word)) for word in ("wrong", PASSWORD)))
-        stranger = await door.judge(attempt(PASSWORD, host="192.0.2.9"))
-        return [answer.status_code if answer else None for answer in (*answers, stranger)]
+        door = auth.PasswordCheck(PASSWORD)
+        predictions = await asyncio.gather(
+            *(door.face_from_probabilities(attempt(word)) for word in ("wrong", PASSWORD))
+        )
+        stranger = await door.face_from_probabilities(attempt(PASSWORD, host="192.0.2.9"))
+        return [answer.status_code if answer else None for answer in (*predictions, stranger)]
 
     assert asyncio.run(guess()) == [401, 429, None]
 
@@ -149,9 +151,9 @@ def test_guesses_beside_one_another_are_not_looked_at(monkeypatch: pytest.Monkey
 def test_only_the_latest_wrong_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "REMEMBERED", 2)
     monkeypatch.setattr(auth, "FIRST_DELAY", 0.0)
-    door = auth.Door(PASSWORD)
+    door = auth.PasswordCheck(PASSWORD)
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
-        asyncio.run(door.judge(attempt("wrong", host)))
+        asyncio.run(door.face_from_probabilities(attempt("wrong", host)))
     assert len(door._failures) == len(door._closed_until) == 2
 
 

@@ -64,10 +64,10 @@ def test_api_keeps_its_description_whatever_comes_for_long(client: httpx.Client)
 def post_until(address: str, end: float) -> Counter[int]:
     picture = encoded(astronaut())
     with httpx.Client(base_url=address, timeout=60) as client:
-        answers: Counter[int] = Counter()
+        predictions: Counter[int] = Counter()
         while time.monotonic() < end:
-            answers[client.post("/api/predict", content=picture).status_code] += 1
-        return answers
+            predictions[client.post("/api/predict", content=picture).status_code] += 1
+        return predictions
 
 
 def crowd(address: str, seconds: float) -> Counter[int]:
@@ -83,8 +83,8 @@ def test_a_crowd_is_answered_or_told_to_come_back_and_the_memory_is_given_back()
         server = psutil.Process(process.pid)
         crowd(address, seconds=3)  # every thread has worked once
         before = server.memory_info().rss
-        answers = crowd(address, SECONDS)
-        assert set(answers) <= {200, BUSY}
-        assert answers[200] > SECONDS  # it answered all the while, and not only that it is busy
+        predictions = crowd(address, SECONDS)
+        assert set(predictions) <= {200, BUSY}
+        assert predictions[200] > SECONDS  # it answered all the while, and not only that it is busy
         assert httpx.get(f"{address}/healthz").status_code == 200
         assert server.memory_info().rss <= 1.1 * before

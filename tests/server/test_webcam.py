@@ -85,14 +85,14 @@ def test_webcam_that_sends_nothing_loses_its_place(client: httpx.Client, monkeyp
 
 def test_webcam_outlives_the_time_for_a_request(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = threading.Event()
-    watch = uploads.Connection.watch
+    track_faces = uploads.Connection.close_if_idle
 
     def watch_and_tell(connection: uploads.Connection) -> None:
-        watch(connection)
+        track_faces(connection)
         watched.set()
 
     monkeypatch.setattr(uploads, "REQUEST_SECONDS", 0.2)
-    monkeypatch.setattr(uploads.Connection, "watch", watch_and_tell)
+    monkeypatch.setattr(uploads.Connection, "close_if_idle", watch_and_tell)
     with webcam_of(client) as socket:
         assert watched.wait(30)
         socket.send(encoded(astronaut(64)))
@@ -104,29 +104,29 @@ def test_frames_that_come_too_fast_are_dropped_and_counted(
 ) -> None:
     all_came = threading.Event()
 
-    class Watched(webcam.Newest):
+    class Watched(webcam.LatestFrame):
         def put(self, frame: bytes) -> None:
             super().put(frame)
             if self.received == 5:
                 all_came.set()
 
-    monkeypatch.setattr(webcam, "Newest", Watched)
-    monkeypatch.setattr(app.Desk, "follow", lambda *_: {"waited": all_came.wait(30)})
+    monkeypatch.setattr(webcam, "LatestFrame", Watched)
+    monkeypatch.setattr(app.PredictionService, "follow", lambda *_: {"waited": all_came.wait(30)})
     with webcam_of(client) as socket:
         for _ in range(5):
             socket.send(b"frame")
-        answers = [json.loads(socket.recv())]
-        while answers[-1]["frame"] < 5:
-            answers.append(json.loads(socket.recv()))
-    assert len(answers) + answers[-1]["dropped"] == 5
-    assert len(answers) <= 3
+        predictions = [json.loads(socket.recv())]
+        while predictions[-1]["frame"] < 5:
+            predictions.append(json.loads(socket.recv()))
+    assert len(predictions) + predictions[-1]["dropped"] == 5
+    assert len(predictions) <= 3
 
 
 def test_newest_frame_pushes_out_the_one_that_waits() -> None:
     async def fill() -> tuple[tuple[int, bytes], int]:
-        newest = webcam.Newest()
+        latest = webcam.LatestFrame()
         for frame in (b"1", b"2", b"3"):
-            newest.put(frame)
-        return await newest.take(), newest.dropped
+            latest.put(frame)
+        return await latest.take(), latest.dropped
 
     assert asyncio.run(fill()) == ((3, b"3"), 2)

@@ -19,7 +19,9 @@ def test_tolerance_of_the_settings_decides(tmp_path: Path) -> None:
     dataset.save(faces, tmp_path / "data/faces/validation.npz")
     network = architectures.build("resnet", 40, len(faces.classes), architectures.Transfer("none", 32))
     facts = facts_of(settings(architecture="resnet", augmentation={"crop": 40}))
-    keras_file.save(architectures.serve(network, 48, temperature=1.0), facts, tmp_path / "models/emotion.keras")
+    keras_file.save(
+        architectures.wrap_for_serving(network, 48, temperature=1.0), facts, tmp_path / "models/emotion.keras"
+    )
     result = run_stage(tmp_path, "export")
     assert result.returncode == 1
     # TensorFlow's own notes may stand around the line.

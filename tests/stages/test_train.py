@@ -25,7 +25,7 @@ MODEL, HISTORY = Path("models/emotion.keras"), Path("plots/training/history.csv"
 
 KILLED = """
 import os, runpy, signal
-from emotion.checkpoints import Checkpoint
+from emotion.learning.checkpoints import Checkpoint
 
 def save_and_die(self, state, save=Checkpoint.save):
     save(self, state)

@@ -1,0 +1,36 @@
+"""What DVC records of a run: the stages in `dvc.lock`, and the hashes by which it knows files and folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+PATH: Final = Path("dvc.lock")
+
+
+def recorded_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
+    """Return the MD5 of each stage output by path, from the `stages` of a `dvc.lock`."""
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+
+
+def recorded_params(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the sections of `params.yaml` with which each stage ran."""
+    return [stage["params"]["params.yaml"] for stage in stages.values() if "params" in stage]
+
+
+def md5_of(content: bytes) -> str:
+    """Return the hash by which DVC knows a file."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def md5_of_folder(folder: Path) -> str:
+    """Return the hash by which DVC knows a folder: that of the list of its files and their hashes."""
+    entries = [
+        {"md5": md5_of(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    return md5_of(json.dumps(entries, sort_keys=True).encode()) + ".dir"
