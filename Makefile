@@ -70,7 +70,7 @@ check: venv ## Check style, types and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 test: check ## Check, then run the tests that take seconds
 	$(BIN)/pytest -m 'not slow' --numprocesses 2
@@ -86,5 +86,5 @@ restore: venv ## Put the shipped network into models/ and DVC's cache, so that n
 	$(BIN)/emotion restore
 
 lock: $(UV) ## Write requirements.txt from pyproject.toml; versions stay as they are unless UPGRADE=1
-	$(WITH_INDEX) $(UV) pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes \
+	@$(WITH_INDEX) $(UV) pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes \
 		--extra pipeline --extra app --extra jax --extra dev --no-header --no-annotate --output-file requirements.txt pyproject.toml
