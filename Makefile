@@ -86,5 +86,6 @@ restore: venv ## Put the shipped network into models/ and DVC's cache, so that n
 	$(BIN)/emotion restore
 
 lock: $(UV) ## Write requirements.txt from pyproject.toml; versions stay as they are unless UPGRADE=1
-	@$(WITH_INDEX) $(UV) pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes \
-		--extra pipeline --extra app --extra jax --extra dev --no-header --no-annotate --output-file requirements.txt pyproject.toml
+	@$(WITH_INDEX) $(UV) pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --fork-strategy fewest \
+		--extra pipeline --extra app --extra jax --extra dev \
+		--generate-hashes --no-header --no-annotate --output-file requirements.txt pyproject.toml
