@@ -49,7 +49,7 @@ install: $(UV)
 
 $(UV): | $(BIN)/python
 	@if [ -L $(VENV) ]; then echo "$(VENV) is a link to an environment without uv; install uv there" >&2; exit 1; fi
-	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null
+	@$(BIN)/python -c 'import pip' 2> /dev/null || $(BIN)/python -m ensurepip > /dev/null
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt | $(BIN)/python -m pip install --quiet --require-hashes --requirement /dev/stdin
 
 $(BIN)/python:
