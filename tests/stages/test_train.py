@@ -12,11 +12,12 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from csv_files import read_csv
 from small_networks import CLASSES, drawn, files_below, run_python, run_stage, section, settings
 from small_runs import PARAMS
 
 from emotion import dataset
-from emotion.files import read_csv, sha256_of
+from emotion.files import sha256_of
 from emotion.learning import training
 from emotion.networks import keras_file
 from emotion.networks.architectures import APPLICATIONS
