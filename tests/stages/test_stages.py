@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from built_once import built_once
 from small_runs import PARAMS, write_run
 
 ROOT = Path(__file__).parents[2]
@@ -127,8 +128,11 @@ def test_another_folder_than_the_projects_is_told(stage: str, workspace: Path, p
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which every stage has run on noise, as its command."""
-    folder = tmp_path_factory.mktemp("trained")
+    """A project in which every stage has run on drawn faces, as its command."""
+    return built_once(tmp_path_factory, "trained-project", run_every_stage)
+
+
+def run_every_stage(folder: Path) -> None:
     content = settings()
     content["download"].update(source="sample", sample={"train": 2, "validation": 1, "test": 1, "seed": 1})
     content["train"].update(TRAIN)
@@ -137,7 +141,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage in STAGES:
         result = run(stage, folder)
         assert result.returncode == 0, result.stderr
-    return folder
 
 
 @pytest.fixture
