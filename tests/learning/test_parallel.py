@@ -126,7 +126,7 @@ def test_processes_that_differ_in_settings_or_in_epochs_say_so(tmp_path: Path) -
 def test_process_that_writes_nothing_settles_too_so_that_none_waits_too_long_for_the_end_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, settled = prepared(tmp_path, backend=BACKEND, epochs=1), []
+    folder, settled = prepared(tmp_path, backend=BACKEND, epochs=1, architecture="three_block_cnn"), []
     monkeypatch.chdir(folder)
     monkeypatch.setattr(parallel, "is_main_process", lambda: False)
     monkeypatch.setattr(batch_norm, "recompute_statistics", lambda network, _: settled.append(network))

@@ -371,11 +371,9 @@ def test_run_killed_at_the_border_of_its_phases_or_behind_it_goes_on_to_the_same
     assert equal(network.get_weights(), expected[0].get_weights())
 
 
-def test_weights_are_taken_from_a_file_in_data_weights() -> None:
-    base = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
-    base.save_weights(training.WEIGHTS / "mine.weights.h5")
-    network = training.build(settings(architecture="mobilenetv2", transfer={"weights": "mine.weights.h5"}), FACES)
-    assert equal(network.get_layer(BASE).get_weights(), base.get_weights())
+def test_weights_are_taken_from_a_file_in_data_weights(pretrained: keras.Model) -> None:
+    network = training.build(settings(architecture="mobilenetv2", transfer={"weights": "small.weights.h5"}), FACES)
+    assert equal(network.get_layer(BASE).get_weights(), pretrained.get_weights())
 
 
 def test_weights_file_that_is_not_there_is_refused() -> None:
@@ -609,11 +607,11 @@ def test_run_goes_on_only_with_the_same_code(name_of: Callable[..., str], monkey
 
 
 def test_written_network_remembers_the_statistics_of_faces_as_they_are_served(tmp_path: Path) -> None:
-    chosen = settings(architecture="resnet", augmentation={"brightness": 0.5, "crop": 24}, batch_size=8, epochs=2)
+    chosen = settings(architecture="gap_cnn", augmentation={"brightness": 0.5, "crop": 24}, batch_size=8, epochs=2)
     for faces, name in ((FACES, "train"), (OTHERS, "validation")):
         dataset.save(faces, tmp_path / f"{name}.npz")
     training.run(chosen, (Path("train.npz"), Path("validation.npz")), Path("model.keras"), Path("history.csv"))
-    network = keras_file.load(Path("model.keras"))[0].get_layer("resnet")
+    network = keras_file.load(Path("model.keras"))[0].get_layer("gap_cnn")
     written = network.get_weights()
     batch_norm.recompute_statistics(network, batches.serving_batches(FACES, chosen))
     assert equal(network.get_weights(), written)
