@@ -229,7 +229,7 @@ def test_export_refuses_a_model_without_its_metadata(project: Path) -> None:
         for name, content in members.items():
             archive.writestr(name, content)
     refused = refusal("export", project)
-    assert "expected a model file of this project at models/emotion.keras, received one without metadata" in refused
+    assert "models/emotion.keras cannot be read as a model of this project (it has no metadata)" in refused
 
 
 @pytest.mark.parametrize("stage", STAGES)
