@@ -93,8 +93,8 @@ def _accuracies(comparison: Comparison, names: Names) -> str:
     only = [f"only {name} right" for name in names]
     return (
         f"{_aligned(('accuracy', 'faces', *names, 'points', '95% interval', *only, 'p'), rows)}\n\n"
-        f"The verdict rests on the first row. Only {DECIDING_SPLIT} gets p-values. Unseen faces have no exact copy in "
-        "train. Intervals: paired bootstrap. p: McNemar's exact test."
+        f"The verdict rests on the first row; p-values are given for {DECIDING_SPLIT} only. Unseen faces have no exact "
+        "copy in train. Intervals: paired bootstrap. p: McNemar's exact test."
     )
 
 
@@ -113,8 +113,9 @@ def _classes(changes: Sequence[ClassChange], names: Names) -> str:
         for each in changes
     ]
     return (
-        f"### Classes\n\nSignificant changes: {', '.join(significant) or 'none'}. Recall on unseen {DECIDING_SPLIT} "
-        f"faces. p: McNemar's exact test with Holm's correction for {len(changes)} classes.\n\n"
+        f"### Classes\n\nSignificant changes in recall on unseen {DECIDING_SPLIT} faces: "
+        f"{', '.join(significant) or 'none'}. p: McNemar's exact test with Holm's correction for {len(changes)} "
+        "classes.\n\n"
         f"{_aligned(('class', 'faces', *names, 'points', 'p'), rows)}"
     )
 

@@ -105,7 +105,7 @@ def test_a_small_gain_is_no_evidence(project: Path, compare: Compare, capsys: py
     report = capsys.readouterr().out
     assert "**Verdict: no evidence of a difference.** On 300 unseen validation faces" in report
     assert "p = 0.25 (McNemar's exact test)" in report
-    assert "Significant changes: none." in report
+    assert "Significant changes in recall on unseen validation faces: none." in report
 
 
 def test_a_loss_only_on_faces_with_a_copy_in_train_does_not_fail(project: Path, compare: Compare) -> None:
