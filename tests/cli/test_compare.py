@@ -179,7 +179,7 @@ def test_a_setting_that_the_pipeline_has_not_run_on_is_a_warning(
     )
 
 
-def test_missing_packages_are_one_line_and_end_with_2(
+def test_missing_packages_are_one_line_and_exit_with_2(
     project: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
@@ -187,12 +187,12 @@ def test_missing_packages_are_one_line_and_end_with_2(
     assert compare("main", "--fail-if-worse") == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("emotion: expected the packages of the extra pipeline, received none (")
+    assert printed.err.startswith("emotion: the packages of the extra pipeline are not installed (")
     assert printed.err.endswith("pip install '.[pipeline]'\n")
 
 
 @pytest.mark.parametrize("name", ["nosuch", "--", "0123456", "main:params.yaml", "-x"])
-def test_unknown_revision_is_one_line_and_ends_with_2(
+def test_unknown_revision_is_one_line_and_exits_with_2(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert project.is_dir()
