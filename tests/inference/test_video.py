@@ -440,7 +440,7 @@ def test_command_makes_no_folders(tmp_path: Path, model: Path, options: tuple[st
     clip = write_clip(tmp_path / "clip.avi", [RED])
     result = run(clip, options[0], tmp_path / options[1], "--model", model)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert f"expected a folder {tmp_path}/new" in result.stderr
+    assert f"there is no folder {tmp_path}/new" in result.stderr
 
 
 def test_address_that_cannot_be_reached_says_so() -> None:
@@ -494,7 +494,7 @@ def test_command_refuses_one_file_for_both_results(tmp_path: Path, model: Path) 
     clip = write_clip(tmp_path / "clip.avi", [RED] * 3)
     result = run(clip, "--out", tmp_path / "out.avi", "--csv", tmp_path / "out.avi", "--model", model)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "expected another file to write" in result.stderr
+    assert "would overwrite" in result.stderr
     assert not (tmp_path / "out.avi").exists()
 
 
@@ -521,7 +521,7 @@ def test_interrupted_command_finishes_its_files_and_ends_with_130(
         process.send_signal(told)
         _, said = process.communicate()
     assert process.returncode == 130
-    assert said == "emotion: interrupted; what was written is kept\n"
+    assert said == "emotion: interrupted; the results written so far are kept\n"
     rows = read_csv(tmp_path / "rows.csv")
     assert 20 <= len(rows) < 2000
     assert len(pictures_in(tmp_path / "out.mp4")) - len(rows) in {0, 1}
