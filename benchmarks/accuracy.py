@@ -10,12 +10,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
+import pandas as pd
 import yaml
 
 from benchmarks.processes import ROOT, environment, say, write_settings
 from benchmarks.results import Result
 from emotion.errors import DataError, EmotionError
-from emotion.files import read_csv
 
 GOALS: Final = (0.60, 0.65)
 
@@ -63,7 +63,7 @@ def measure(quick: bool) -> Iterator[Result]:
 
 def results_of(name: str, folder: Path) -> Iterator[Result]:
     """Read the minutes out of a folder in which the stage has run."""
-    accuracies = [float(row["val_accuracy"]) for row in read_csv(folder / _HISTORY)]
+    accuracies = pd.read_csv(folder / _HISTORY)["val_accuracy"].tolist()
     durations = map(float, _DURATION.findall((folder / _LOG).read_text(encoding="utf-8"))[-len(accuracies) :])
     minutes = [seconds / 60 for seconds in accumulate(durations)]
     for goal in GOALS:

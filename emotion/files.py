@@ -1,6 +1,6 @@
-"""Writing files so that a killed process leaves the old file or the new one, never half of one.
+"""Atomic writing: a killed process leaves the old file or the new one, never half of a file.
 
-Also the two text formats of the pipeline, json and csv, in one form each: sorted or given order, fixed line ends.
+Also JSON and csv as the pipeline writes them: keys and columns in the order given, Unix line ends.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, SupportsFloat
+from typing import Any, Final, SupportsFloat
 
 from emotion.errors import DataError, one_line
 
 DECIMALS: Final = 6
-"""Of every figure that is written to a file."""
+"""Decimal places of every figure that is written to a file."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, moved into place when the block ends well and deleted when it does not."""
+    """Yield a temporary path beside `path`; move it into place when the block succeeds, else delete it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = partial_of(path)
     try:
@@ -30,19 +30,19 @@ def replacing(path: Path) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file
+        error.filename = error.filename or str(path)  # the error of a full disk names no file
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def partial_of(path: Path) -> Path:
-    """Return where a file is built; the suffix stays, because writers such as Keras choose the format by it."""
+    """Return the temporary path of a file; it keeps the suffix, by which writers such as Keras choose the format."""
     return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
 def _flush(path: Path) -> None:
-    """Wait until the content is on the disk: after a power cut the new name must not stand for an empty file."""
+    """Wait until the content is on the disk; otherwise a power cut could leave an empty file under the new name."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
 
@@ -54,95 +54,62 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file, line ends as they stand in the text, atomically."""
+    """Write a UTF-8 file atomically, with the line ends of the text."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write indented JSON in the order given; NaN and infinity are refused."""
+    """Write indented JSON atomically, keys in the order given; NaN and infinity are refused."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, needed: Iterable[str] = ()) -> dict[str, Any]:
     """Read a JSON object.
 
+    Args:
+        path: the file.
+        needed: keys that it must have; `a.b` stands for the key `b` of the object at `a`.
+
     Raises:
-        DataError: the file holds something else, or a key that is asked for later is missing.
+        DataError: the file holds no JSON object, or lacks a key.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda found: _fields_of(path, found))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"expected a JSON object, received a {type(content).__name__}")
+        if missing := [key for key in needed if not _has(content, key.split("."))]:
+            raise ValueError(f"expected the keys {', '.join(missing)}, received {', '.join(content) or 'none'}")
     except ValueError as error:
-        raise _broken(str(path), "a JSON object", one_line(error)) from error
-    if not isinstance(content, dict):
-        raise _broken(str(path), "a JSON object", f"a {type(content).__name__}")
+        # DVC runs a stage again whose output is no longer what the stage wrote.
+        raise DataError(f"{path} cannot be read ({one_line(error)}); run: dvc repro") from error
     return content
 
 
+def _has(content: object, key: Sequence[str]) -> bool:
+    if not key:
+        return True
+    return isinstance(content, dict) and key[0] in content and _has(content[key[0]], key[1:])
+
+
 def rounded(value: SupportsFloat) -> float:
-    """Round a figure as it is written to a file."""
+    """Round a figure as it is written to files."""
     return round(float(value), DECIMALS)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a csv with a header line atomically; format floats before the call."""
+    """Write a csv with a header line atomically; values appear as `str` writes them."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a csv with a header line as one dictionary of strings a row.
-
-    Raises:
-        DataError: the file is no csv, has no row, one of another length than the header, or a column that is asked for
-            later is missing.
-    """
-    (_, header), *rows = _lines_of(path)
-    for number, row in rows:
-        if len(row) != len(header):
-            raise _broken(f"{path}, line {number}", f"{len(header)} values", str(len(row)))
-    return [_fields_of(path, zip(header, row, strict=True)) for _, row in rows]
-
-
-def _lines_of(path: Path) -> list[tuple[int, list[str]]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = csv.reader(stream)
-        try:
-            lines = [(rows.line_num, row) for row in rows if row]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise _broken(str(path), "comma-separated text", str(error)) from error
-    if len(lines) < 2:
-        raise _broken(str(path), "rows below a header", "none")
-    return lines
-
-
-class _Fields(dict[str, Any]):
-    """What a file holds; a key that is missing is an error that names the file."""
-
-    path = Path()
-
-    def __missing__(self, key: str) -> NoReturn:
-        raise _broken(str(self.path), key, ", ".join(self) or "none")
-
-
-def _fields_of(path: Path, content: dict[str, Any] | Iterable[tuple[str, Any]]) -> _Fields:
-    fields = _Fields(content)
-    fields.path = path
-    return fields
-
-
-def _broken(place: str, expected: str, received: str) -> DataError:
-    # Of a file that is no longer what a stage wrote, DVC runs that stage again.
-    return DataError(f"{place}: expected {expected}, received {received}; run: dvc repro")
-
-
 def is_same_file(first: Path | str, second: Path | str) -> bool:
-    """Return whether two names stand for one file, also by a link, and also where none is there yet."""
+    """Return whether two paths lead to the same file, directly or by a link; the file need not exist yet."""
     first, second = Path(first), Path(second)
     try:
         return first.resolve() == second.resolve() or first.samefile(second)
-    except (OSError, ValueError):  # one of them is not there, out of reach or no name
+    except (OSError, ValueError):  # one of them does not exist, is not accessible or is no valid path
         return False
 
 

@@ -1,4 +1,4 @@
-"""Judge the exported graph on validation and test, through the network that users call."""
+"""Evaluate the exported network on validation and test, through the same code that users call."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from emotion.labels import REPORTED_SPLITS, SPLITS
 
 
 def evaluate() -> None:
-    """Write headline figures, details, doubtful labels and one row per face."""
+    """Write headline figures, detailed tables, doubtful labels and one row per face."""
     settings = params.load().evaluate
     network = Network(Path("models/emotion.onnx"))
     faces = {split: sampling.load(Path(f"data/faces/{split}.npz"), network.classes) for split in SPLITS}
     splits: dict[str, Predictions] = {}
     flipped: dict[str, Predictions] = {}
     for split in REPORTED_SPLITS:
-        some = faces[split]
-        plain = network.probabilities(some.pixels, settings.batch_size)
-        mirrored = network.probabilities(some.pixels[:, :, ::-1].copy(), settings.batch_size)
-        splits[split] = Predictions(some.classes, some.labels, plain, some.twin, some.names)
+        dataset = faces[split]
+        plain = network.probabilities(dataset.pixels, settings.batch_size)
+        mirrored = network.probabilities(dataset.pixels[:, :, ::-1].copy(), settings.batch_size)
+        splits[split] = Predictions(dataset.classes, dataset.labels, plain, dataset.twin, dataset.names)
         flipped[split] = replace(splits[split], probabilities=np.mean([plain, mirrored], axis=0))
     tables.write(Path(), splits, flipped, network.metadata, settings.calibration_bins)
     label_issues.write(Path(), splits, label_issues.find_contradictory(faces))

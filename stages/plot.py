@@ -1,4 +1,4 @@
-"""Draw the figures and write the model card from the files that the other stages left."""
+"""Draw the figures and write the model card from the files of the other stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emotion.report import diagrams, face_grids, figures, model_card
 
 
 def plot() -> None:
-    """Draw pictures and grids of faces, and write the model card."""
+    """Draw figures and grids of faces, and write the model card."""
     settings = params.load()
     figures.draw_pictures(Path(), settings.plot)
     faces = {split: dataset.load(Path(f"data/faces/{split}.npz")) for split in REPORTED_SPLITS}

@@ -1,4 +1,4 @@
-"""Score the exported graph on corrupted faces of the validation split."""
+"""Score the exported network on corrupted faces of the validation split."""
 
 from __future__ import annotations
 

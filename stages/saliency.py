@@ -1,4 +1,4 @@
-"""Map where the exported graph looks on faces of the validation split, class by class."""
+"""Map where the exported network looks on faces of the validation split, class by class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emotion.inference.network import Network
 
 
 def saliency() -> None:
-    """Write what covering each patch of the face takes from the label."""
+    """Write how far covering each patch of the face lowers the probability of the label."""
     settings = params.load().saliency
     network = Network(Path("models/emotion.onnx"))
     faces = sampling.load(Path("data/faces/validation.npz"), network.classes)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import logging as absl_logging
 from numpy.typing import NDArray
 
 from emotion.data.archives import write_canonical
 from emotion.data.sample_faces import draw_face, draw_members
 from emotion.labels import NAMES
+
+
+def pytest_configure() -> None:
+    """Keep the stream of pytest open: absl (of TensorFlow) closes that of its handler when uvicorn sets up logging."""
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")

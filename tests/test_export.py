@@ -138,7 +138,10 @@ def test_temperature_takes_back_false_certainty(exported: Exported) -> None:
     assert exported.numbers["temperature"] > 1.5
 
 
-def test_constants_of_input_normalisation_become_no_inputs_of_the_graph(tmp_path: Path) -> None:
+def test_constants_of_input_normalisation_become_no_inputs_of_the_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "FORMATS", {"onnx": export.FORMATS["onnx"]})  # the others take half a minute
     network = architectures.build("efficientnetb0", 40, len(FACES.classes), architectures.Transfer("none", 32))
     facts = facts_of(settings(architecture="efficientnetb0", augmentation={"crop": 40}))
     keras_file.save(architectures.wrap_for_serving(network, 48, temperature=1.0), facts, tmp_path / "emotion.keras")

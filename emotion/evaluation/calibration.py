@@ -1,4 +1,4 @@
-"""Whether a probability can be believed: what the temperature does, and what it gains to decline the unsure faces."""
+"""How far probabilities can be trusted: the effect of the temperature, and of withholding uncertain predictions."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from emotion.evaluation.intervals import bootstrap, ratio
 from emotion.evaluation.metrics import Predictions, brier_score, headline
-from emotion.files import rounded
 
 COVERAGES: Final = (0.9, 0.8, 0.7, 0.5)
-"""Shares of the validation faces that the selective figures keep, beside all of them."""
+"""Shares of the validation predictions that are kept, besides all of them."""
 
 
 def uncalibrate(predictions: Predictions, temperature: float) -> Predictions:
-    """Take the temperature out of the probabilities again.
+    """Undo the temperature scaling of the probabilities.
 
-    Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), equation 9: p = softmax(logits / T). Then the
+    Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), equation 9: p = softmax(logits / T). Hence the
     logits are T * log(p) up to a constant, and softmax(logits) is p ** T, scaled to a sum of 1.
 
     Args:
@@ -31,46 +31,47 @@ def uncalibrate(predictions: Predictions, temperature: float) -> Predictions:
     return replace(predictions, probabilities=(powers / powers.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def calibration_rows(predictions: Predictions, temperature: float, bins: int) -> list[tuple[str | float | None, ...]]:
-    """Tabulate what the temperature does: which probabilities, calibration error, Brier score and log loss (nats)."""
-    rows: list[tuple[str | float | None, ...]] = []
-    for name, some in (("uncalibrated", uncalibrate(predictions, temperature)), ("calibrated", predictions)):
-        figures = headline(some, bins)
-        rows.append((name, figures["calibration_error"], rounded(brier_score(some)), figures["log_loss"]))
-    return rows
+def tabulate_calibration(predictions: Predictions, temperature: float, bins: int) -> pd.DataFrame:
+    """Compare calibrated and uncalibrated probabilities: calibration error, Brier score and log loss (nats)."""
+    variants = {"uncalibrated": uncalibrate(predictions, temperature), "calibrated": predictions}
+    rows = []
+    for name, variant in variants.items():
+        figures = headline(variant, bins)
+        rows.append((name, figures["calibration_error"], brier_score(variant), figures["log_loss"]))
+    return pd.DataFrame(rows, columns=["probabilities", "calibration_error", "brier_score", "log_loss"])
 
 
 def choose_thresholds(validation: Predictions, own: float | None) -> dict[str, float]:
-    """Choose how probable an answer must be to be kept, by rule.
+    """Choose, for each rule, the smallest probability of a prediction that is kept.
 
     Args:
-        validation: the answers that decide.
-        own: the threshold that travels with the network, which calls an answer below it uncertain; None without one.
+        validation: the split whose probabilities set the thresholds.
+        own: the threshold of the network, below which a prediction is called uncertain; None without one.
 
     Returns:
-        Thresholds, 0-1: the rule `100%` keeps every face of any split, `90%` and so on the surest ones of validation,
+        Thresholds, 0-1, by rule: `100%` keeps every prediction, `90%` and so on the most confident share on validation,
         `uncertain` all but the uncertain.
     """
     thresholds = {f"{share:.0%}": float(np.quantile(validation.confidence, 1 - share)) for share in COVERAGES}
     return {"100%": 0.0, **thresholds, **({} if own is None else {"uncertain": own})}
 
 
-def selective_rows(predictions: Predictions, thresholds: Mapping[str, float]) -> list[tuple[str | float, ...]]:
-    """Tabulate accuracy on the faces that stay when less probable answers are declined.
+def tabulate_selective(predictions: Predictions, thresholds: Mapping[str, float]) -> pd.DataFrame:
+    """Tabulate accuracy when predictions below a threshold are withheld (selective prediction).
 
     Returns:
-        One row per rule: its name, its threshold, the share of the faces that it keeps, the accuracy on them and both
-        ends of that accuracy's interval; the last three are "" where it keeps none.
+        One row per rule: its threshold, the share of the predictions that are kept (coverage), their accuracy, and both
+        ends of its interval. The last three are NaN where no prediction is kept.
     """
-    rows: list[tuple[str | float, ...]] = []
+    rows = []
     for rule, threshold in thresholds.items():
-        kept = predictions.confidence >= threshold
-        counts = np.array([np.sum(kept & predictions.right), np.sum(kept & ~predictions.right), np.sum(~kept)])
-        figures = (_kept_accuracy(counts[None])[0], *bootstrap(counts, _kept_accuracy))
-        shown = ("" if np.isnan(figure) else rounded(figure) for figure in figures)
-        rows.append((rule, rounded(threshold), rounded(kept.mean()), *shown))
-    return rows
+        kept, correct = predictions.confidence >= threshold, predictions.correct
+        counts = np.array([np.sum(kept & correct), np.sum(kept & ~correct), np.sum(~kept)])
+        accuracy = _accuracy_of_kept(counts[None])[0]
+        rows.append((rule, threshold, kept.mean(), accuracy, *bootstrap(counts, _accuracy_of_kept)))
+    return pd.DataFrame(rows, columns=["rule", "threshold", "coverage", "accuracy", "low", "high"])
 
 
-def _kept_accuracy(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+def _accuracy_of_kept(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Divide the correct by all kept predictions, in tables of correct, wrong and withheld ones."""
     return ratio(tables[:, 0], tables[:, :2].sum(axis=1))

@@ -1,7 +1,7 @@
-"""How far a figure could have come out otherwise by the luck of the faces: intervals by the bootstrap.
+"""Bootstrap confidence intervals.
 
-A figure is a function of how many faces fell into each cell of a table, such as a confusion matrix. The faces count as
-drawn independently of one another.
+A figure is computed from the number of faces in each cell of a table, such as a confusion matrix. The faces are taken
+to be independent of one another.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL: Final = 0.95
-"""Share of all such intervals that hold the true figure."""
+"""Confidence level: the share of such intervals that contain the true figure."""
 
 RESAMPLES: Final = 2000
 SEED: Final = 0
 
 Statistic = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""From tables of counts, int64, shape (resamples, *cells), to one figure each, float64, shape (resamples,)."""
+"""From tables of counts, int64, shape (resamples, *cells), to the figure of each, float64, shape (resamples,)."""
 
 
 class Interval(NamedTuple):
-    """Where a figure lies with the probability of a level."""
+    """Both ends of a confidence interval."""
 
     low: float
     high: float
@@ -37,21 +37,20 @@ def bootstrap(
     seed: int = SEED,
     level: float = LEVEL,
 ) -> Interval:
-    """Compute the percentile interval of a figure over faces drawn anew with replacement.
+    """Compute the percentile interval of a figure over faces resampled with replacement.
 
-    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3. Faces of one cell are the same to the
-    figure, so drawing n faces with replacement is drawing the counts of the cells from a multinomial distribution.
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3. The figure depends only on the counts
+    of the cells, so resampling n faces means drawing these counts from a multinomial distribution.
 
     Args:
-        counts: integer, any shape, faces in each cell, such as a confusion matrix; of two networks on the same faces,
-            faces by whether the first and whether the second is right.
-        statistic: the figure of each of many such tables; NaN for a table that has none, which is then left out.
-        resamples: how often the faces are drawn anew.
-        seed: equal seeds draw the same faces.
+        counts: integer, any shape, the number of faces in each cell.
+        statistic: computes the figure of each of many such tables; NaN for a table without one, which is left out.
+        resamples: number of resampled tables.
+        seed: equal seeds give equal tables.
         level: share of the resampled figures between both ends, 0-1.
 
     Returns:
-        The lower and upper end; NaN where no table has a figure.
+        The lower and the upper end; NaN where no table has a figure.
     """
     draws = np.random.default_rng(seed).multinomial(counts.sum(), counts.ravel() / counts.sum(), size=resamples)
     figures = statistic(draws.reshape(resamples, *counts.shape))
@@ -63,21 +62,21 @@ def bootstrap(
 
 
 def accuracy_gain(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, Interval]:
-    """Compute by how much accuracy differs between two answers to the same faces, with its interval.
+    """Compute the difference in accuracy between two predictions for each of the same faces.
 
     Args:
-        before: shape (n,), whether the first answer to each face is right.
+        before: shape (n,), whether the first prediction is correct.
         after: shape (n,), whether the second one is.
 
     Returns:
-        Accuracy after less accuracy before, -1 to 1.
+        Accuracy after minus accuracy before, -1 to 1, and its interval.
     """
     counts = np.array([np.sum(after & ~before), np.sum(before & ~after), np.sum(before == after)])
     return float(_gain(counts[None])[0]), bootstrap(counts, _gain)
 
 
 def ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Divide counts by counts, to NaN where the whole is nothing."""
+    """Divide counts by counts; NaN where the divisor is 0."""
     shares: NDArray[np.float64] = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return shares
 

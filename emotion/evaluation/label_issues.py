@@ -1,21 +1,23 @@
-"""Where the label itself may be wrong: faces ranked by how little the network believes their labels.
+"""Label issues: faces whose label may be wrong, ranked by how improbable the network finds the label.
 
-Meaningful only for faces that the network did not learn from; of a face with an exact copy in train, it did.
+Meaningful only for faces that the network was not trained on, and hence not for exact copies of training faces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from emotion.dataframes import stack_splits, write_table
 from emotion.dataset import Dataset
 from emotion.evaluation.metrics import Predictions
-from emotion.files import rounded, write_csv, write_json
+from emotion.files import rounded, write_json
 
 COLUMNS: Final = ("rank", "split", "name", "label", "predicted", "quality", "contradictory")
 
@@ -25,9 +27,9 @@ class LabelIssues:
     """How doubtful the label of each face is.
 
     Attributes:
-        quality: float64, shape (n,), 0-1: half of one more than the label's probability less that of the most
-            probable other class (cleanlab's normalized margin); the lower, the more doubtful.
-        doubtful: bool, shape (n,), what confident learning takes for a wrong label.
+        quality: float64, shape (n,), 0-1; the lower, the more doubtful. It is cleanlab's normalized margin:
+            (1 + probability of the label - highest probability of another class) / 2.
+        doubtful: bool, shape (n,), true where confident learning considers the label wrong.
     """
 
     quality: NDArray[np.float64]
@@ -35,9 +37,9 @@ class LabelIssues:
 
     @property
     def order(self) -> NDArray[np.intp]:
-        """Places of the faces from the most to the least doubtful label."""
-        places: NDArray[np.intp] = np.argsort(self.quality, kind="stable")
-        return places
+        """Indices of the faces, from the most to the least doubtful label."""
+        indices: NDArray[np.intp] = np.argsort(self.quality, kind="stable")
+        return indices
 
 
 def detect(labels: NDArray[np.integer], probabilities: NDArray[np.float32]) -> LabelIssues:
@@ -47,18 +49,18 @@ def detect(labels: NDArray[np.integer], probabilities: NDArray[np.float32]) -> L
 
     Args:
         labels: integer, shape (n,), index into the classes.
-        probabilities: shape (n, classes), calibrated, of faces that were not learned from.
+        probabilities: shape (n, classes), calibrated, of faces that the network was not trained on.
     """
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-    shares = probabilities.astype(np.float64)
-    quality = get_label_quality_scores(labels, shares, method="normalized_margin")
-    return LabelIssues(quality, find_label_issues(labels, shares, filter_by="confident_learning", n_jobs=1))
+    exact = probabilities.astype(np.float64)
+    quality = get_label_quality_scores(labels, exact, method="normalized_margin")
+    return LabelIssues(quality, find_label_issues(labels, exact, filter_by="confident_learning", n_jobs=1))
 
 
 def find_contradictory(splits: Mapping[str, Dataset]) -> dict[str, NDArray[np.bool_]]:
-    """Mark the faces of which an exact copy, in any split, carries another label: one of the two is wrong.
+    """Mark faces with an exact copy, in any split, that has another label; one of the two labels must be wrong.
 
     Returns:
         bool, shape (n,), for each split.
@@ -74,61 +76,66 @@ def find_contradictory(splits: Mapping[str, Dataset]) -> dict[str, NDArray[np.bo
 
 
 def write(root: Path, splits: Mapping[str, Predictions], contradictory: Mapping[str, NDArray[np.bool_]]) -> None:
-    """Write `metrics/details/doubtful.csv`, from the most doubtful label on, and `doubts.json`, the check of it.
+    """Write the doubtful labels to `metrics/details/doubtful.csv`, and a check of the ranking to `doubts.json`.
 
     Args:
-        root: where the pipeline's folders lie.
-        splits: the answers on faces that the network did not learn from.
-        contradictory: which faces of each split have a copy of another label.
+        root: the folder with the pipeline's folders.
+        splits: predictions for faces that the network was not trained on.
+        contradictory: for each split, which faces have an exact copy with another label.
     """
-    predictions = list(splits.values())
-    doubts = detect(
-        np.concatenate([some.actual for some in predictions]),
-        np.concatenate([some.probabilities for some in predictions]),
-    )
-    marked = np.concatenate([contradictory[split] for split in splits])
-    taught = np.concatenate([some.twin for some in predictions])
+    faces = stack_splits({split: _tabulate_faces(splits[split], contradictory[split]) for split in splits})
+    probabilities = np.concatenate([predictions.probabilities for predictions in splits.values()])
+    issues = detect(np.concatenate([predictions.actual for predictions in splits.values()]), probabilities)
     details = root / "metrics/details"
-    write_csv(details / "doubtful.csv", COLUMNS, _doubtful_rows(splits, doubts, marked))
-    write_json(details / "doubts.json", summarize(doubts, marked, taught))
+    write_table(details / "doubtful.csv", _rank(faces, issues))
+    summary = summarize(issues, faces["contradictory"].to_numpy(bool), faces["twin"].to_numpy(bool))
+    write_json(details / "doubts.json", summary)
 
 
 def summarize(
-    doubts: LabelIssues, contradictory: NDArray[np.bool_], taught: NDArray[np.bool_]
+    issues: LabelIssues, contradictory: NDArray[np.bool_], in_train: NDArray[np.bool_]
 ) -> dict[str, int | dict[str, int | float | None]]:
     """Check the ranking on labels that are known to be doubtful.
 
     Args:
-        doubts: of all faces.
-        contradictory: bool, shape (n,), true where a copy of the face carries another label.
-        taught: bool, shape (n,), true where a copy stands in train, so that the network learned its label there.
+        issues: of all faces.
+        contradictory: bool, shape (n,), true where an exact copy of the face has another label.
+        in_train: bool, shape (n,), true where train contains an exact copy, whose label the network learned.
 
     Returns:
-        Numbers of faces and of doubtful ones; of the contradictory faces, and of those among them that the network
-        was not taught, the number, how many of them are doubtful and their mean place in the ranking (`mean_rank`):
-        0 for the most doubtful, 1 for the least, 0.5 by chance.
+        The number of faces and of doubtful labels. Then, for the contradictory faces and for those of them without a
+        copy in train (`contradictory_untaught`): their number, how many are doubtful, and their mean rank, from 0 (most
+        doubtful) to 1 (least doubtful); a random ranking gives 0.5.
     """
-    places = np.argsort(doubts.order) / max(len(taught) - 1, 1)
+    ranks = np.argsort(issues.order) / max(len(in_train) - 1, 1)
 
     def count(chosen: NDArray[np.bool_]) -> dict[str, int | float | None]:
-        mean = rounded(places[chosen].mean()) if chosen.any() else None
-        return {"faces": int(chosen.sum()), "doubtful": int(doubts.doubtful[chosen].sum()), "mean_rank": mean}
+        mean = rounded(ranks[chosen].mean()) if chosen.any() else None
+        return {"faces": int(chosen.sum()), "doubtful": int(issues.doubtful[chosen].sum()), "mean_rank": mean}
 
     return {
-        "faces": len(taught),
-        "doubtful": int(doubts.doubtful.sum()),
+        "faces": len(in_train),
+        "doubtful": int(issues.doubtful.sum()),
         "contradictory": count(contradictory),
-        "contradictory_untaught": count(contradictory & ~taught),
+        "contradictory_untaught": count(contradictory & ~in_train),
     }
 
 
-def _doubtful_rows(
-    splits: Mapping[str, Predictions], doubts: LabelIssues, contradictory: NDArray[np.bool_]
-) -> Iterator[tuple[object, ...]]:
-    faces = [
-        (split, name, predictions.classes[actual], predictions.classes[predicted])
-        for split, predictions in splits.items()
-        for name, actual, predicted in zip(predictions.names, predictions.actual, predictions.predicted, strict=True)
-    ]
-    for rank, place in enumerate(doubts.order[doubts.doubtful[doubts.order]], start=1):
-        yield rank, *faces[place], rounded(doubts.quality[place]), int(contradictory[place])
+def _tabulate_faces(predictions: Predictions, contradictory: NDArray[np.bool_]) -> pd.DataFrame:
+    classes = np.array(predictions.classes)
+    return pd.DataFrame(
+        {
+            "name": predictions.names,
+            "label": classes[predictions.actual],
+            "predicted": classes[predictions.predicted],
+            "contradictory": contradictory.astype(int),
+            "twin": predictions.twin,
+        }
+    )
+
+
+def _rank(faces: pd.DataFrame, issues: LabelIssues) -> pd.DataFrame:
+    """Return the faces with doubtful labels, the most doubtful first."""
+    chosen = issues.order[issues.doubtful[issues.order]]
+    table = faces.iloc[chosen].assign(rank=range(1, len(chosen) + 1), quality=issues.quality[chosen])
+    return table[list(COLUMNS)]

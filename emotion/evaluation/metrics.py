@@ -1,6 +1,6 @@
-"""How well a network does on one split: headline figures, classes, confusion and calibration.
+"""How well a network does on one split: headline figures, scores of each class, confusion and calibration.
 
-Pure functions of labels and probabilities. Knows nothing of networks, dataset files or pictures.
+Pure functions of labels and probabilities.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from emotion.errors import DataError
@@ -17,13 +18,13 @@ from emotion.files import rounded
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a network said about the faces of one split.
+    """What a network predicted for the faces of one split.
 
     Attributes:
         classes: class names in the order of the probabilities.
         actual: integer, shape (n,), the labels, index into `classes`.
         probabilities: float32, shape (n, classes), 0-1, rows sum to 1.
-        twin: bool, shape (n,), true where an exact copy of the face stands in train.
+        twin: bool, shape (n,), true where train contains an exact copy of the face.
         names: str, shape (n,), the archive member that each face came from.
     """
 
@@ -34,24 +35,24 @@ class Predictions:
     names: NDArray[np.str_]
 
     def __post_init__(self) -> None:
-        """Refuse what no figure can be computed from.
+        """Refuse predictions from which no figure can be computed.
 
         Raises:
             DataError: there is no face, or a probability is not finite.
         """
         if len(self.actual) == 0:
-            raise DataError("expected at least one face to judge, received none; run: dvc repro preprocess")
+            raise DataError("there are no faces to evaluate; run: dvc repro preprocess")
         if not np.isfinite(self.probabilities).all():
-            raise DataError("expected finite probabilities, received NaN or infinity; run: dvc repro --force train")
+            raise DataError("the network predicts NaN or infinity; train it again: dvc repro --force train")
 
     @property
     def predicted(self) -> NDArray[np.intp]:
-        """The most probable class of each face; the first one where several are."""
+        """The most probable class of each face; the first of them in a tie."""
         places: NDArray[np.intp] = np.argmax(self.probabilities, axis=1)
         return places
 
     @property
-    def right(self) -> NDArray[np.bool_]:
+    def correct(self) -> NDArray[np.bool_]:
         """Whether the predicted class of each face is its label."""
         same: NDArray[np.bool_] = self.actual == self.predicted
         return same
@@ -66,28 +67,29 @@ class Predictions:
 def headline(predictions: Predictions, bins: int) -> dict[str, float | None]:
     """Compute the figures that DVC compares.
 
-    Balanced accuracy and the two F1 are averages over the classes that have faces in the split: a class without any
-    has no recall. `accuracy_unseen` leaves out the twins; it is None where every face is one.
+    Balanced accuracy and both F1 scores average over the classes that have faces in the split; the recall of a class
+    without faces is undefined. `accuracy_unseen` leaves out faces with an exact copy in train; it is None where no face
+    remains.
 
     Args:
         predictions: of one split.
         bins: number of bins of the expected calibration error.
 
     Returns:
-        Figures rounded to 6 decimals; all of them shares of 1 but `log_loss`, which is in nats.
+        Figures rounded to 6 decimals; `log_loss` is in nats, all others are shares of 1.
     """
     from sklearn.metrics import f1_score, log_loss, recall_score, top_k_accuracy_score
 
     actual, predicted, probabilities = predictions.actual, predictions.predicted, predictions.probabilities
     every, present = range(len(predictions.classes)), np.unique(actual)
-    unseen = predictions.right[~predictions.twin]
+    unseen = predictions.correct[~predictions.twin]
     figures = {
-        "accuracy": predictions.right.mean(),
+        "accuracy": predictions.correct.mean(),
         "accuracy_unseen": unseen.mean() if len(unseen) else None,
         "balanced_accuracy": recall_score(actual, predicted, labels=present, average="macro"),
         "macro_f1": f1_score(actual, predicted, labels=present, average="macro"),
         "weighted_f1": f1_score(actual, predicted, labels=present, average="weighted"),
-        # Of two classes the label is always among the first two, and scikit-learn wants another form of scores.
+        # With two classes the label is always among the top two, and scikit-learn expects scores of another shape.
         "top2_accuracy": top_k_accuracy_score(actual, probabilities, k=2, labels=every) if len(every) > 2 else 1.0,
         "log_loss": log_loss(actual, probabilities, labels=every),
         "calibration_error": calibration_error(predictions, bins),
@@ -95,28 +97,26 @@ def headline(predictions: Predictions, bins: int) -> dict[str, float | None]:
     return {name: None if figure is None else rounded(figure) for name, figure in figures.items()}
 
 
-def headline_intervals(predictions: Predictions) -> list[tuple[str | float, ...]]:
-    """Tabulate headline figures with both ends of their intervals, named and computed as by `headline`.
+def tabulate_intervals(predictions: Predictions) -> pd.DataFrame:
+    """Tabulate headline figures, computed as by `headline`, with both ends of their confidence intervals.
 
     Returns:
-        Name, figure, low and high of each; "" for a figure that there is none of.
+        One row per figure: metric, value, low, high; NaN for a figure that cannot be computed.
     """
     counts = np.zeros((2, len(predictions.classes), len(predictions.classes)), np.int64)
     np.add.at(counts, (predictions.twin.astype(np.int64), predictions.actual, predictions.predicted), 1)
-    rows: list[tuple[str | float, ...]] = []
-    for name, figure in (
-        ("accuracy", _accuracy),
-        ("accuracy_unseen", _accuracy_unseen),
-        ("balanced_accuracy", _balanced_accuracy),
-        ("macro_f1", _macro_f1),
-    ):
-        values = (float(figure(counts[None])[0]), *bootstrap(counts, figure))
-        rows.append((name, *("" if np.isnan(value) else rounded(value) for value in values)))
-    return rows
+    statistics = {
+        "accuracy": _accuracy,
+        "accuracy_unseen": _accuracy_unseen,
+        "balanced_accuracy": _balanced_accuracy,
+        "macro_f1": _macro_f1,
+    }
+    rows = [(name, compute(counts[None])[0], *bootstrap(counts, compute)) for name, compute in statistics.items()]
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
 
 
 def calibration_error(predictions: Predictions, bins: int) -> float:
-    """Compute the expected calibration error: how far confidence and accuracy lie apart, averaged over the faces.
+    """Compute the expected calibration error: the gap between confidence and accuracy, averaged over the faces.
 
     Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015), in the
     form for several classes of Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), equation 3:
@@ -124,7 +124,7 @@ def calibration_error(predictions: Predictions, bins: int) -> float:
 
     Args:
         predictions: of one split.
-        bins: number of bins of equal width over the confidence, 0 to 1.
+        bins: number of bins of equal width, which divide the confidence from 0 to 1.
 
     Returns:
         0 to 1.
@@ -138,7 +138,7 @@ def brier_score(predictions: Predictions) -> float:
     """Compute the Brier score: the squared distance of the probabilities from the label, averaged over the faces.
 
     Brier, "Verification of Forecasts Expressed in Terms of Probability" (Monthly Weather Review, 1950), for several
-    classes. It needs no bins, and falls with better calibration and with better discrimination alike.
+    classes. It needs no bins; better calibration and better discrimination both lower it.
 
     Returns:
         0 to 2.
@@ -147,39 +147,36 @@ def brier_score(predictions: Predictions) -> float:
     return float(np.mean(np.sum((predictions.probabilities - truth) ** 2, axis=1)))
 
 
-def reliability(predictions: Predictions, bins: int) -> list[tuple[int, float | str, float | str, int]]:
+def tabulate_reliability(predictions: Predictions, bins: int) -> pd.DataFrame:
     """Tabulate accuracy over confidence, for the reliability diagram.
 
     Returns:
-        One row per bin of equal width, from low to high: its number from 1, the mean confidence and the accuracy of
-        its faces (both "" without any), and the number of its faces.
+        One row per bin of equal width, from low to high: its number (`bin`, from 1), the mean confidence and the
+        accuracy of its faces (NaN without any), and the number of its faces.
     """
-    return [
-        (number, rounded(confidence), rounded(accuracy), int(faces)) if faces else (number, "", "", 0)
-        for number, (faces, confidence, accuracy) in enumerate(
-            zip(*_fill_bins(predictions, bins), strict=True), start=1
-        )
-    ]
+    faces, confidence, accuracy = _fill_bins(predictions, bins)
+    means = {"confidence": confidence, "accuracy": accuracy}
+    table = pd.DataFrame({"bin": np.arange(1, bins + 1), **means, "faces": faces})
+    table.loc[faces == 0, list(means)] = np.nan
+    return table
 
 
-def class_scores(predictions: Predictions) -> list[tuple[str, float, float, float, int]]:
-    """Tabulate the classification report: class, precision, recall, F1 and number of faces (support).
+def tabulate_classes(predictions: Predictions) -> pd.DataFrame:
+    """Tabulate precision, recall, F1 and number of faces (support) of each class.
 
-    A class that was never predicted has precision 0, one without faces recall 0.
+    The precision of a class that was never predicted is 0, and so is the recall of a class without faces.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
-    scores = precision_recall_fscore_support(
+    precision, recall, f1, support = precision_recall_fscore_support(
         predictions.actual, predictions.predicted, labels=range(len(predictions.classes)), zero_division=0
     )
-    return [
-        (name, rounded(precision), rounded(recall), rounded(f1), int(support))
-        for name, precision, recall, f1, support in zip(predictions.classes, *scores, strict=True)
-    ]
+    scores = {"precision": precision, "recall": recall, "f1": f1, "support": support}
+    return pd.DataFrame({"class": predictions.classes, **scores})
 
 
 def report(predictions: Predictions) -> str:
-    """Return scikit-learn's classification report, a table for people."""
+    """Return scikit-learn's classification report as text."""
     from sklearn.metrics import classification_report
 
     return str(
@@ -204,23 +201,24 @@ def confusion(predictions: Predictions) -> NDArray[np.int64]:
 def _fill_bins(
     predictions: Predictions, bins: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return faces, mean confidence and accuracy of each bin; the last two are 0 where it is empty.
+    """Return faces, mean confidence and accuracy of each bin; the last two are 0 for an empty bin.
 
-    As Guo et al. have it, a bin holds its upper bound and not its lower one.
+    As in Guo et al., a bin includes its upper bound but not its lower one.
     """
     confidence = predictions.confidence.astype(np.float64)
     places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     faces = np.bincount(places, minlength=bins)
     share = 1 / np.maximum(faces, 1)
-    right = predictions.right.astype(np.float64)
+    correct = predictions.correct.astype(np.float64)
     return (
         faces,
         np.bincount(places, confidence, bins) * share,
-        np.bincount(places, right, bins) * share,
+        np.bincount(places, correct, bins) * share,
     )
 
 
-# Of tables of shape (resamples, 2, actual, predicted): faces without and with an exact copy in train.
+# The statistics below take tables of shape (resamples, 2, actual, predicted): the second axis separates the faces
+# without an exact copy in train from those with one.
 
 
 def _accuracy(tables: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -232,19 +230,19 @@ def _accuracy_unseen(tables: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _balanced_accuracy(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-    right, actual, _ = _margins(tables)
-    means: NDArray[np.float64] = np.nanmean(ratio(right, actual), axis=1)
+    correct, actual, _ = _margins(tables)
+    means: NDArray[np.float64] = np.nanmean(ratio(correct, actual), axis=1)
     return means
 
 
 def _macro_f1(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-    right, actual, predicted = _margins(tables)
-    scores = ratio(2 * right, actual + predicted)
+    correct, actual, predicted = _margins(tables)
+    scores = ratio(2 * correct, actual + predicted)
     means: NDArray[np.float64] = np.nanmean(np.where(actual > 0, scores, np.nan), axis=1)
     return means
 
 
 def _margins(tables: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return how many faces of each class are right, how many are of it and how many are taken for it."""
+    """Return, for each class, how many faces are predicted correctly, belong to it, and are predicted as it."""
     whole = tables.sum(axis=1)
     return np.diagonal(whole, axis1=1, axis2=2), whole.sum(axis=2), whole.sum(axis=1)

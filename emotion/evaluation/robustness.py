@@ -1,24 +1,26 @@
-"""How much accuracy is left on corrupted faces: five kinds of corruption at three strengths.
+"""Accuracy on corrupted faces: five kinds of corruption, each at three strengths.
 
-Takes the network as a function from faces to probabilities. Kinds and strengths are fixed and not settings, so that the
-figures of any two networks compare (as in ImageNet-C: Hendrycks and Dietterich 2019, arXiv:1903.12261). Equal faces
-give equal bytes.
+The network is a function from faces to probabilities. Kinds and strengths are fixed rather than settings, so that the
+figures of any two networks are comparable (as in ImageNet-C: Hendrycks and Dietterich 2019, arXiv:1903.12261). Equal
+faces give equal bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from emotion.evaluation.intervals import bootstrap
-from emotion.files import rounded, write_csv, write_json
+from emotion.dataframes import write_table
+from emotion.evaluation.intervals import bootstrap, ratio
+from emotion.files import DECIMALS, rounded, write_json
 from emotion.images import FACE_SIZE, to_face
 
 CLEAN: Final = "clean"
@@ -29,9 +31,9 @@ Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Faces = NDArray[np.uint8]
 
 SEED: Final = 0
-"""One draw for all strengths of a kind: what grows from one to the next is the strength alone."""
+"""All strengths of a kind share one random draw, so that they differ in nothing but strength."""
 
-# Read off the mean of FER-2013's validation faces: eyes lie in rows 15-20 with the brows above, the mouth in 36-41.
+# Measured on the mean of FER-2013's validation faces: the eyes lie in rows 15-20, the mouth in rows 36-41.
 EYES_ROW: Final = 17
 MOUTH_ROW: Final = 38
 BAR_COLUMNS: Final = slice(6, 42)
@@ -39,12 +41,12 @@ BAR_COLUMNS: Final = slice(6, 42)
 
 @dataclass(frozen=True)
 class Corruption:
-    """One thing that goes wrong.
+    """One kind of corruption.
 
     Attributes:
-        apply: from faces, uint8 (n, 48, 48), and a strength to the corrupted faces, of the same form.
+        apply: takes faces, uint8 (n, 48, 48), and a strength; returns the corrupted faces in the same form.
         strengths: from weak to strong.
-        meaning: what a strength is, for people, with a place for its number.
+        meaning: description of a strength, with a placeholder for its number.
     """
 
     apply: Callable[[Faces, float], Faces]
@@ -80,11 +82,11 @@ def blur(faces: Faces, deviation: float) -> Faces:
 
 
 def darken(faces: Faces, light: float) -> Faces:
-    """Leave a share of the light, and with it of the contrast and of the grey levels.
+    """Darken faces; contrast and the number of grey levels shrink with the light.
 
     Args:
         faces: uint8, shape (n, 48, 48), grey, 0-255.
-        light: the share that is left, 0-1.
+        light: share of the light that remains, 0-1.
 
     Returns:
         uint8, shape (n, 48, 48).
@@ -93,11 +95,11 @@ def darken(faces: Faces, light: float) -> Faces:
 
 
 def shrink(faces: Faces, edge: float) -> Faces:
-    """Take faces that are small in their picture, enlarged as the network's users enlarge them.
+    """Lower the resolution, as for small faces in a photo, which prediction enlarges in the same way.
 
     Args:
         faces: uint8, shape (n, 48, 48), grey, 0-255.
-        edge: of the small face, whole pixels.
+        edge: edge of the small face, whole pixels.
 
     Returns:
         uint8, shape (n, 48, 48).
@@ -111,8 +113,8 @@ def cover(faces: Faces, height: float) -> Faces:
     """Cover the eyes or the mouth, chosen at random for each face, with a black bar as wide as the face.
 
     Args:
-        faces: uint8, shape (n, 48, 48), grey, 0-255, of about the places that FER-2013 gives eyes and mouth.
-        height: of the bar, whole pixels.
+        faces: uint8, shape (n, 48, 48), grey, 0-255; eyes and mouth about where FER-2013 has them.
+        height: height of the bar, whole pixels.
 
     Returns:
         uint8, shape (n, 48, 48).
@@ -135,69 +137,53 @@ CORRUPTIONS: Final = {
 }
 
 
-class Score(NamedTuple):
-    """Accuracy under one kind of corruption at one strength.
-
-    Attributes:
-        corruption: its kind; `clean` for none.
-        strength: 1 weak, 2 medium, 3 strong; 0 for none.
-        accuracy: 0-1.
-        low: lower end of its 95% interval over the faces.
-        high: upper end.
-        faces: how many were judged.
-        meaning: what was done to the faces, for people.
-    """
-
-    corruption: str
-    strength: int
-    accuracy: float
-    low: float
-    high: float
-    faces: int
-    meaning: str
-
-
-def measure(network: Network, faces: NDArray[np.uint8], labels: NDArray[np.integer]) -> list[Score]:
-    """Score a network on faces as they are, and under every corruption at every strength.
+def measure(network: Network, faces: NDArray[np.uint8], labels: NDArray[np.integer]) -> pd.DataFrame:
+    """Score a network on unmodified faces, and on faces under every corruption at every strength.
 
     Args:
-        network: what is measured.
+        network: the network to measure.
         faces: uint8, shape (n, 48, 48), grey, 0-255; n at least 1.
         labels: integer, shape (n,), index into the columns of the probabilities.
 
     Returns:
-        The clean score, then three of each kind from weak to strong; numbers rounded to 6 decimals.
+        The clean score, then three of each kind from weak to strong; rounded to 6 decimals. Columns:
+        `corruption` (`clean` for none), `strength` (1 weak, 2 medium, 3 strong; 0 for none), `accuracy`, `low` and
+        `high` (both ends of its 95% interval), `faces` (how many were scored), `meaning` (what was done to them).
     """
-    scores = [_score(CLEAN, 0, network(faces), labels, "as they are")]
+    rows = []
+    for kind, strength, changed, meaning in _corrupt(faces):
+        correct = np.count_nonzero(np.argmax(network(changed), axis=1) == labels)
+        counts = np.array([len(labels) - correct, correct])
+        rows.append((kind, strength, _accuracy(counts[None])[0], *bootstrap(counts, _accuracy), len(labels), meaning))
+    columns = ["corruption", "strength", "accuracy", "low", "high", "faces", "meaning"]
+    return pd.DataFrame(rows, columns=columns).round(DECIMALS)
+
+
+def _corrupt(faces: Faces) -> Iterator[tuple[str, int, Faces, str]]:
+    """Yield kind, strength, faces and meaning, of the unmodified faces first."""
+    yield CLEAN, 0, faces, "as they are"
     for kind, corruption in CORRUPTIONS.items():
         for strength, value in enumerate(corruption.strengths, start=1):
-            probabilities = network(corruption.apply(faces, value))
-            scores.append(_score(kind, strength, probabilities, labels, corruption.meaning.format(value)))
-    return scores
+            yield kind, strength, corruption.apply(faces, value), corruption.meaning.format(value)
 
 
-def _score(
-    kind: str, strength: int, probabilities: NDArray[np.float32], labels: NDArray[np.integer], meaning: str
-) -> Score:
-    right = int(np.count_nonzero(np.argmax(probabilities, axis=1) == labels))
-    interval = bootstrap(np.array([len(labels) - right, right]), lambda counts: counts[:, 1] / counts.sum(axis=1))
-    accuracy, low, high = (rounded(figure) for figure in (right / len(labels), *interval))
-    return Score(kind, strength, accuracy, low, high, len(labels), meaning)
+def _accuracy(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Divide the correct predictions by all, in tables of wrong and correct ones."""
+    return ratio(tables[:, 1], tables.sum(axis=1))
 
 
-def headline(scores: list[Score]) -> dict[str, float]:
+def headline(scores: pd.DataFrame) -> dict[str, float]:
     """Return the clean accuracy, the mean accuracy under all corruptions, and the mean under each kind; 0-1."""
-    figures = {CLEAN: _mean(scores, {CLEAN}), "mean": _mean(scores, set(CORRUPTIONS))}
-    return figures | {kind: _mean(scores, {kind}) for kind in CORRUPTIONS}
+    by_kind = scores.groupby("corruption")["accuracy"].mean()
+    corrupted = scores.loc[scores["corruption"] != CLEAN, "accuracy"].mean()
+    return {CLEAN: rounded(by_kind[CLEAN]), "mean": rounded(corrupted)} | {
+        kind: rounded(by_kind[kind]) for kind in CORRUPTIONS
+    }
 
 
-def _mean(scores: list[Score], kinds: set[str]) -> float:
-    return rounded(np.mean([score.accuracy for score in scores if score.corruption in kinds]))
-
-
-def write(scores: list[Score], root: Path) -> None:
-    """Write the table and the headline below `root`, in the pipeline's places."""
-    write_csv(root / "metrics/robustness.csv", Score._fields, scores)
+def write(scores: pd.DataFrame, root: Path) -> None:
+    """Write the table and the headline below `root`, to the paths of the pipeline."""
+    write_table(root / "metrics/robustness.csv", scores)
     write_json(root / "metrics/robustness.json", headline(scores))
 
 

@@ -1,7 +1,4 @@
-"""Which faces of a dataset file are judged: all of them, a stratified part, or so many of each class.
-
-Knows nothing of networks.
-"""
+"""Choosing the faces to evaluate: all of a dataset file, a stratified sample, or a limited number of each class."""
 
 from __future__ import annotations
 
@@ -19,43 +16,43 @@ SEED: Final = 0
 
 
 def load(path: Path, classes: tuple[str, ...]) -> Dataset:
-    """Read a dataset file for a network of these classes.
+    """Read a dataset file for a network with these classes.
 
     Raises:
-        DataError: the file is missing or damaged, holds no face, or has other classes or another order of them.
+        DataError: the file is missing or damaged, has no faces, or has other classes or another order of them.
     """
     faces = dataset.load(path)
     if faces.classes != classes:
         expected, received = ", ".join(classes), ", ".join(faces.classes)
         raise DataError(f"{path.name}: expected the classes {expected}, received {received}; run: dvc repro train")
     if not len(faces):
-        raise DataError(f"{path.name}: expected at least one face to judge, received none; run: dvc repro preprocess")
+        raise DataError(f"{path.name} has no faces; run: dvc repro preprocess")
     return faces
 
 
 def stratify(labels: NDArray[np.integer], number: int) -> NDArray[np.intp]:
-    """Choose faces at random so that each class keeps its share, to within one face.
+    """Choose faces at random, with the same share of each class as in all faces, to within one face.
 
     Args:
         labels: integer, shape (n,).
-        number: faces to choose; all where there are no more.
+        number: how many faces to choose; all of them where there are fewer.
 
     Returns:
         Indices in ascending order, shape (min(n, number),); the same for the same labels and number.
     """
     by_class = _shuffled_by_class(labels)
     number = min(number, len(labels))
-    # Every n/number-th face of a list sorted by class takes from each class in proportion.
+    # Evenly spaced places in a list sorted by class draw on each class in proportion.
     places = (np.arange(number) + 0.5) * len(labels) / max(number, 1)
     return np.sort(by_class[places.astype(np.intp)])
 
 
 def limit_classes(labels: NDArray[np.integer], limit: int) -> NDArray[np.intp]:
-    """Choose at random up to so many faces of each class.
+    """Choose up to `limit` faces of each class at random.
 
     Args:
         labels: integer, shape (n,).
-        limit: most faces of a class.
+        limit: largest number of faces of a class.
 
     Returns:
         Indices in ascending order; the same for the same labels and limit.

@@ -1,106 +1,97 @@
-"""Everything that `evaluate` leaves: the headline of each split, the tables beside it and one row per face."""
+"""The files that `evaluate` writes: the headline of each split, detailed tables, and one row per face."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from emotion.evaluation.calibration import calibration_rows, choose_thresholds, selective_rows
+import numpy as np
+import pandas as pd
+
+from emotion.dataframes import stack_splits, write_table
+from emotion.evaluation import metrics
+from emotion.evaluation.calibration import choose_thresholds, tabulate_calibration, tabulate_selective
 from emotion.evaluation.intervals import accuracy_gain
-from emotion.evaluation.metrics import (
-    Predictions,
-    class_scores,
-    confusion,
-    headline,
-    headline_intervals,
-    reliability,
-    report,
-)
-from emotion.files import DECIMALS, rounded, write_csv, write_json, write_text
+from emotion.evaluation.metrics import Predictions
+from emotion.files import DECIMALS, write_json, write_text
 from emotion.metadata import Metadata
 
 
 def write(
     root: Path, splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], network: Metadata, bins: int
 ) -> None:
-    """Write what is known of the splits below `root`, in the pipeline's places.
+    """Write the results of all splits below `root`, to the paths of the pipeline.
 
-    `metrics/<split>.json` holds the headline, `metrics/details/` the tables beside it, `plots/evaluation/` one row per
-    face for DVC's own confusion matrix, `data/predictions.csv` every face of every split in the order of the datasets.
+    `metrics/<split>.json` holds the headline, `metrics/details/` the detailed tables, `plots/evaluation/` one row per
+    face for DVC's confusion matrix, `data/predictions.csv` every face of every split in the order of the datasets.
 
     Args:
-        root: where the pipeline's folders lie.
-        splits: `validation`, which chooses the thresholds, and any others.
-        flipped: the same splits with each probability averaged over the face and its mirror image.
-        network: facts of the network that answered.
+        root: the folder with the pipeline's folders.
+        splits: `validation`, which sets the thresholds, and any others.
+        flipped: the same splits, with probabilities averaged over each face and its mirror image.
+        network: metadata of the network that made the predictions.
         bins: number of bins of the calibration error.
     """
     details = root / "metrics/details"
     for split, predictions in splits.items():
-        write_json(root / f"metrics/{split}.json", headline(predictions, bins))
-        _write_split(predictions, bins, details, split)
-        decisions = [row[1:3] for row in prediction_rows(predictions)]
-        write_csv(root / f"plots/evaluation/confusion_{split}.csv", ("actual", "predicted"), decisions)
-    _write_comparisons(details, splits, network, bins)
-    gains = {split: [_flipped_row(predictions, flipped[split])] for split, predictions in splits.items()}
-    _write_rows(details / "flipped.csv", ("accuracy", "accuracy_flipped", "gain", "low", "high"), gains)
+        write_json(root / f"metrics/{split}.json", metrics.headline(predictions, bins))
+        _write_details(predictions, bins, details, split)
+    for name, table in _compare_splits(splits, flipped, network, bins).items():
+        write_table(details / f"{name}.csv", table)
     write_json(details / "model.json", asdict(network))
-    classes = next(iter(splits.values())).classes
-    rows = [[split, *row] for split, predictions in splits.items() for row in prediction_rows(predictions)]
-    write_csv(root / "data/predictions.csv", ("split", "name", "actual", "predicted", *classes, "twin"), rows)
+    listed = {split: tabulate_predictions(predictions) for split, predictions in splits.items()}
+    write_table(root / "data/predictions.csv", stack_splits(listed))
+    for split, table in listed.items():
+        write_table(root / f"plots/evaluation/confusion_{split}.csv", table[["actual", "predicted"]])
 
 
-def prediction_rows(predictions: Predictions) -> list[list[str]]:
-    """Tabulate what was said of each face: name, actual, predicted, one probability per class, twin (0 or 1)."""
-    columns = (
-        predictions.names,
-        predictions.actual,
-        predictions.predicted,
-        predictions.probabilities.tolist(),
-        predictions.twin,
+def tabulate_predictions(predictions: Predictions) -> pd.DataFrame:
+    """Tabulate the prediction for each face: name, actual, predicted, one probability per class, twin (0 or 1).
+
+    The probabilities are text with six decimals.
+    """
+    classes = np.array(predictions.classes)
+    probabilities = np.char.mod(f"%.{DECIMALS}f", predictions.probabilities)
+    return pd.DataFrame(
+        {
+            "name": predictions.names,
+            "actual": classes[predictions.actual],
+            "predicted": classes[predictions.predicted],
+            **dict(zip(predictions.classes, probabilities.T, strict=True)),
+            "twin": predictions.twin.astype(int),
+        }
     )
-    return [
-        [
-            str(name),
-            predictions.classes[actual],
-            predictions.classes[predicted],
-            *(f"{probability:.{DECIMALS}f}" for probability in probabilities),
-            str(int(twin)),
-        ]
-        for name, actual, predicted, probabilities, twin in zip(*columns, strict=True)
-    ]
 
 
-def _write_split(predictions: Predictions, bins: int, folder: Path, split: str) -> None:
-    write_csv(
-        folder / f"{split}_classes.csv", ("class", "precision", "recall", "f1", "support"), class_scores(predictions)
-    )
-    counts = [(name, *row) for name, row in zip(predictions.classes, confusion(predictions).tolist(), strict=True)]
-    write_csv(folder / f"{split}_confusion.csv", ("actual", *predictions.classes), counts)
-    bin_table = reliability(predictions, bins)
-    write_csv(folder / f"{split}_reliability.csv", ("bin", "confidence", "accuracy", "faces"), bin_table)
-    write_text(folder / f"{split}_report.txt", report(predictions))
+def _write_details(predictions: Predictions, bins: int, folder: Path, split: str) -> None:
+    counts = pd.DataFrame(metrics.confusion(predictions), columns=list(predictions.classes))
+    counts.insert(0, "actual", predictions.classes)
+    write_table(folder / f"{split}_confusion.csv", counts)
+    write_table(folder / f"{split}_classes.csv", metrics.tabulate_classes(predictions))
+    write_table(folder / f"{split}_reliability.csv", metrics.tabulate_reliability(predictions, bins))
+    write_text(folder / f"{split}_report.txt", metrics.report(predictions))
 
 
-def _write_comparisons(folder: Path, splits: Mapping[str, Predictions], network: Metadata, bins: int) -> None:
+def _compare_splits(
+    splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], network: Metadata, bins: int
+) -> dict[str, pd.DataFrame]:
+    """Return the tables that hold all splits, by the name of their file."""
     thresholds = choose_thresholds(splits["validation"], network.threshold)
-    intervals = {split: headline_intervals(predictions) for split, predictions in splits.items()}
-    calibration = {
-        split: calibration_rows(predictions, network.temperature, bins) for split, predictions in splits.items()
+    parts = {
+        split: {
+            "intervals": metrics.tabulate_intervals(predictions),
+            "calibration": tabulate_calibration(predictions, network.temperature, bins),
+            "selective": tabulate_selective(predictions, thresholds),
+            "flipped": _tabulate_gain(predictions, flipped[split]),
+        }
+        for split, predictions in splits.items()
     }
-    selective = {split: selective_rows(predictions, thresholds) for split, predictions in splits.items()}
-    _write_rows(folder / "intervals.csv", ("metric", "value", "low", "high"), intervals)
-    scores = ("calibration_error", "brier_score", "log_loss")
-    _write_rows(folder / "calibration.csv", ("probabilities", *scores), calibration)
-    _write_rows(folder / "selective.csv", ("rule", "threshold", "coverage", "accuracy", "low", "high"), selective)
+    names = parts["validation"]
+    return {name: stack_splits({split: tables[name] for split, tables in parts.items()}) for name in names}
 
 
-def _write_rows(path: Path, columns: Sequence[str], rows: Mapping[str, Sequence[Sequence[object]]]) -> None:
-    """Write the rows of each split below one another."""
-    write_csv(path, ("split", *columns), [(split, *row) for split, some in rows.items() for row in some])
-
-
-def _flipped_row(plain: Predictions, flipped: Predictions) -> tuple[float, ...]:
-    gain, interval = accuracy_gain(plain.right, flipped.right)
-    return tuple(map(rounded, (plain.right.mean(), flipped.right.mean(), gain, *interval)))
+def _tabulate_gain(plain: Predictions, flipped: Predictions) -> pd.DataFrame:
+    gain, (low, high) = accuracy_gain(plain.correct, flipped.correct)
+    accuracies = {"accuracy": plain.correct.mean(), "accuracy_flipped": flipped.correct.mean()}
+    return pd.DataFrame([{**accuracies, "gain": gain, "low": low, "high": high}])

@@ -6,6 +6,7 @@ Knows the predictor, the tracker and what was shipped; who may ask is `access`, 
 from __future__ import annotations
 
 import asyncio
+import csv
 import logging
 import os
 import socket
@@ -26,7 +27,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from emotion.errors import EmotionError, ImageError
-from emotion.files import read_csv, read_json
+from emotion.files import read_json
 from emotion.images import read_image, to_grey
 from emotion.inference import formats
 from emotion.inference.detection import detector
@@ -200,7 +201,7 @@ def _read_shipped(folder: Path) -> dict[str, Any]:
 def _read_confusion(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    rows = read_csv(path)
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     classes = [row["actual"] for row in rows]
     return {"classes": classes, "counts": [[int(row[name]) for name in classes] for row in rows]}
 

@@ -24,12 +24,12 @@ def test_interval_of_a_share_is_that_of_scipys_bootstrap_over_faces() -> None:
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
-def test_interval_holds_the_true_share_as_often_as_its_level_says(level: float) -> None:
-    worlds = np.random.default_rng(0).binomial(300, 0.7, 500)
-    intervals = [bootstrap(np.array([right, 300 - right]), share, resamples=500, level=level) for right in worlds]
-    held = np.mean([low <= 0.7 <= high for low, high in intervals])
-    # Three standard errors of 500 worlds, and a point for the percentile method's own error at 300 faces.
-    assert held == pytest.approx(level, abs=3 * np.sqrt(level * (1 - level) / 500) + 0.01)
+def test_interval_contains_the_true_share_as_often_as_its_level_says(level: float) -> None:
+    samples = np.random.default_rng(0).binomial(300, 0.7, 500)
+    intervals = [bootstrap(np.array([right, 300 - right]), share, resamples=500, level=level) for right in samples]
+    covered = np.mean([low <= 0.7 <= high for low, high in intervals])
+    # Three standard errors of 500 samples, and a point for the error of the percentile method with 300 faces.
+    assert covered == pytest.approx(level, abs=3 * np.sqrt(level * (1 - level) / 500) + 0.01)
 
 
 @given(counts=st.lists(st.integers(0, 500), min_size=2, max_size=2).filter(any), seed=st.integers(0, 2**31))
@@ -45,16 +45,16 @@ def test_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
     assert bootstrap(counts, share) != bootstrap(counts, share, seed=1)
 
 
-def test_statistic_sees_tables_of_the_same_shape_and_total() -> None:
-    seen: list[NDArray[np.int64]] = []
+def test_statistic_gets_tables_of_the_same_shape_and_total() -> None:
+    received: list[NDArray[np.int64]] = []
 
     def total(tables: NDArray[np.int64]) -> NDArray[np.float64]:
-        seen.append(tables)
+        received.append(tables)
         return np.asarray(tables.sum(axis=(1, 2)), np.float64)
 
     assert bootstrap(np.array([[3, 0], [1, 6]]), total, resamples=50) == (10, 10)
-    assert seen[0].shape == (50, 2, 2)
-    assert not seen[0][:, 0, 1].any()
+    assert received[0].shape == (50, 2, 2)
+    assert not received[0][:, 0, 1].any()
 
 
 def test_tables_without_a_figure_are_left_out() -> None:
@@ -65,12 +65,12 @@ def test_tables_without_a_figure_are_left_out() -> None:
     assert all(np.isnan(end) for end in bootstrap(np.array([0, 5]), of_first))
 
 
-def test_gain_counts_the_faces_that_one_answer_alone_gets_right() -> None:
+def test_gain_counts_the_faces_that_only_one_prediction_gets_right() -> None:
     before = np.repeat([True, False, True, False], [50, 30, 10, 10])
     after = np.repeat([True, True, False, False], [50, 30, 10, 10])
     gain, (low, high) = accuracy_gain(before, after)
     assert gain == pytest.approx(0.2)
-    # Of 100 differences with mean 0.2 and variance 0.4 - 0.2 ** 2.
+    # The mean of 100 differences is 0.2, their variance 0.4 - 0.2 ** 2.
     assert (low, high) == pytest.approx((0.2 - 1.96 * 0.06, 0.2 + 1.96 * 0.06), abs=0.015)
     assert accuracy_gain(after, before)[0] == pytest.approx(-0.2)
     assert accuracy_gain(before, before) == (0, (0, 0))

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from csv_files import read_csv
 from small_runs import faces_of, predictions_for
 
 from emotion.evaluation import label_issues
 from emotion.evaluation.label_issues import LabelIssues
 from emotion.evaluation.metrics import Predictions
-from emotion.files import read_csv
 from emotion.labels import NAMES
 
 CLEAN = predictions_for(faces_of(NAMES, 700, 0), 5)
 
 
 def mislabelled(share: float) -> tuple[Predictions, np.ndarray]:
-    """Give a share of the faces another label than the one that their answers belong to."""
+    """Give a share of the faces another label than the one their predictions were made for."""
     generator = np.random.default_rng(2)
     wrong = generator.random(700) < share
     others = (CLEAN.actual + generator.integers(1, 7, 700)) % 7
@@ -26,16 +26,16 @@ def mislabelled(share: float) -> tuple[Predictions, np.ndarray]:
 
 
 def test_wrong_labels_are_found_and_ranked_first() -> None:
-    some, wrong = mislabelled(0.1)
-    found = label_issues.detect(some.actual, some.probabilities)
+    predictions, wrong = mislabelled(0.1)
+    found = label_issues.detect(predictions.actual, predictions.probabilities)
     assert wrong[found.order[: wrong.sum()]].mean() > 0.8
     assert found.doubtful[wrong].mean() > 0.5
     assert found.doubtful[~wrong].mean() < 0.1
 
 
 def test_quality_is_the_margin_of_the_label_over_the_next_class() -> None:
-    shares = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], np.float32)
-    np.testing.assert_allclose(label_issues.detect(np.array([0, 1]), shares).quality, [0.75, 0.35], atol=1e-6)
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], np.float32)
+    np.testing.assert_allclose(label_issues.detect(np.array([0, 1]), probabilities).quality, [0.75, 0.35], atol=1e-6)
 
 
 @pytest.mark.parametrize("faces", [1, 3, 7])
@@ -43,7 +43,7 @@ def test_few_faces_and_classes_without_any_raise_no_warning(faces: int) -> None:
     assert len(label_issues.detect(CLEAN.actual[:faces], CLEAN.probabilities[:faces]).doubtful) == faces
 
 
-def test_copies_of_different_labels_are_contradictory_across_splits_and_within_one() -> None:
+def test_copies_with_different_labels_are_contradictory_across_splits_and_within_one() -> None:
     train, validation = faces_of(NAMES, 6, 0), faces_of(NAMES, 6, 1)
     pixels = validation.pixels.copy()
     pixels[0] = train.pixels[3]  # labels 0 and 3
@@ -54,17 +54,17 @@ def test_copies_of_different_labels_are_contradictory_across_splits_and_within_o
     assert marks["validation"].nonzero()[0].tolist() == [0, 4, 5]
 
 
-def test_check_counts_known_faces_and_places_them_in_the_ranking() -> None:
-    some = LabelIssues(np.array([0.9, 0.1, 0.5, 0.3, 0.7]), np.array([False, True, False, True, False]))
-    contradictory, taught = np.array([False, True, True, False, False]), np.array([False, True, False, False, False])
-    assert label_issues.summarize(some, contradictory, taught) == {
+def test_summary_counts_contradictory_faces_and_their_mean_rank() -> None:
+    issues = LabelIssues(np.array([0.9, 0.1, 0.5, 0.3, 0.7]), np.array([False, True, False, True, False]))
+    contradictory, in_train = np.array([False, True, True, False, False]), np.array([False, True, False, False, False])
+    assert label_issues.summarize(issues, contradictory, in_train) == {
         "faces": 5,
         "doubtful": 2,
-        "contradictory": {"faces": 2, "doubtful": 1, "mean_rank": 0.25},  # places 0 and 2 of 0 to 4
+        "contradictory": {"faces": 2, "doubtful": 1, "mean_rank": 0.25},  # ranks 0 and 2 of 0 to 4
         "contradictory_untaught": {"faces": 1, "doubtful": 0, "mean_rank": 0.5},
     }
     nothing = np.zeros(5, bool)
-    assert label_issues.summarize(some, nothing, taught)["contradictory"] == {
+    assert label_issues.summarize(issues, nothing, in_train)["contradictory"] == {
         "faces": 0,
         "doubtful": 0,
         "mean_rank": None,
@@ -72,8 +72,8 @@ def test_check_counts_known_faces_and_places_them_in_the_ranking() -> None:
 
 
 def test_written_ranking_names_the_faces_of_all_splits(tmp_path: Path) -> None:
-    some, _ = mislabelled(0.1)
-    splits = {"validation": some, "test": replace(CLEAN, actual=CLEAN.actual[::-1])}
+    predictions, _ = mislabelled(0.1)
+    splits = {"validation": predictions, "test": replace(CLEAN, actual=CLEAN.actual[::-1])}
     marks = {split: np.arange(700) % 3 == 0 for split in splits}
     label_issues.write(tmp_path, splits, marks)
     rows = read_csv(tmp_path / "metrics/details/doubtful.csv")
@@ -91,7 +91,7 @@ def test_written_ranking_names_the_faces_of_all_splits(tmp_path: Path) -> None:
     assert (summary["faces"], summary["doubtful"]) == (1400, len(rows))
 
 
-def test_answers_without_a_mistake_leave_no_doubt(tmp_path: Path) -> None:
+def test_correct_predictions_leave_no_doubtful_label(tmp_path: Path) -> None:
     perfect = predictions_for(faces_of(NAMES, 70, 0), 5, perfect=True)
     label_issues.write(tmp_path, {"validation": perfect}, {"validation": np.zeros(70, bool)})
     assert (tmp_path / "metrics/details/doubtful.csv").read_text() == ",".join(label_issues.COLUMNS) + "\n"

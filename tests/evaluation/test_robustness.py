@@ -7,63 +7,61 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from csv_files import read_csv
 from numpy.typing import NDArray
 from small_models import write_model
 from small_runs import faces_of, write_settings
 
 from emotion import dataset
-from emotion.evaluation.robustness import CORRUPTIONS, Score, headline, measure
-from emotion.files import read_csv, read_json
+from emotion.evaluation.robustness import CORRUPTIONS, headline, measure
+from emotion.files import read_json
 from emotion.labels import NAMES
 
 ROOT = Path(__file__).parents[2]
 Faces = NDArray[np.uint8]
 
 
-def knows_light_from_dark(faces: Faces) -> NDArray[np.float32]:
-    """Say the second class where a face is lighter than 100 on average."""
+def distinguish_light_from_dark(faces: Faces) -> NDArray[np.float32]:
+    """Predict the second class where a face is lighter than 100 on average."""
     light = faces.mean(axis=(1, 2)) > 100
     return np.stack([~light, light], axis=1).astype(np.float32)
 
 
 @pytest.fixture
-def scores() -> list[Score]:
+def scores() -> pd.DataFrame:
     faces = np.repeat(np.array([50, 150], np.uint8), 10)[:, None, None] * np.ones((48, 48), np.uint8)
-    return measure(knows_light_from_dark, faces, np.repeat([0, 1], 10))
+    return measure(distinguish_light_from_dark, faces, np.repeat([0, 1], 10))
 
 
-def test_every_corruption_has_three_scores_after_the_clean_one(scores: list[Score]) -> None:
+def test_every_corruption_has_three_scores_after_the_clean_one(scores: pd.DataFrame) -> None:
     expected = [("clean", 0)] + [(kind, strength) for kind in CORRUPTIONS for strength in (1, 2, 3)]
-    assert [(score.corruption, score.strength) for score in scores] == expected
-    assert scores[1].meaning == "noise of 5 grey levels"
-    assert {score.faces for score in scores} == {20}
+    assert list(zip(scores["corruption"], scores["strength"], strict=True)) == expected
+    assert scores["meaning"][1] == "noise of 5 grey levels"
+    assert set(scores["faces"]) == {20}
 
 
-def test_a_network_that_goes_by_light_fails_in_the_dark_alone(scores: list[Score]) -> None:
-    # Half of the light leaves of 150 no more than 75: every face is taken for a dark one.
-    by_kind = {kind: [score.accuracy for score in scores if score.corruption == kind] for kind in CORRUPTIONS}
+def test_a_network_that_measures_light_fails_only_in_the_dark(scores: pd.DataFrame) -> None:
+    # Half of the light turns a grey of 150 into 75: every face counts as dark.
+    by_kind = {kind: scores.loc[scores["corruption"] == kind, "accuracy"].tolist() for kind in CORRUPTIONS}
     assert by_kind.pop("darkness") == [0.5, 0.5, 0.5]
     assert by_kind.pop("occlusion")[0] == 1
     assert set(map(tuple, by_kind.values())) == {(1.0, 1.0, 1.0)}
 
 
-def test_each_accuracy_lies_in_its_interval(scores: list[Score]) -> None:
-    for score in scores:
-        assert 0 <= score.low <= score.accuracy <= score.high <= 1
-    dark = next(score for score in scores if score.corruption == "darkness")
-    assert 0.15 < dark.low < 0.4
-    assert 0.6 < dark.high < 0.85
+def test_each_accuracy_lies_in_its_interval(scores: pd.DataFrame) -> None:
+    assert scores["accuracy"].between(scores["low"], scores["high"]).all()
+    assert scores["low"].min() >= 0
+    assert scores["high"].max() <= 1
+    dark = scores[scores["corruption"] == "darkness"].iloc[0]
+    assert 0.15 < dark["low"] < 0.4
+    assert 0.6 < dark["high"] < 0.85
 
 
-def test_headline_holds_the_clean_accuracy_and_means_of_the_corrupted_ones() -> None:
-    clean = [Score("clean", 0, 0.9, 0, 1, 10, "")]
-    rest = [
-        Score(kind, strength, accuracy, 0, 1, 10, "")
-        for kind in CORRUPTIONS
-        for strength, accuracy in enumerate((0.8, 0.6, 0.1 if kind == "blur" else 0.4), start=1)
-    ]
-    figures = headline(clean + rest)
+def test_headline_holds_the_clean_accuracy_and_the_means_under_corruption() -> None:
+    rows = [(kind, accuracy) for kind in CORRUPTIONS for accuracy in (0.8, 0.6, 0.1 if kind == "blur" else 0.4)]
+    figures = headline(pd.DataFrame([("clean", 0.9), *rows], columns=["corruption", "accuracy"]))
     assert figures == {"clean": 0.9, "mean": 0.58, **dict.fromkeys(CORRUPTIONS, 0.6), "blur": 0.5}
     assert len(figures) <= 10
 
@@ -83,7 +81,7 @@ def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_stage_judges_the_chosen_number_of_faces_and_writes_the_same_bytes_again(workspace: Path) -> None:
+def test_stage_scores_the_chosen_number_of_faces_and_writes_the_same_bytes_again(workspace: Path) -> None:
     result = run_stage(workspace)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     first = {path.name: path.read_bytes() for path in (workspace / "metrics").iterdir()}

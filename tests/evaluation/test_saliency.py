@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from csv_files import read_csv
 from numpy.typing import NDArray
 from small_models import write_model
 from small_runs import write_settings
@@ -15,17 +16,15 @@ from small_runs import write_settings
 from emotion import dataset
 from emotion.dataset import Dataset
 from emotion.evaluation import saliency
-from emotion.evaluation.saliency import CORNERS, PATCH, REGIONS, Saliency, measure, region_shares
-from emotion.files import read_csv
+from emotion.evaluation.saliency import CENTRES, CORNERS, PATCH, REGIONS, Saliency, measure, region_shares
 from emotion.inference.network import Network
 from emotion.labels import NAMES
 
 ROOT = Path(__file__).parents[2]
 ROWS, COLUMNS = slice(34, 42), slice(16, 32)
-"""A mouth, which is all that the network of these tests looks at."""
+"""A mouth: the only part of the face that the network of these tests looks at."""
 
 HAPPY = NAMES.index("happy")
-MIDDLES = [corner + PATCH // 2 for corner in CORNERS]
 
 
 def mouth_weights() -> NDArray[np.float32]:
@@ -35,7 +34,7 @@ def mouth_weights() -> NDArray[np.float32]:
 
 
 def smiles(number: int) -> Dataset:
-    """Draw noise with bright mouths, every fourth of them labelled sad."""
+    """Draw noise with bright mouths; label every fourth face sad."""
     pixels = np.random.default_rng(0).integers(20, 120, (number, 48, 48), np.uint8)
     pixels[:, ROWS, COLUMNS] = 250
     labels = np.where(np.arange(number) % 4, HAPPY, NAMES.index("sad")).astype(np.int8)
@@ -55,30 +54,30 @@ def measured(network: Network) -> Saliency:
     return measure(predict, faces.pixels, faces.labels, NAMES, limit=20)
 
 
-def overlaps(middle: int, part: slice) -> bool:
-    return any(row in range(part.start, part.stop) for row in range(middle - PATCH // 2, middle + PATCH // 2))
+def overlaps(centre: int, part: slice) -> bool:
+    return any(row in range(part.start, part.stop) for row in range(centre - PATCH // 2, centre + PATCH // 2))
 
 
 def test_the_map_finds_the_only_region_that_matters(measured: Saliency) -> None:
-    matters = np.array([[overlaps(row, ROWS) and overlaps(column, COLUMNS) for column in MIDDLES] for row in MIDDLES])
+    matters = np.array([[overlaps(row, ROWS) and overlaps(column, COLUMNS) for column in CENTRES] for row in CENTRES])
     drops = measured.drops[HAPPY]
     assert (drops[matters] > 0.001).all()
     np.testing.assert_array_equal(drops[~matters], 0)
     row, column = np.unravel_index(np.argmax(drops), drops.shape)
-    assert MIDDLES[row] == 38
-    assert MIDDLES[column] in {22, 26}
+    assert CENTRES[row] == 38
+    assert CENTRES[column] in {22, 26}
 
 
-def test_only_faces_with_the_right_answer_count_and_no_more_than_the_limit(measured: Saliency) -> None:
+def test_only_correctly_classified_faces_count_up_to_the_limit(measured: Saliency) -> None:
     assert dict(zip(NAMES, measured.faces.tolist(), strict=True)) == {**dict.fromkeys(NAMES, 0), "happy": 20}
     assert np.isnan(np.delete(measured.drops, HAPPY, axis=0)).all()
 
 
 def test_a_patch_is_covered_with_the_mean_grey_of_its_face() -> None:
-    asked: list[NDArray[np.uint8]] = []
+    received: list[NDArray[np.uint8]] = []
 
     def network(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        asked.append(faces)
+        received.append(faces)
         return np.full((len(faces), 2), 0.5, np.float32)
 
     faces = np.zeros((2, 48, 48), np.uint8)
@@ -87,8 +86,8 @@ def test_a_patch_is_covered_with_the_mean_grey_of_its_face() -> None:
     drops = saliency.cover_patches(network, faces, np.array([0, 1]))
     assert drops.shape == (2, len(CORNERS), len(CORNERS))
     assert not drops.any()
-    clear, *covered = asked
-    np.testing.assert_array_equal(clear, faces)
+    unmodified, *covered = received
+    np.testing.assert_array_equal(unmodified, faces)
     assert len(covered) == len(CORNERS) ** 2
     np.testing.assert_array_equal(covered[0][0, :PATCH, :PATCH], 100)
     np.testing.assert_array_equal(covered[0][0, PATCH:24], 200)
@@ -104,22 +103,20 @@ def test_regions_divide_the_rows_among_them() -> None:
     assert [row for rows in REGIONS.values() for row in rows] == list(range(48))
 
 
-def test_shares_of_the_regions_leave_out_what_speaks_against_the_label() -> None:
+def test_negative_drops_do_not_count_in_the_shares_of_the_regions() -> None:
     drops = np.zeros((len(CORNERS), len(CORNERS)))
-    drops[MIDDLES.index(14), 3] = 0.3
-    drops[MIDDLES.index(38), 3] = 0.1
-    drops[MIDDLES.index(6), 3] = -0.5
+    drops[CENTRES.index(14), 3] = 0.3
+    drops[CENTRES.index(38), 3] = 0.1
+    drops[CENTRES.index(6), 3] = -0.5
     shares = region_shares(drops)
     assert shares == pytest.approx({"forehead": 0, "brows_and_eyes": 0.75, "nose_and_cheeks": 0, "mouth": 0.25})
     assert np.isnan(list(region_shares(-drops * (drops > 0)).values())).all()
 
 
-def test_tables_hold_the_maps_and_the_shares_and_leave_blank_what_nobody_saw(
-    measured: Saliency, tmp_path: Path
-) -> None:
+def test_tables_hold_maps_and_shares_and_leave_classes_without_faces_blank(measured: Saliency, tmp_path: Path) -> None:
     saliency.write(measured, tmp_path)
     patches = read_csv(tmp_path / "metrics/saliency/patches.csv")
-    assert len(patches) == len(NAMES) * len(MIDDLES) ** 2
+    assert len(patches) == len(NAMES) * len(CENTRES) ** 2
     happy = [float(row["drop"]) for row in patches if row["class"] == "happy"]
     np.testing.assert_allclose(happy, measured.drops[HAPPY].ravel(), atol=1e-6)
     assert {row["drop"] for row in patches if row["class"] != "happy"} == {""}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from csv_files import read_csv
 from small_models import metadata_of
 from small_runs import faces_of, predictions_for
 
-from emotion.evaluation import metrics, tables
+from emotion.evaluation import tables
 from emotion.evaluation.metrics import Predictions
-from emotion.files import read_csv
 
 CLASSES = ("happy", "sad", "fear")
 SPLITS = {
@@ -20,9 +20,9 @@ SPLITS = {
 }
 
 
-def with_one_mistake_mended(predictions: Predictions) -> Predictions:
+def with_one_mistake_corrected(predictions: Predictions) -> Predictions:
     probabilities = predictions.probabilities.copy()
-    place = int(np.flatnonzero(~predictions.right)[0])
+    place = int(np.flatnonzero(~predictions.correct)[0])
     probabilities[place] = np.eye(3)[predictions.actual[place]]
     return replace(predictions, probabilities=probabilities)
 
@@ -30,7 +30,7 @@ def with_one_mistake_mended(predictions: Predictions) -> Predictions:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    flipped = {split: with_one_mistake_mended(predictions) for split, predictions in SPLITS.items()}
+    flipped = {split: with_one_mistake_corrected(predictions) for split, predictions in SPLITS.items()}
     tables.write(folder, SPLITS, flipped, metadata_of(CLASSES), bins=10)
     return folder
 
@@ -41,12 +41,12 @@ def rows_of(root: Path, name: str, split: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_tables_of_a_split_agree_with_one_another(root: Path, split: str) -> None:
-    some, details = SPLITS[split], root / "metrics/details"
+    details = root / "metrics/details"
     predictions = read_csv(root / "data/predictions.csv")
     assert list(predictions[0]) == ["split", "name", "actual", "predicted", *CLASSES, "twin"]
     rows = [row for row in predictions if row["split"] == split]
     pairs = [(row["actual"], row["predicted"]) for row in rows]
-    assert [row["name"] for row in rows] == some.names.tolist()
+    assert [row["name"] for row in rows] == SPLITS[split].names.tolist()
     for row in rows:
         assert max(CLASSES, key=lambda name: float(row[name])) == row["predicted"]
     assert [tuple(row.values()) for row in read_csv(root / f"plots/evaluation/confusion_{split}.csv")] == pairs
@@ -61,7 +61,7 @@ def test_tables_of_a_split_agree_with_one_another(root: Path, split: str) -> Non
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_headline_stands_in_every_table_that_compares(root: Path, split: str) -> None:
+def test_every_comparison_contains_the_figures_of_the_headline(root: Path, split: str) -> None:
     figures = json.loads((root / f"metrics/{split}.json").read_text())
     intervals = {row["metric"]: row for row in rows_of(root, "intervals", split)}
     assert {name: float(row["value"]) for name, row in intervals.items()} == {name: figures[name] for name in intervals}
@@ -76,21 +76,21 @@ def test_headline_stands_in_every_table_that_compares(root: Path, split: str) ->
     assert float(gain["low"]) <= float(gain["gain"]) <= float(gain["high"])
 
 
-def test_validation_chooses_the_thresholds_of_both_splits(root: Path) -> None:
+def test_validation_sets_the_thresholds_of_both_splits(root: Path) -> None:
     validation, test = (rows_of(root, "selective", split) for split in SPLITS)
     assert [row["threshold"] for row in validation] == [row["threshold"] for row in test]
     assert [row["coverage"] for row in validation[:-1]] == ["1.0", "0.9", "0.8", "0.7", "0.5"]
 
 
-def test_prediction_row_has_six_decimals_and_a_twin_of_0_or_1() -> None:
-    some = metrics.Predictions(
+def test_prediction_has_six_decimals_and_a_twin_of_0_or_1() -> None:
+    predictions = Predictions(
         classes=("happy", "sad"),
         actual=np.array([0, 1]),
         probabilities=np.array([[0.75, 0.25], [0.5, 0.5]], np.float32),
         twin=np.array([True, False]),
         names=np.array(["face0.jpg", "face1.jpg"]),
     )
-    assert tables.prediction_rows(some) == [
-        ["face0.jpg", "happy", "happy", "0.750000", "0.250000", "1"],
-        ["face1.jpg", "sad", "happy", "0.500000", "0.500000", "0"],
+    assert tables.tabulate_predictions(predictions).to_numpy().tolist() == [
+        ["face0.jpg", "happy", "happy", "0.750000", "0.250000", 1],
+        ["face1.jpg", "sad", "happy", "0.500000", "0.500000", 0],
     ]

@@ -18,12 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from csv_files import read_csv
 from numpy.typing import NDArray
 from skimage.data import astronaut
 from small_models import write_model
 
 from emotion.errors import VideoError
-from emotion.files import read_csv
 from emotion.inference import video
 from emotion.inference.detection import detector
 from emotion.inference.results import Box, Frame, TrackedFrame

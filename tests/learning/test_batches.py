@@ -53,7 +53,7 @@ def test_an_epoch_serves_every_face_once_with_its_label() -> None:
 
 
 def test_batch_is_the_largest_that_all_devices_share_where_there_are_few_faces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "replicas", lambda: 5)
+    monkeypatch.setattr(parallel, "device_count", lambda: 5)
     pixels, _ = batches(batch_size=40)[0]
     assert len(pixels) == 20
 
@@ -120,7 +120,7 @@ def test_parts_of_two_processes_make_up_each_batch(mixup: float, monkeypatch: py
     whole = batches(augmentation={"mixup": mixup})[1]
     parts = []
     for number in (0, 1):
-        monkeypatch.setattr(parallel, "place", lambda number=number: (number, 2))
+        monkeypatch.setattr(parallel, "process", lambda number=number: (number, 2))
         parts.append(batches(augmentation={"mixup": mixup})[1])
     for own, together in zip(zip(*parts, strict=True), whole, strict=True):
         np.testing.assert_array_equal(np.concatenate(own), together)
@@ -128,7 +128,7 @@ def test_parts_of_two_processes_make_up_each_batch(mixup: float, monkeypatch: py
 
 @pytest.mark.parametrize("devices", [1, 2, 5])
 def test_shared_validation_counts_every_face_once(devices: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "replicas", lambda: devices)
+    monkeypatch.setattr(parallel, "device_count", lambda: devices)
     source = SharedValidation(FACES, settings(batch_size=10))
     pixels, targets, weights = (np.concatenate(parts) for parts in zip(*map(source.__getitem__, range(3)), strict=True))
     assert len(source) == 3

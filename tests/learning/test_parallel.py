@@ -14,12 +14,12 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from csv_files import read_csv
 from small_networks import BACKEND, ROOT, drawn, files_below, one_line, run_stage, section
 from small_runs import PARAMS
 
 from emotion import dataset, params
 from emotion.errors import ModelError
-from emotion.files import read_csv
 from emotion.learning import batch_norm, parallel, training
 from stages.train import FACES
 

@@ -215,9 +215,9 @@ def test_comparing_imports_nothing_that_the_report_does_not_install(tmp_path: Pa
     installed = {needed for package in install(tmp_path)[0][6:] for needed in with_requirements(package)}
     start(tmp_path / "project")
     program = (
-        "import json, sys; from importlib.metadata import packages_distributions; from emotion import cli\n"
+        "import json, sys; from importlib.metadata import packages_distributions; from emotion.cli.main import main\n"
         "sys.argv = ['emotion', 'compare', 'main']\n"
-        "try: cli.main()\n"
+        "try: main()\n"
         "except SystemExit as ended: assert not ended.code\n"
         "owners = packages_distributions(); rooms = {name.split('.')[0] for name in sys.modules}\n"
         "print(json.dumps([owner for room in rooms for owner in owners.get(room, [])]))"

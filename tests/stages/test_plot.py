@@ -67,8 +67,26 @@ def test_missing_metrics_are_refused_in_one_line(workspace: Path) -> None:
     assert outputs(workspace) == {}
 
 
-def test_start_up_brings_neither_onnxruntime_nor_tensorflow_nor_pyplot() -> None:
-    heavy = "onnxruntime tensorflow keras sklearn pandas cv2 matplotlib.pyplot"
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics/details/intervals.csv", "<<<<<<< HEAD\n"),
+        ("metrics/details/test_confusion.csv", "actual,happy\nhappy,3\n"),
+        ("data/predictions.csv", "split,name\ntest,a\n"),
+        ("metrics/details/model.json", "{}"),
+    ],
+)
+def test_damaged_files_are_refused_in_one_line(workspace: Path, name: str, content: str) -> None:
+    (workspace / name).write_text(content)
+    result = run_stage(workspace)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"plot: {name} cannot be read (")
+    assert result.stderr.endswith("; run: dvc repro\n")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_start_up_imports_neither_onnxruntime_nor_tensorflow_nor_pyplot() -> None:
+    heavy = "onnxruntime tensorflow keras sklearn cv2 matplotlib.pyplot"
     script = f"import sys, stages.plot; print(*set({heavy.split()}) & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from csv_files import read_csv
 from small_archives import Members, encode, noise, pictures, row, rows, table
 
 from emotion import dataset
 from emotion.data.archives import write_canonical
 from emotion.errors import run_as_command
-from emotion.files import read_csv, read_json
+from emotion.files import read_json
 from emotion.labels import NAMES, SPLITS
 from stages.preprocess import preprocess
 

@@ -12,11 +12,13 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from built_once import built_once
+from csv_files import read_csv
 from small_networks import CLASSES, drawn, files_below, run_python, run_stage, section, settings
 from small_runs import PARAMS
 
 from emotion import dataset
-from emotion.files import read_csv, sha256_of
+from emotion.files import sha256_of
 from emotion.learning import training
 from emotion.networks import keras_file
 from emotion.networks.architectures import APPLICATIONS
@@ -81,11 +83,13 @@ EVERYTHING: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the stage has run, and said nothing but its progress."""
-    folder = prepared(tmp_path_factory.mktemp("project"), **EVERYTHING)
-    result = trained(folder)
+    return built_once(tmp_path_factory, "project-after-train", run_stage_on_everything)
+
+
+def run_stage_on_everything(folder: Path) -> None:
+    result = trained(prepared(folder, **EVERYTHING))
     assert result.stderr == ""
     assert "Epoch 2/2" in result.stdout
-    return folder
 
 
 def test_stage_leaves_its_artifacts_a_log_of_durations_and_nothing_to_resume(project: Path) -> None:
