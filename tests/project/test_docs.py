@@ -14,6 +14,7 @@ from documents import PAGES, ROOT, blocks, command_of, read, rows, spans
 
 from benchmarks import accuracy
 from emotion.params import Params
+from emotion.server import uploads
 
 DOCUMENTS = [*PAGES, "CHANGELOG.md"]
 SETTINGS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -120,6 +121,11 @@ def test_number_of_training_faces_is_that_of_the_data() -> None:
 
 def test_share_of_uncertain_faces_is_the_committed_one() -> None:
     assert f"least confident {1 - SETTINGS['export']['certain']:.0%}\n" in read("docs/use.md")
+
+
+def test_limits_of_the_server_are_those_that_it_sets() -> None:
+    text = read("docs/use.md")
+    assert f"up to {uploads.MAX_BYTES // 1_000_000} MB and {uploads.MAX_PIXELS // 1_000_000} million pixels" in text
 
 
 def test_committed_source_and_precision_are_named_as_such() -> None:

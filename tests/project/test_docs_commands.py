@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from documents import PAGES, ROOT, blocks, commands, spans, split_commands
+from documents import PAGES, ROOT, blocks, commands, rows, spans, split_commands
 from dvc.cli.parser import get_main_parser
 from dvc.utils.hydra import apply_overrides
 from packaging.requirements import Requirement
@@ -138,6 +138,19 @@ def test_five_published_recipes_run_apart_from_the_workspace() -> None:
     assert all(call[3:6] == ["evaluate", "--temp", "--name"] for call in runs)
 
 
+@pytest.mark.parametrize(
+    ("command", "heading"), [("predict", "Images: `emotion predict`"), ("video", "Videos and webcams: `emotion video`")]
+)
+def test_options_in_a_table_are_those_of_the_command(
+    command: str, heading: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(monkeypatch, command, "--help") == 0
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    named = set(re.findall(r"--[a-z-]+", " ".join(row[0] for row in rows("docs/use.md", heading))))
+    assert len(named) > 5
+    assert named <= known
+
+
 def verb(call: list[str]) -> list[str]:
     """Return a command without what it is given: `dvc exp run`, `emotion predict`, `make demo`."""
     nested = call[0] == "dvc" and call[1] in {"exp", "metrics", "plots", "queue", "remote"}
@@ -208,4 +221,8 @@ def test_every_request_to_the_server_is_answered(photos: Path) -> None:
             words = ["--fail", "--silent", *[word.replace("http://127.0.0.1:8000", address) for word in call[1:]]]
             result = subprocess.run(["curl", *words], cwd=photos, capture_output=True, text=True, check=True)
             assert "happy" in result.stdout
+        paths = [row[0].strip("`").split() for row in rows("docs/use.md", "The API of `emotion serve`")]
+        for path in (path for method, path in paths if method == "GET"):
+            subprocess.run(["curl", "--fail", "--silent", address + path], capture_output=True, check=True)
     assert len(all_commands("curl")) == 2
+    assert len(paths) == 4
