@@ -1,7 +1,7 @@
-"""Draw the README's pictures that the pipeline does not: `python docs/pictures.py`, in the project's folder.
+"""Draw pictures of the documentation: `python docs/pictures.py`, in the project's folder.
 
-With two revisions, `python docs/pictures.py BEFORE AFTER`, draw what `dvc plots diff` shows a reviewer of them.
-The graph needs Graphviz (`dot`), what a reviewer sees needs Chromium and npm.
+`python docs/pictures.py BEFORE AFTER` takes a screenshot of `dvc plots diff` for two revisions instead.
+The graph of the stages needs Graphviz (`dot`); the screenshot needs Chromium and npm.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def draw_graph(path: Path) -> None:
 
 
 def draw_review(before: str, after: str, path: Path) -> None:
-    """Photograph the page of `dvc plots diff` in Chromium, with the chart library that it names."""
+    """Take a screenshot of the page of `dvc plots diff` in Chromium, with the chart library that it names."""
     REVIEW.parent.mkdir(exist_ok=True)
     subprocess.run(["dvc", "plots", "diff", before, after, "--out", REVIEW], check=True)
     page = REVIEW / "index.html"
