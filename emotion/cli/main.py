@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Literal, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -134,7 +134,6 @@ def predict(
         bool, typer.Option("--face", help="The pictures are cropped faces, as those of 48x48 are.")
     ] = False,
     align: Annotated[bool, typer.Option("--align", help="Level the crop of each found face by its eyes.")] = False,
-    detection: Annotated[Literal["haar", "none"], typer.Option(help="How to find faces; none is as --face.")] = "haar",
     model: Annotated[Path | None, typer.Option(help="Another .onnx file than the shipped one.", dir_okay=False)] = None,
 ) -> None:
     """Find the faces in pictures and judge their expressions; ends with 1 if a picture could not be read.
@@ -154,7 +153,7 @@ def predict(
         named = [source for source in sources if isinstance(source, str)]
         if csv:
             output.refuse_overwriting(csv, [*named, *filter(None, [model])])
-        predictor = Predictor(model, align=align, detection=detection)
+        predictor = Predictor(model, align=align)
         with ExitStack() as stack:
             outlets = [
                 *output.row_outlets(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
@@ -174,7 +173,7 @@ def predict(
 
 def _picture_sources(paths: Sequence[str]) -> list[str | bytes]:
     """Find the files, and read standard input where it is meant."""
-    from emotion.inference.predictor import SUFFIXES, find_pictures
+    from emotion.inference.pictures import SUFFIXES, find_pictures
 
     found: dict[str, list[str | bytes]] = {}
     for path in dict.fromkeys(paths):

@@ -28,7 +28,7 @@ from emotion.inference.formats import picture_as_json
 
 if TYPE_CHECKING:
     from emotion.inference.results import Picture, TrackedFrame
-    from emotion.inference.video import Source
+    from emotion.inference.video import VideoSource
 
 PictureOutlet = Callable[["Picture", "str | bytes"], object]
 """Takes each picture and its file or content."""
@@ -110,14 +110,14 @@ def distribute(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequenc
 
 
 def frame_outlets(
-    stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
+    stack: ExitStack, frames: VideoSource, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
 ) -> Iterator[FrameOutlet]:
     """Yield what takes each frame that was looked at; the stack closes it all."""
-    from emotion.inference import video as footage
+    from emotion.inference.video_file import recording
 
     if out:
-        film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.HeldFaces()
-        yield lambda seen: film.add(drawing.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
+        film, held = stack.enter_context(recording(out, frames)), tracking.HeldFaces()
+        yield lambda seen: film.add(drawing.draw(seen.frame.pixels, held.faces(seen)), seen.frame.time)
     if csv:
         write = formats.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
         yield lambda seen: write(seen.rows(classes))
@@ -149,7 +149,7 @@ def _second_printer() -> FrameOutlet:
     return print_second
 
 
-def _frame_bar(stack: ExitStack, frames: Source) -> FrameOutlet:
+def _frame_bar(stack: ExitStack, frames: VideoSource) -> FrameOutlet:
     """Return what moves a progress bar on a terminal; its end is unknown for a camera."""
     begun, done = time.monotonic(), itertools.count(1)
     bar = stack.enter_context(

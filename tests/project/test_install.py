@@ -79,7 +79,7 @@ def test_a_photo_is_read_in_any_folder(environment: Path, tmp_path: Path) -> Non
 
 def test_one_line_of_python_reads_a_photo(environment: Path, tmp_path: Path) -> None:
     Image.fromarray(astronaut()).save(tmp_path / "photo.png")  # type: ignore[no-untyped-call]
-    code = "from emotion.inference.predictor import predict_emotion; print(predict_emotion('photo.png').faces[0].label)"
+    code = "from emotion import predict_emotion; print(predict_emotion('photo.png').faces[0].label)"
     assert run(environment / "bin/python", "-c", code, folder=tmp_path) == "happy\n"
 
 

@@ -19,8 +19,8 @@ from running_server import alive, encoded, refused, running, small_predictor
 from small_photos import astronaut
 from starlette.exceptions import HTTPException
 
+from emotion import Predictor
 from emotion.inference import network
-from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.server import app, uploads
 

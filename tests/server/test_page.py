@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from running_server import encoded, running, serving
 from small_photos import astronaut, scene
 
+from emotion import Predictor
 from emotion.inference.network import SHIPPED
-from emotion.inference.predictor import Predictor
 from emotion.labels import NAMES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -13,7 +13,7 @@ from running_server import alive, encoded, running, small_predictor, webcam_of
 from small_photos import astronaut
 from websockets.exceptions import ConnectionClosed
 
-from emotion.inference.predictor import Predictor
+from emotion import Predictor
 from emotion.server import app, uploads, webcam
 
 
