@@ -72,7 +72,7 @@ class Predictor:
         Args:
             model: an `.onnx` file written by the `export` stage; None for the shipped network.
             threads: CPU threads to use; 0 for all cores.
-            detection: name of the face detector.
+            detection: name of the face detector, a key of `DETECTORS`.
             align: whether to turn each face so that its eyes are level.
 
         Raises:

@@ -20,7 +20,7 @@ from emotion.images import to_grey
 from emotion.inference.results import Box, Face, Frame, TrackedFace, TrackedFrame, face_from_probabilities
 
 MIN_FRAMES: Final = 3
-"""A track is shown once its face was found in this many consecutive frames; false detections rarely last that long."""
+"""A track is shown once its face was found in this many frames in a row; false detections rarely last that long."""
 
 MIN_OVERLAP: Final = 0.2
 """Smallest intersection over union, 0-1, of a face and the expected box of its track."""
