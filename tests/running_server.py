@@ -18,7 +18,7 @@ from PIL import Image
 from small_models import write_model
 from websockets.sync.client import ClientConnection, connect
 
-from emotion.inference.predictor import Predictor
+from emotion import Predictor
 from emotion.server import app
 
 PASSWORD = "correct horse"

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Literal, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -137,7 +137,6 @@ def predict(
         bool, typer.Option("--face", help="Treat each image as one cropped face; the default for 48x48 pixels.")
     ] = False,
     align: Align = False,
-    detection: Annotated[Literal["haar", "none"], typer.Option(help="How to find faces; none is as --face.")] = "haar",
     model: Model = None,
 ) -> None:
     """Find the faces in images and classify their expressions; exit with 1 if an image cannot be read.
@@ -157,7 +156,7 @@ def predict(
         named = [source for source in sources if isinstance(source, str)]
         if csv:
             output.check_overwriting(csv, [*named, *filter(None, [model])])
-        predictor = Predictor(model, align=align, detection=detection)
+        predictor = Predictor(model, align=align)
         with ExitStack() as stack:
             writers = [
                 *output.result_writers(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
@@ -177,7 +176,7 @@ def predict(
 
 def _image_sources(paths: Sequence[str]) -> list[str | bytes]:
     """List the image files, and read standard input for `-`."""
-    from emotion.inference.predictor import SUFFIXES, find_pictures
+    from emotion.inference.pictures import SUFFIXES, find_pictures
 
     found: dict[str, list[str | bytes]] = {}
     for path in dict.fromkeys(paths):

@@ -28,7 +28,7 @@ from emotion.inference.formats import picture_as_json
 
 if TYPE_CHECKING:
     from emotion.inference.results import Picture, TrackedFrame
-    from emotion.inference.video import Source
+    from emotion.inference.video import VideoSource
 
 PictureWriter = Callable[["Picture", "str | bytes"], object]
 """Gets each image's result, and the image's file or content."""
@@ -108,14 +108,14 @@ def write_all(pictures: Iterable[tuple[str | bytes, Picture]], writers: Sequence
 
 
 def frame_writers(
-    stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
+    stack: ExitStack, frames: VideoSource, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
 ) -> Iterator[FrameWriter]:
     """Yield the writers that get each analysed frame; the stack closes them."""
-    from emotion.inference import video as footage
+    from emotion.inference.video_file import recording
 
     if out:
-        recording, held = stack.enter_context(footage.recording(out, frames)), tracking.HeldFaces()
-        yield lambda tracked: recording.add(drawing.draw(tracked.frame.pixels, held.faces(tracked)), tracked.frame.time)
+        annotated, held = stack.enter_context(recording(out, frames)), tracking.HeldFaces()
+        yield lambda tracked: annotated.add(drawing.draw(tracked.frame.pixels, held.faces(tracked)), tracked.frame.time)
     if csv:
         write = formats.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
         yield lambda tracked: write(tracked.rows(classes))
@@ -148,7 +148,7 @@ def _second_printer() -> FrameWriter:
     return print_second
 
 
-def _frame_bar(stack: ExitStack, frames: Source) -> FrameWriter:
+def _frame_bar(stack: ExitStack, frames: VideoSource) -> FrameWriter:
     """Return the writer that moves a progress bar; for a camera the bar has no end."""
     begun, done = time.monotonic(), itertools.count(1)
     bar = stack.enter_context(

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from documents import ROOT, output_of, read, rows
+from documents import ENVIRONMENT_BYTES, ROOT, output_of, read, rows
 from running_command import answer
 from small_photos import astronaut
-from test_install import MOST
 
 README = "README.md"
 SPLITS = [("PublicTest", "validation"), ("PrivateTest", "test")]
@@ -65,7 +64,7 @@ def test_figures_of_another_network_are_those_of_its_measurement(figure: str, so
 
 
 def test_sizes_of_installations_are_the_tested_and_the_announced_one() -> None:
-    assert f"less than {MOST // 1_000_000} MB" in read(README)
+    assert f"less than {ENVIRONMENT_BYTES // 1_000_000} MB" in read(README)
     assert "(3.5 GB)" in read(README)
     assert "(3.5 GB)" in read("Makefile")
 

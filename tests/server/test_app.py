@@ -18,7 +18,7 @@ from running_server import alive, encoded, refused, running
 from small_photos import astronaut
 from starlette.exceptions import HTTPException
 
-from emotion.inference.predictor import Predictor
+from emotion import Predictor
 from emotion.inference.results import Picture
 from emotion.server import app, schemas, uploads
 

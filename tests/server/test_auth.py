@@ -13,7 +13,7 @@ from running_server import PASSWORD, alive, refused, running, serving, webcam_of
 from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 
-from emotion.inference.predictor import Predictor
+from emotion import Predictor
 from emotion.server import app, auth
 
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 from running_server import encoded, running
 from small_photos import astronaut
 
+from emotion import Predictor
 from emotion.inference.network import SHIPPED
-from emotion.inference.predictor import Predictor
 from emotion.labels import NAMES
 
 ROOT = Path(__file__).parents[2]

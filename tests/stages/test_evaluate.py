@@ -101,7 +101,7 @@ def test_misspelt_setting_of_another_stage_is_refused_before_any_work(workspace:
 
 def test_missing_model_is_refused(workspace: Path) -> None:
     (workspace / "models/emotion.onnx").unlink()
-    assert "expected a model file at models/emotion.onnx, received none" in refusal(workspace)
+    assert "there is no model file models/emotion.onnx" in refusal(workspace)
 
 
 def test_model_without_metadata_is_refused(workspace: Path) -> None:
