@@ -130,7 +130,7 @@ def test_files_without_facts_are_refused(tmp_path: Path) -> None:
 def test_file_with_foreign_facts_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file.attrs[metadata.KEY] = '{"classes": ["cat"]}'
-    assert "received foreign.h5 with other metadata" in refusal(tmp_path / "foreign.h5")
+    assert "foreign.h5 has metadata that cannot be read" in refusal(tmp_path / "foreign.h5")
 
 
 def test_model_that_would_run_code_is_refused(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_git_and_dvc_bring_the_committed_state_back_after_a_failure(copy: Path) 
     change(copy, "download", "source", "incoming")
     result = attempt(copy, sys.executable, "-m", "dvc", "repro")
     assert result.returncode == 255
-    assert "expected in data/incoming/ one archive" in result.stdout
+    assert "data/incoming/ holds no archive; put exactly one archive there" in result.stdout
     assert "Traceback" not in result.stdout
     assert not (copy / "data/raw/faces.zip").exists()  # DVC removes what a stage writes before it runs
     bring_back(copy)
