@@ -14,11 +14,11 @@ import numpy as np
 
 from benchmarks import scenes
 from benchmarks.inference import BATCHES, BLOCK, REPORT
+from emotion import Predictor
 from emotion.files import write_json
 from emotion.images import to_grey
 from emotion.inference.detection import detector
 from emotion.inference.network import SHIPPED, Network
-from emotion.inference.predictor import Predictor
 
 LEAST: Final = 3
 """Blocks of each call, whatever time they take."""

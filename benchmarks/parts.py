@@ -57,7 +57,7 @@ PARTS: Final = {
         """\
 - Each line is one run of the stage `train` on FER-2013 from its first step, validation after each epoch included: the
   end of the first epoch after which the network was right on so many of the faces of PublicTest.
-- The default recipe is `params.yaml`; `three_block_cnn` is the first of the published recipes in the README.
+- The default recipe is `params.yaml`; `three_block_cnn` is the first recipe in `docs/recipes.md`.
 - A learning rate that falls to 0 at the end of a run reaches a goal late on purpose: a shorter run reaches it sooner,
   and ends lower.
 """,

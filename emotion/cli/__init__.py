@@ -1,0 +1,1 @@
+"""The command `emotion`: its subcommands and what they print."""

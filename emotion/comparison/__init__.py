@@ -1,0 +1,1 @@
+"""Two revisions of the project compared: is the network better, and the report on a pull request that says so."""

@@ -1,0 +1,1 @@
+"""From an archive of face images, downloaded or drawn, to clean dataset files."""

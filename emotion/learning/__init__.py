@@ -1,0 +1,1 @@
+"""Training: batches, augmentation, schedules, checkpoints and the training loop, in Keras."""

@@ -1,0 +1,1 @@
+"""Keras networks: architectures, model files and the set-up of Keras."""

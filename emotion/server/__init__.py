@@ -1,0 +1,1 @@
+"""The web page and API of `emotion serve`."""

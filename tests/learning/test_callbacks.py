@@ -11,7 +11,6 @@ from emotion.learning.callbacks import Recorder
 from emotion.learning.checkpoints import Checkpoint
 from emotion.learning.schedules import Phase
 
-pytest_plugins = ["training_fixtures"]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 

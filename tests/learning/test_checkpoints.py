@@ -127,3 +127,16 @@ def test_key_changes_with_parameters_inputs_and_code(tmp_path: Path) -> None:
     code.write_bytes(b"return")
     keys.append(key(PARAMETERS, [data], [code]))
     assert len(set(keys)) == 5
+
+
+def test_key_changes_when_a_file_is_renamed_or_two_files_swap_their_contents(tmp_path: Path) -> None:
+    def key_of(**contents: str) -> str:
+        for name, content in contents.items():
+            (tmp_path / f"{name}.py").write_text(content)
+        return key(PARAMETERS, [], [tmp_path / f"{name}.py" for name in contents])
+
+    original = key_of(batches="pass", schedules="return")
+    assert original == key_of(batches="pass", schedules="return")
+    assert original != key_of(batches="pass", rates="return")
+    assert original != key_of(batches="return", schedules="pass")
+    assert original != key_of(schedules="pass", batches="return")

@@ -18,7 +18,6 @@ from emotion.learning import training
 from emotion.learning.callbacks import Recorder
 from emotion.networks import architectures
 
-pytest_plugins = ["training_fixtures"]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 

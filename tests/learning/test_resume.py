@@ -19,7 +19,6 @@ from emotion.learning import training
 from emotion.learning.checkpoints import Checkpoint
 from emotion.params import Train
 
-pytest_plugins = ["training_fixtures"]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 # Every setting with a state to restore; batches of one face give enough steps to tell average and last weights apart.

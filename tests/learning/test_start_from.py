@@ -17,7 +17,6 @@ from emotion.labels import NAMES
 from emotion.learning import training
 from emotion.networks import architectures, keras_file
 
-pytest_plugins = ["training_fixtures"]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 

@@ -17,7 +17,6 @@ from emotion.learning import batch_norm, batches, callbacks, training
 from emotion.learning.callbacks import Recorder
 from emotion.networks import keras_file
 
-pytest_plugins = ["training_fixtures"]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 # Every pair of optimizer, schedule and loss occurs once; precision, averaging and class weights take turns.
@@ -107,7 +106,7 @@ def test_dataset_files_of_different_classes_are_refused(tmp_path: Path) -> None:
 
 def test_missing_dataset_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
     paths = tmp_path / "train.npz", tmp_path / "validation.npz"
-    with pytest.raises(DataError, match=r"train\.npz.*; run: dvc repro preprocess"):
+    with pytest.raises(DataError, match=r"cannot read the dataset file .*train\.npz \(.*\); run: dvc repro preprocess"):
         training.run(settings(), paths, tmp_path / "emotion.keras", tmp_path / "history.csv")
 
 

@@ -12,7 +12,6 @@ from emotion.errors import ModelError
 from emotion.learning import training
 from emotion.networks.architectures import BASE
 
-pytest_plugins = ["training_fixtures"]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 import zipfile
 from pathlib import Path
 
@@ -134,7 +133,7 @@ def test_files_without_metadata_are_refused(tmp_path: Path) -> None:
 def test_file_with_metadata_of_another_project_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file.attrs[metadata.KEY] = '{"classes": ["cat"]}'
-    assert re.search(r"foreign\.h5 .*metadata", refusal(tmp_path / "foreign.h5"))
+    assert "foreign.h5 has metadata that cannot be read" in refusal(tmp_path / "foreign.h5")
 
 
 def test_model_that_contains_code_is_refused(tmp_path: Path) -> None:

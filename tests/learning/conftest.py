@@ -1,4 +1,4 @@
-"""Fixtures for the tests of learning, which name this module in `pytest_plugins`."""
+"""Fixtures of the tests that train."""
 
 from __future__ import annotations
 
