@@ -12,7 +12,7 @@ from benchmarks.results import Result
 from emotion.files import read_json
 
 SECONDS: Final = 20
-"""Time for each process that times calls."""
+"""Seconds for each process that times calls."""
 
 BATCHES: Final = {1: " (goal: 30)", 8: "", 64: " (goal: 2.5)"}
 """Faces per call, each with its goal: how many times as fast as Keras the network should be."""
