@@ -109,7 +109,7 @@ def test_command_refuses_one_file_for_both_outputs(tmp_path: Path, model: Path) 
     clip = write_clip(tmp_path / "clip.avi", [RED] * 3)
     result = run(clip, "--out", tmp_path / "out.avi", "--csv", tmp_path / "out.avi", "--model", model)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "expected another file to write" in result.stderr
+    assert "would overwrite" in result.stderr
     assert not (tmp_path / "out.avi").exists()
 
 

@@ -54,7 +54,7 @@ def test_photo_without_a_face_and_a_file_that_is_not_an_image_get_a_message(page
     choose(page, "wall.jpg", encoded(Image.new("RGB", (200, 200), "grey")))
     expect(page.locator("#photo-status")).to_have_text("wall.jpg: no face found")
     choose(page, "archive.jpg", b"PK\x03\x04" + bytes(100))
-    expect(page.locator("#photo-status")).to_contain_text("expected a picture")
+    expect(page.locator("#photo-status")).to_contain_text("not a picture")
     expect(page.locator("#photo-result")).to_be_hidden()
 
 

@@ -27,12 +27,20 @@ def test_frames_are_answered_with_tracked_faces(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\x00" * 100, b"", "hello", "[]", '{"smoothing": "fast"}', '{"smoothing": 1e999}', '{"smoothing": -1}']
+    ("garbage", "fault"),
+    [
+        (b"\x00" * 100, "not a picture"),
+        (b"", "the file is empty"),
+        *((text, "expected") for text in ("hello", "[]", '{"smoothing": "fast"}')),
+        *((text, "expected") for text in ('{"smoothing": 1e999}', '{"smoothing": -1}')),
+    ],
 )
-def test_unknown_data_on_a_websocket_is_refused_in_one_line(client: httpx.Client, garbage: bytes | str) -> None:
+def test_unknown_data_on_a_websocket_is_refused_in_one_line(
+    client: httpx.Client, garbage: bytes | str, fault: str
+) -> None:
     with webcam_of(client) as socket:
         socket.send(garbage)
-        assert "expected" in json.loads(socket.recv())["detail"]
+        assert fault in json.loads(socket.recv())["detail"]
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv()
     assert closed.value.rcvd
