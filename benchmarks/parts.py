@@ -1,4 +1,4 @@
-"""The parts of the benchmarks, what each measures, and how its table is to be read."""
+"""The parts of the benchmarks: their topics, and the notes below their tables."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Part:
 
     Attributes:
         file: name of its files, without a suffix.
-        topics: what is measured, by name; each yields lines of the table, and True asks for a quick look.
-        reading: Markdown that says what the lines mean.
+        topics: functions by name; each yields lines of the table, from short runs if its argument is True.
+        reading: Markdown that explains the lines.
     """
 
     file: str
