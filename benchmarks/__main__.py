@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks [pipeline|accuracy|use]`: what is fast and what is not, one table each."""
+"""The command `python -m benchmarks [pipeline|accuracy|use]`: measures speed and memory, one table per part."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.parts import PARTS, Part
-from benchmarks.processes import ROOT, say
+from benchmarks.processes import ROOT, show_progress
 from benchmarks.results import Result, table, write
 from emotion.errors import EmotionError, one_line
 
 
 def main() -> None:
-    """Measure, show the table and write it; exit 2 on usage, 1 with one line on a known error."""
+    """Measure, print the table and write it; exit with 2 on wrong usage, and with 1 and one line on a known error."""
     options = _options()
     part: Part = PARTS[options.part]
     partial = options.quick or options.only
@@ -27,24 +27,28 @@ def main() -> None:
     except (EmotionError, OSError) as error:
         sys.exit(f"benchmarks: {one_line(error)}")
     print(table(results), end="")
-    say(f"written to {path}.md and {path.name}.json")
+    show_progress(f"written to {path}.md and {path.name}.json")
 
 
 def _measure(part: Part, topics: list[str], quick: bool) -> Iterator[Result]:
     for topic in topics:
         for result in part.topics[topic](quick):
-            say(str(result))
+            show_progress(str(result))
             yield result
 
 
 def _options() -> argparse.Namespace:
     topics = {topic: name for name, part in PARTS.items() for topic in part.topics}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=PARTS, default="pipeline", help="what to measure: pipeline")
-    parser.add_argument("--only", choices=topics, help="measure this topic alone")
-    parser.add_argument("--quick", action="store_true", help="one run of each on few faces, to see that all works")
     parser.add_argument(
-        "--folder", type=Path, help="where the table goes: benchmarks/, with --only or --quick build/benchmarks/"
+        "part", nargs="?", choices=PARTS, default="pipeline", help="what to measure; without it: pipeline"
+    )
+    parser.add_argument("--only", choices=topics, help="measure only this topic")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short run of each on few faces, to check that everything works"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="folder of the table; benchmarks/, or build/benchmarks/ with --only or --quick"
     )
     options = parser.parse_args()
     if options.only:

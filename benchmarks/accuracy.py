@@ -1,4 +1,4 @@
-"""Minutes until a network is right on 60% and on 65% of the validation faces: the stage `train` on the real ones."""
+"""Minutes of training on the real faces until the validation accuracy reaches 60% and 65%."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Final
 import pandas as pd
 import yaml
 
-from benchmarks.processes import ROOT, environment, say, write_settings
+from benchmarks.processes import ROOT, environment, show_progress, write_settings
 from benchmarks.results import Result
 from emotion.errors import DataError, EmotionError
 
 GOALS: Final = (0.60, 0.65)
 
 FOLDER: Final = ROOT / "build/benchmarks/accuracy"
-"""It stays, so that hours of training are not lost when a measurement is killed: delete it to measure anew."""
+"""Kept between measurements, so that hours of training are not lost; delete it to measure again."""
 
 RECIPES: Final[dict[str, dict[str, object]]] = {
     "default recipe": {},
@@ -48,10 +48,10 @@ _DURATION: Final = re.compile(r"^epoch \d+: ([\d.]+) s$", re.MULTILINE)
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """Yield minutes to each goal, or the best accuracy where a goal was not reached.
+    """Yield the minutes to each goal, or the best accuracy if a goal was not reached.
 
     Raises:
-        DataError: there are no faces to learn from.
+        DataError: there are no training faces.
         EmotionError: training failed.
     """
     for name, changes in RECIPES.items():
@@ -62,7 +62,7 @@ def measure(quick: bool) -> Iterator[Result]:
 
 
 def results_of(name: str, folder: Path) -> Iterator[Result]:
-    """Read the minutes out of a folder in which the stage has run."""
+    """Compute the minutes from the history and log of a folder in which the stage has run."""
     accuracies = pd.read_csv(folder / _HISTORY)["val_accuracy"].tolist()
     durations = map(float, _DURATION.findall((folder / _LOG).read_text(encoding="utf-8"))[-len(accuracies) :])
     minutes = [seconds / 60 for seconds in accumulate(durations)]
@@ -78,24 +78,24 @@ def results_of(name: str, folder: Path) -> Iterator[Result]:
 def _train(folder: Path, changes: dict[str, object]) -> None:
     faces = ROOT / "data/faces"
     if not (faces / "train.npz").is_file():
-        raise DataError(f"expected faces in {faces}, received none; run: dvc repro preprocess")
+        raise DataError(f"there are no faces in {faces}; run: dvc repro preprocess")
     before = _settings_in(folder)
     (folder / "data/weights").mkdir(parents=True, exist_ok=True)
     if not (folder / "data/faces").exists():
         (folder / "data/faces").symlink_to(faces)
     write_settings(folder, changes)
     if (folder / _HISTORY).exists() and _settings_in(folder) == before:
-        say(f"{folder}: trained before by these settings; delete it to train again")
+        show_progress(f"{folder} holds a run with these settings; delete it to train again")
         return
     (folder / _HISTORY).unlink(missing_ok=True)
-    say(f"training in {folder}; each epoch is noted in {folder / _LOG}")
+    show_progress(f"training in {folder}; {folder / _LOG} gets one line per epoch")
     command = [sys.executable, "-m", "stages.train"]
     result = subprocess.run(command, cwd=folder, env=environment(), stdout=sys.stderr, check=False)
     if result.returncode:
-        raise EmotionError(f"expected stages.train to succeed, received {result.returncode}; its message stands above")
+        raise EmotionError(f"stages.train ended with exit code {result.returncode}; its message is above")
 
 
 def _settings_in(folder: Path) -> object:
-    """Return what trained there, or would: None where nothing did."""
+    """Return the settings of training in a folder, or None if it has none."""
     path = folder / "params.yaml"
     return yaml.safe_load(path.read_text(encoding="utf-8"))["train"] if path.exists() else None

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks.calls WHAT THREADS SECONDS`: time single calls of the library, in turn."""
+"""The command `python -m benchmarks.calls WHAT THREADS SECONDS`: times single calls of the library in turn."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import numpy as np
 
 from benchmarks import scenes
 from benchmarks.inference import BATCHES, BLOCK, REPORT
+from emotion import Predictor
 from emotion.files import write_json
 from emotion.images import to_grey
 from emotion.inference.detection import detector
 from emotion.inference.network import SHIPPED, Network
-from emotion.inference.predictor import Predictor
 
-LEAST: Final = 3
-"""Blocks of each call, whatever time they take."""
+MIN_BLOCKS: Final = 3
+"""Blocks of each call, even if they take more than the given time."""
 
 Calls = dict[str, Callable[[], object]]
 
@@ -33,20 +33,20 @@ def main() -> None:
 
 
 def take_turns(calls: Calls, seconds: float) -> dict[str, list[float]]:
-    """Time calls in turn, so that all of them meet the same machine, others at work included.
+    """Time calls in turn, so that other load on the machine affects all of them equally.
 
     Args:
-        calls: by name; one block of each does not count.
-        seconds: for all of them together.
+        calls: by name; the first block of each does not count.
+        seconds: for all calls together.
 
     Returns:
-        Seconds by name, the median of each block that counts; equally many of each.
+        The median seconds of each block that counts, by name; the same number of blocks for each call.
     """
     _time_blocks(calls)
     times: dict[str, list[float]] = {name: [] for name in calls}
     begun = time.perf_counter()
     rounds = 0
-    while rounds < LEAST or time.perf_counter() - begun < seconds:
+    while rounds < MIN_BLOCKS or time.perf_counter() - begun < seconds:
         for name, block in _time_blocks(calls).items():
             times[name].append(block)
         rounds += 1
@@ -54,11 +54,11 @@ def take_turns(calls: Calls, seconds: float) -> dict[str, list[float]]:
 
 
 def network_calls(threads: int) -> Calls:
-    """Return calls of the shipped network with the faces of one batch: ONNX Runtime and Keras."""
+    """Return calls of the shipped network with one batch of faces, in ONNX Runtime and in Keras."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
-    # Not by `backend.prepare`: repeatable results, which only training needs, cost Keras a tenth of its speed.
+    # Not with `keras_setup.prepare`: deterministic results are for training and cost Keras a tenth of its speed.
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     from emotion.networks import keras_file
@@ -73,7 +73,7 @@ def network_calls(threads: int) -> Calls:
 
 
 def picture_calls(threads: int) -> Calls:
-    """Return calls from pictures to faces, and on to labels."""
+    """Return calls that find faces in pictures, and one that also predicts their labels."""
     find, predictor = detector("haar").find, Predictor(threads=threads)
     small, large = (to_grey(scenes.scene(*size, 0)) for size in ((640, 480), (1920, 1080)))
     photo = scenes.photo(384, 381)

@@ -1,4 +1,4 @@
-"""How long a person waits for each command: from a fresh process to its answer."""
+"""Times whole commands, from the start of the process to its answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import environment, run, say
+from benchmarks.processes import environment, run, show_progress
 from benchmarks.results import Result
 from emotion.errors import EmotionError
 
@@ -24,31 +24,31 @@ COMMANDS: Final = {
     "emotion predict, one photo (goal: 1.5 s)": ["emotion", "predict", "00000.jpg"],
     "emotion video, ten frames": ["emotion", "video", "scene.mp4", "--csv", "out.csv"],
 }
-"""What is run, by the name in the table."""
+"""Commands by their names in the table."""
 
-PATIENCE: Final = 60
-"""Seconds after which a server that does not answer counts as failed."""
+TIMEOUT: Final = 60
+"""Seconds in which a server must answer."""
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """Yield seconds of each command, and of the server until it answers."""
+    """Yield the seconds of each command, and of the server until its first answer."""
     runs = 1 if quick else RUNS + 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         drawing = "scenes.write_photos(Path(), 1); scenes.write_video(Path('scene.mp4'), 10, 640, 480)"
         run(["python", "-c", f"from pathlib import Path; from benchmarks import scenes; {drawing}"], folder)
         for what, command in COMMANDS.items():
-            say(f"{what}: measuring")
+            show_progress(f"{what}: measuring")
             times = [run(command, folder).seconds for _ in range(runs)]
-            # The first one fills the file cache.
+            # The first run fills the file cache and does not count.
             yield Result(what, "s", tuple(times[-RUNS:]))
-        say("emotion serve: measuring")
+        show_progress("emotion serve: measuring")
         times = [_serve(folder) for _ in range(runs)]
         yield Result("emotion serve, until it answers", "s", tuple(times[-RUNS:]))
 
 
 def _serve(folder: Path) -> float:
-    """Return the seconds from the start of a server to its first answer, and end it."""
+    """Return the seconds from the start of a server to its first answer, then stop the server."""
     port = _free_port()
     begun = time.perf_counter()
     server = subprocess.Popen(
@@ -59,18 +59,18 @@ def _serve(folder: Path) -> float:
         return time.perf_counter() - begun
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(PATIENCE)
+        server.wait(TIMEOUT)
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     begun = time.perf_counter()
-    while time.perf_counter() - begun < PATIENCE and server.poll() is None:
+    while time.perf_counter() - begun < TIMEOUT and server.poll() is None:
         try:
-            with urllib.request.urlopen(address, timeout=PATIENCE):  # noqa: S310  # written above, not by a stranger
+            with urllib.request.urlopen(address, timeout=TIMEOUT):  # noqa: S310  # always a local address
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.01)
-    raise EmotionError("expected emotion serve to answer, received nothing; run it by hand and read what it says")
+    raise EmotionError(f"emotion serve does not answer within {TIMEOUT} s; run it by hand to see its messages")
 
 
 def _free_port() -> int:

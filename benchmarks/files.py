@@ -1,4 +1,4 @@
-"""Whole commands over many files and frames: the speed of `emotion video`, and memory as the work grows."""
+"""Measures whole commands on many files and frames: the speed of `emotion video`, and peak memory."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import run, say
+from benchmarks.processes import run, show_progress
 from benchmarks.results import Result
 
 RUNS: Final = 3
 
 FRAMES: Final = 300
-"""Of the video whose speed is measured; the start of the command is a small part of that."""
+"""Frames of the timed video; enough that the start of the command takes a small part of the time."""
 
 PICTURES_OF_MEMORY: Final = (100, 1_000)
 FRAMES_OF_MEMORY: Final = (1_000, 10_000)
-"""A tenth of the work and all of it: peak memory should be the same."""
+"""Two amounts of work, a tenth and the whole; the peak memory of both should be the same."""
 
 
 def measure_video(quick: bool) -> Iterator[Result]:
-    """Yield frames a second of the command and of a plain loop, which take turns, and how they compare."""
+    """Yield the frames per second of the command and of a plain loop, measured in turn, and their ratio."""
     frames = 30 if quick else FRAMES
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _draw(folder, f"write_video(Path('scene.mp4'), {frames}, 640, 480)")
         ours, theirs = [], []
         for number in range(1 if quick else RUNS):
-            say(f"video: run {number + 1}")
+            show_progress(f"video: run {number + 1}")
             ours.append(run(["emotion", "video", "scene.mp4", "--out", "out.mp4", "--csv", "out.csv"], folder).seconds)
             theirs.append(run(["python", "-m", "benchmarks.plain", "scene.mp4", "plain.mp4"], folder).seconds)
     what = "640x480, two faces, start included"
@@ -39,7 +39,7 @@ def measure_video(quick: bool) -> Iterator[Result]:
 
 
 def measure_memory(quick: bool) -> Iterator[Result]:
-    """Yield the peak memory of a tenth of the work and of all of it."""
+    """Yield the peak memory of both amounts of work."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number in (2, 20) if quick else PICTURES_OF_MEMORY:
@@ -55,7 +55,7 @@ def measure_memory(quick: bool) -> Iterator[Result]:
 
 
 def _peak(folder: Path, what: str, arguments: list[str]) -> Result:
-    say(f"memory of emotion {what}: measuring")
+    show_progress(f"memory of emotion {what}: measuring")
     done = run(["emotion", *arguments], folder)
     return Result(f"emotion {what}, peak memory", "MB", (done.peak_bytes / 1e6,))
 

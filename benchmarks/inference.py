@@ -1,4 +1,4 @@
-"""Milliseconds of the network, of the same in Keras, of detection, and of a photo from array to labels."""
+"""Times the network in ONNX Runtime and in Keras, face detection, and the prediction of a whole photo."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import run, say
+from benchmarks.processes import run, show_progress
 from benchmarks.results import Result
 from emotion.files import read_json
 
 SECONDS: Final = 20
-"""For each process of timed calls."""
+"""Seconds for each process that times calls."""
 
 BATCHES: Final = {1: " (goal: 30)", 8: "", 64: " (goal: 2.5)"}
-"""Faces in one call, and how many times faster than Keras it should be."""
+"""Faces per call, each with its goal: how many times as fast as Keras the network should be."""
 
 BLOCK: Final = 5
-"""Calls of one kind in a row: the first finds the processor's caches full of another's data."""
+"""Number of equal calls in a row, since the first one finds other data in the caches of the processor."""
 
 REPORT: Final = Path("calls.json")
-"""What `benchmarks.calls` writes, in its current folder: the seconds of each run by name."""
+"""File that `benchmarks.calls` writes into its current folder: the seconds of each run, by name."""
 
 
 def measure_network(quick: bool) -> Iterator[Result]:
-    """Yield lines for each number of threads and faces: time, speed, Keras' time, and how many times faster."""
+    """Yield the time, the speed, the time of Keras and the ratio, for each number of threads and faces."""
     for threads in (2,) if quick else (1, 2):
         times = _time_calls("network", threads, quick)
         for size, goal in BATCHES.items():
@@ -39,7 +39,7 @@ def measure_network(quick: bool) -> Iterator[Result]:
 
 
 def measure_pictures(quick: bool) -> Iterator[Result]:
-    """Yield lines for detection alone, and for a small photo as a whole."""
+    """Yield the times of face detection alone and of the prediction of a small photo."""
     times = _time_calls("pictures", 0, quick)
     for edges in ("640x480", "1920x1080"):
         yield Result(f"detection alone, {edges}, two faces", "ms", _milliseconds(times[f"detection {edges}"]))
@@ -48,7 +48,7 @@ def measure_pictures(quick: bool) -> Iterator[Result]:
 
 
 def _time_calls(what: str, threads: int, quick: bool) -> dict[str, list[float]]:
-    say(f"{what}, threads {threads or 'all'}: measuring")
+    show_progress(f"{what}, threads {threads or 'all'}: measuring")
     with tempfile.TemporaryDirectory() as folder:
         seconds = 0 if quick else SECONDS
         run(["python", "-m", "benchmarks.calls", what, str(threads), str(seconds)], Path(folder))

@@ -1,4 +1,4 @@
-"""What the figures depend on: processor, memory, versions and who else was at work. No host name, path or date."""
+"""Describes what the figures depend on: processor, memory, versions and other load. No host name, path or date."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 PACKAGES: Final = ("numpy", "tensorflow", "keras", "onnxruntime", "opencv-python-headless", "dvc")
-"""Whose versions the figures depend on most."""
+"""Packages whose versions affect the figures most."""
 
 BUSY: Final = 0.5
-"""Cores; with more of them at work before the start, others share the machine."""
+"""Busy cores before the start above which the machine counts as shared with other work."""
 
 
 def describe() -> dict[str, Any]:
-    """Return facts by name; to be called before the first measurement, whose own work is no other's."""
+    """Return facts by name; call this before the first measurement, whose own load must not count."""
     load = os.getloadavg()[0]
     shared = "the machine was shared: expect better figures on an idle one" if load > BUSY else "otherwise idle"
     return {

@@ -1,4 +1,4 @@
-"""The parts of the benchmarks, what each measures, and how its table is to be read."""
+"""The parts of the benchmarks: their topics, and the notes below their tables."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Part:
 
     Attributes:
         file: name of its files, without a suffix.
-        topics: what is measured, by name; each yields lines of the table, and True asks for a quick look.
-        reading: Markdown that says what the lines mean.
+        topics: functions by name; each yields lines of the table, from short runs if its argument is True.
+        reading: Markdown that explains the lines.
     """
 
     file: str
@@ -57,7 +57,7 @@ PARTS: Final = {
         """\
 - Each line is one run of the stage `train` on FER-2013 from its first step, validation after each epoch included: the
   end of the first epoch after which the network was right on so many of the faces of PublicTest.
-- The default recipe is `params.yaml`; `three_block_cnn` is the first of the published recipes in the README.
+- The default recipe is `params.yaml`; `three_block_cnn` is the first recipe in `docs/recipes.md`.
 - A learning rate that falls to 0 at the end of a run reaches a goal late on purpose: a shorter run reaches it sooner,
   and ends lower.
 """,

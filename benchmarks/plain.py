@@ -1,6 +1,6 @@
-"""The command `python -m benchmarks.plain SOURCE TARGET`: what `emotion video` would be without any thought of speed.
+"""The command `python -m benchmarks.plain SOURCE TARGET`: the plain loop with which `emotion video` is compared.
 
-The loop of most tutorials: Haar on every whole frame, one call of the network for each face. Kept to compare with.
+It is the loop of most tutorials: the Haar cascade on every whole frame, and one call of the network per face.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from emotion.inference.network import Network
 
 
 def main() -> None:
-    """Read a video, draw a box and a label on each face, and write it."""
+    """Read a video, draw a box and a label on each face, and write the new video."""
     capture, network = cv2.VideoCapture(sys.argv[1]), Network()
     cascade = cv2.CascadeClassifier(str(Path(cv2.__path__[0]) / "data/haarcascade_frontalface_default.xml"))
     size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))

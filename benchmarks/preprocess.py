@@ -1,4 +1,4 @@
-"""Time and memory of the stage `preprocess` on FER-2013, or on a few drawn faces for a quick look."""
+"""Measures time and memory of the stage `preprocess` on FER-2013, or on a few drawn faces with --quick."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import ROOT, Run, run, say, workplace
+from benchmarks.processes import ROOT, Run, run, scratch_folder, show_progress
 from benchmarks.results import Result
 from emotion.data.archives import write_canonical
 from emotion.data.sample_faces import draw_members
@@ -21,9 +21,9 @@ def measure(quick: bool) -> Iterator[Result]:
     """Yield time and peak memory.
 
     Raises:
-        DataError: there is no archive.
+        DataError: the archive is missing.
     """
-    with workplace({}) as folder:
+    with scratch_folder({}) as folder:
         archive = folder / "data/raw/faces.zip"
         archive.parent.mkdir(parents=True)
         if quick:
@@ -31,7 +31,7 @@ def measure(quick: bool) -> Iterator[Result]:
         else:
             archive.symlink_to(_archive())
         runs = [_run(folder, number) for number in range(1 if quick else RUNS + 1)]
-        # The first one fills the file cache.
+        # The first run fills the file cache and does not count.
         runs = runs[-RUNS:]
         faces = sum(read_json(folder / "metrics/data.json")["faces"].values())
     what = f"preprocess {faces:,} faces"
@@ -40,7 +40,7 @@ def measure(quick: bool) -> Iterator[Result]:
 
 
 def _run(folder: Path, number: int) -> Run:
-    say(f"preprocess: run {number + 1}")
+    show_progress(f"preprocess: run {number + 1}")
     return run(["python", "-m", "stages.preprocess"], folder)
 
 
@@ -49,7 +49,7 @@ def _archive() -> Path:
     path = Path(named) if named else ROOT / "data/raw/faces.zip"
     if not path.is_file():
         raise DataError(
-            f"expected the archive of FER-2013 in FER2013_ARCHIVE or at data/raw/faces.zip, received {path}, "
-            "which is no file; run: dvc repro download"
+            f"the archive of FER-2013 is missing: {path} is not a file; "
+            "name the archive in FER2013_ARCHIVE or run: dvc repro download"
         )
     return path.resolve()

@@ -1,6 +1,6 @@
-"""Processes of their own for what is measured: a fresh start, own thread settings, and an account of time and memory.
+"""Runs what is measured in a new process, with its own thread settings, and records its time and memory.
 
-Stays free of heavy imports: the kernel counts this process's memory as the least peak of those it starts.
+No heavy imports here: the kernel counts the memory of this process in the peak of the processes that it starts.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _PEAK_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True)
 class Run:
-    """What a process cost and said.
+    """Cost and output of a process.
 
     Attributes:
         seconds: from its start to its end.
-        peak_bytes: most memory that it held at once.
-        output: what it printed, errors included.
+        peak_bytes: its peak memory.
+        output: what it printed, including errors.
     """
 
     seconds: float
@@ -44,7 +44,7 @@ class Run:
 
 
 def run(command: Sequence[str], folder: Path) -> Run:
-    """Run a command to its end, in the environment of `environment`.
+    """Run a command to its end, with the variables of `environment`.
 
     Raises:
         EmotionError: the command failed.
@@ -59,30 +59,30 @@ def run(command: Sequence[str], folder: Path) -> Run:
         text = output.read().decode(errors="replace")
     if process.returncode:
         last = text.strip().rpartition("\n")[2]
-        raise EmotionError(f"expected {command[0]} {command[-1]} to succeed, received {process.returncode}: {last}")
+        raise EmotionError(f"{command[0]} {command[-1]} ended with exit code {process.returncode}: {last}")
     return Run(seconds, usage.ru_maxrss * _PEAK_UNIT, text)
 
 
 def environment() -> dict[str, str]:
-    """Return the variables with which `python`, `dvc` and `emotion` are those of this Python environment."""
-    # Beside the interpreter, without following its link: that is where the environment's commands lie.
+    """Return the environment variables under which `python`, `dvc` and `emotion` belong to this Python environment."""
+    # The commands are in the folder of the interpreter, before its symbolic link is resolved.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
 
 
 @contextmanager
-def workplace(changes: dict[str, object]) -> Iterator[Path]:
-    """Yield a temporary folder with the project's settings, some of them changed as by `write_settings`."""
+def scratch_folder(changes: dict[str, object]) -> Iterator[Path]:
+    """Yield a temporary folder with the settings of the project, after the given changes."""
     with tempfile.TemporaryDirectory() as name:
         write_settings(Path(name), changes)
         yield Path(name)
 
 
 def write_settings(folder: Path, changes: dict[str, object]) -> None:
-    """Write the project's `params.yaml` into a folder.
+    """Write the settings of the project into a folder as `params.yaml`, after the given changes.
 
     Args:
-        folder: where to.
+        folder: the folder.
         changes: new values by dotted name, such as `train.epochs`.
     """
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -95,6 +95,6 @@ def write_settings(folder: Path, changes: dict[str, object]) -> None:
     write_text(folder / "params.yaml", yaml.safe_dump(content, sort_keys=False))
 
 
-def say(text: str) -> None:
-    """Show progress, apart from the table."""
+def show_progress(text: str) -> None:
+    """Print progress on standard error, apart from the table."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Time of `dvc repro` when nothing changed, in a clone whose pipeline has run on a few drawn faces."""
+"""Times `dvc repro` when nothing changed, in a clone whose pipeline has run on a few drawn faces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks.processes import ROOT, Run, run, say, write_settings
+from benchmarks.processes import ROOT, Run, run, show_progress, write_settings
 from benchmarks.results import Result
 from emotion.errors import EmotionError
 
@@ -23,7 +23,7 @@ SETTINGS: Final[dict[str, object]] = {
     "train.warmup_epochs": 0,
     "train.start_from": "",
 }
-"""The shortest run of the whole pipeline, by dotted name."""
+"""Settings for the shortest run of the whole pipeline, by dotted name."""
 
 
 def measure(quick: bool) -> Iterator[Result]:
@@ -34,18 +34,18 @@ def measure(quick: bool) -> Iterator[Result]:
     """
     with tempfile.TemporaryDirectory() as name:
         clone = Path(name) / "clone"
-        say("dvc repro: the pipeline once, on drawn faces, in a clone of the last commit")
+        show_progress("dvc repro: running the pipeline once on drawn faces, in a clone of the last commit")
         run(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
         write_settings(clone, SETTINGS)
         run(["dvc", "repro"], clone)
         times = [_repro(clone, number).seconds for number in range(1 if quick else RUNS + 1)]
-    # The first one fills the file cache.
+    # The first run fills the file cache and does not count.
     yield Result("dvc repro with nothing to do", "s", tuple(times[-RUNS:]))
 
 
 def _repro(clone: Path, number: int) -> Run:
-    say(f"dvc repro: run {number + 1}")
+    show_progress(f"dvc repro: run {number + 1}")
     done = run(["dvc", "repro"], clone)
     if "Data and pipelines are up to date" not in done.output:
-        raise EmotionError("expected dvc repro to find nothing to do, received work; look at dvc status in a clone")
+        raise EmotionError("dvc repro ran a stage again although nothing changed; run dvc status in a clone to see why")
     return done

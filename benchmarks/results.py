@@ -1,4 +1,4 @@
-"""The one table: what was measured, in the forms for a person and for a program."""
+"""The table of measured values, as Markdown for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORK_HEADER: Final = (
     "arithmetic, GFLOP/s",
     "matrix product, GFLOP/s",
 )
-"""Of columns that stand only in a table with training in it."""
+"""Columns that only a table with training has."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Work:
     """The arithmetic behind a speed.
 
     Attributes:
-        multiply_adds: of the network, for one image forward.
-        product_rate: of a float32 matrix product in the same process, GFLOP/s.
+        multiply_adds: of the network, for one forward pass of one image.
+        product_rate: GFLOP/s of a float32 matrix product in the same process.
     """
 
     multiply_adds: int
@@ -49,8 +49,8 @@ class Result:
     Attributes:
         what: what was measured.
         unit: of the values, such as `s` or `images/s`.
-        values: one for each run.
-        work: for training alone.
+        values: one per run.
+        work: only for training.
     """
 
     what: str
@@ -60,12 +60,12 @@ class Result:
 
     @property
     def median(self) -> float:
-        """The middle of the values."""
+        """The median of the values."""
         return statistics.median(self.values)
 
     @property
     def arithmetic_rate(self) -> float | None:
-        """Arithmetic of the network while training, GFLOP/s."""
+        """GFLOP/s of the network in training."""
         return OPERATIONS * self.work.multiply_adds * self.median / 1e9 if self.work else None
 
     def __str__(self) -> str:
@@ -93,9 +93,9 @@ def write(results: Sequence[Result], machine: dict[str, Any], origin: str, readi
     Args:
         results: the lines of the table.
         machine: as from `machine.describe`.
-        origin: a sentence on where the table comes from.
-        reading: Markdown that says what the lines mean.
-        path: where to, without a suffix.
+        origin: a sentence that says where the table comes from.
+        reading: Markdown that explains the lines.
+        path: path of both files, without a suffix.
     """
     facts = "".join(f"- {name}: {value}\n" for name, value in machine.items())
     text = f"# Benchmarks\n\n{origin}\n\n{table(results)}\n## How to read it\n\n{reading}\n## Machine\n\n{facts}"

@@ -1,6 +1,6 @@
-"""What the benchmarks of use look at: a photo with one face, and scenes in which two faces move over a table.
+"""Pictures for the benchmarks of prediction: a photo with one face, and scenes in which two faces move over a table.
 
-Both pictures travel with scikit-image. To be called in processes of their own, which keep `processes` light.
+Both pictures come with scikit-image. Import this only in the measured processes: `processes` must stay light.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ ASTRONAUT: Final[NDArray[np.uint8]] = astronaut()  # type: ignore[no-untyped-cal
 TABLE: Final[NDArray[np.uint8]] = coffee()  # type: ignore[no-untyped-call]
 
 RATE: Final = 30.0
-"""Frames a second of a drawn video."""
+"""Frames per second of a drawn video."""
 
 PERIOD: Final = 120
-"""Frames in which a face goes there and back."""
+"""Number of frames after which the movement of a face repeats."""
 
 HEAD: Final = np.s_[0:256, 96:352]
-"""Where the head is in the photo: a square with some room around it."""
+"""Position of the head in the photo: a square with a margin."""
 
 
 def photo(width: int, height: int) -> NDArray[np.uint8]:
@@ -45,7 +45,7 @@ def scene(width: int, height: int, index: int) -> NDArray[np.uint8]:
 
 
 def write_photos(folder: Path, number: int) -> None:
-    """Write so many JPEG files of 640x480, each with two faces."""
+    """Write this number of JPEG files of 640x480, each with two faces."""
     for index in range(number):
         Image.fromarray(scene(640, 480, index)).save(folder / f"{index:05}.jpg", quality=90)
 

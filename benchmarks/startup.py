@@ -1,11 +1,11 @@
-"""How long each stage takes before it works: a fresh Python, its imports and the check of the settings."""
+"""Times the start of each stage: a new Python process, its imports and the check of the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from benchmarks.processes import ROOT, run, say
+from benchmarks.processes import ROOT, run, show_progress
 from benchmarks.results import Result
 
 RUNS: Final = 3
@@ -22,14 +22,14 @@ STAGES: Final = {
     "saliency": "",
     "plot": "",
 }
-"""Stages in the order of the pipeline, and what they import first of all when they run."""
+"""Stages in the order of the pipeline, each with what it imports before its work."""
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """Yield one time for each stage."""
+    """Yield the start-up time of each stage."""
     for stage, more in STAGES.items():
-        say(f"start of the stage {stage}: measuring")
+        show_progress(f"start of the stage {stage}: measuring")
         code = f"import stages.{stage}; from emotion import params; train = params.load().train; {more}"
         times = [run(["python", "-c", code], ROOT).seconds for _ in range(1 if quick else RUNS + 1)]
-        # The first one fills the file cache.
+        # The first run fills the file cache and does not count.
         yield Result(f"start of the stage {stage}", "s", tuple(times[-RUNS:]))

@@ -1,6 +1,6 @@
-"""The command `python -m benchmarks.steps SECONDS`: time steps of training by the settings in the current folder.
+"""The command `python -m benchmarks.steps SECONDS`: times training steps with the settings of the current folder.
 
-With `--unfused`, batch normalisation is Keras' own.
+With `--unfused`, batch normalisation uses Keras' own code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emotion.files import write_json
 from emotion.networks.keras_setup import prepare
 
 REPORT: Final = Path("steps.json")
-"""What it writes, in the current folder."""
+"""File that the command writes into the current folder."""
 
 UNFUSED: Final = "--unfused"
 
@@ -23,7 +23,7 @@ def main() -> None:
     """Measure and write the report."""
     settings = params.load().train
     prepare(settings.backend, settings.threads, settings.seed)
-    # Keras chooses its backend when it is imported, hence after `prepare`.
+    # Imported after `prepare`, because Keras chooses its backend at import.
     from benchmarks import clock
 
     write_json(REPORT, clock.measure(settings, float(sys.argv[1]), fused=UNFUSED not in sys.argv))

@@ -1,7 +1,7 @@
-"""The command `python -m benchmarks.tutorial SECONDS`: time training as most tutorials of this field write it.
+"""The command `python -m benchmarks.tutorial SECONDS`: times training as in most tutorials, for comparison.
 
-Keras' directory iterator reads pictures one by one and warps each in Python, and the network of the settings learns
-from whole faces in float32. Kept to compare with.
+Keras' directory iterator reads pictures one by one and warps each in Python. The network of the settings is trained on
+whole faces in float32.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from emotion.networks.keras_setup import prepare
 from emotion.params import Train
 
 FACES: Final = Path("pictures")
-"""A folder for each class lies below it."""
+"""Folder with one folder of pictures per class."""
 
 PER_CLASS: Final = 200
 WARM_UP: Final = 3
-LEAST: Final = 5
+MIN_STEPS: Final = 5
 
 
 def main() -> None:
-    """Measure by the settings in the current folder and write the report."""
+    """Measure with the settings of the current folder and write the report."""
     settings = params.load().train
     prepare(settings.backend, settings.threads, settings.seed)
     write_pictures()
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def write_pictures() -> None:
-    """Write JPEG files of noise: the time does not depend on what they show."""
+    """Write JPEG files of noise: the time does not depend on their content."""
     generator = np.random.default_rng(0)
     for name in NAMES:
         (FACES / name).mkdir(parents=True)
@@ -49,7 +49,7 @@ def write_pictures() -> None:
 
 
 def measure(settings: Train, seconds: float) -> list[float]:
-    """Return the seconds of each step, for about so many seconds in all."""
+    """Return the seconds of each step, measured for about the given time."""
     import keras
 
     from emotion.networks import architectures
@@ -62,7 +62,7 @@ def measure(settings: Train, seconds: float) -> list[float]:
     def note(_batch: int, logs: object) -> None:  # noqa: ARG001  # Keras passes it by this name
         ends.append(time.perf_counter())
         counted = len(ends) - WARM_UP
-        network.stop_training = counted > LEAST and ends[-1] - ends[WARM_UP] > seconds
+        network.stop_training = counted > MIN_STEPS and ends[-1] - ends[WARM_UP] > seconds
 
     network.fit(
         _pictures(settings),
@@ -74,7 +74,7 @@ def measure(settings: Train, seconds: float) -> list[float]:
 
 
 def _pictures(settings: Train) -> Any:
-    """Return the iterator of the tutorials, with the ranges of our own augmentation."""
+    """Return the iterator of the tutorials, with the ranges of the project's augmentation."""
     import tensorflow as tf
 
     s = settings.augmentation

@@ -1,7 +1,8 @@
-"""Draw the README's pictures that the pipeline does not: `python docs/pictures.py`, in the project's folder.
+"""Draw the pictures of the documentation that no stage draws.
 
-With two revisions, `python docs/pictures.py BEFORE AFTER`, draw what `dvc plots diff` shows a reviewer of them.
-The graph needs Graphviz (`dot`), what a reviewer sees needs Chromium and npm.
+`python docs/pictures.py`, run in the project's folder, draws sample faces and the graph of the stages; it needs
+Graphviz (`dot`). `python docs/pictures.py BEFORE AFTER` takes a screenshot of `dvc plots diff` for two revisions; it
+needs Chromium and npm.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from emotion.data.sample_faces import draw_face
 from emotion.labels import NAMES
 
 ROWS = 3
-LOOK = (
+STYLE = (
     'strict digraph { rankdir=LR; bgcolor=white; edge [color="#5F5F5F"]; '
     'node [shape=box style="rounded,filled" fillcolor="#E8F1FA" color="#0072B2" fontname="DejaVu Sans"];'
 )
@@ -29,7 +30,7 @@ REVIEW = Path("build/review")
 
 
 def draw_sample_faces(path: Path) -> None:
-    """Draw a few faces of each expression."""
+    """Draw three sample faces of each expression."""
     figure = Figure(figsize=(9.5, 4.4), layout="constrained")
     axes = figure.subplots(ROWS, len(NAMES))
     for row in range(ROWS):
@@ -43,24 +44,24 @@ def draw_sample_faces(path: Path) -> None:
 
 
 def draw_graph(path: Path) -> None:
-    """Draw the stages of dvc.yaml and what flows between them."""
+    """Draw the stages of dvc.yaml and their dependencies."""
     graph = subprocess.run(["dvc", "dag", "--dot"], capture_output=True, text=True, check=True).stdout
-    styled = graph.replace("strict digraph {", LOOK, 1)
+    styled = graph.replace("strict digraph {", STYLE, 1)
     subprocess.run(["dot", "-Tpng", "-Gdpi=110", "-o", str(path)], input=styled, text=True, check=True)
 
 
 def draw_review(before: str, after: str, path: Path) -> None:
-    """Photograph the page of `dvc plots diff` in Chromium, with the chart library that it names."""
+    """Take a screenshot of the page of `dvc plots diff` in Chromium, with the chart libraries that the page names."""
     REVIEW.parent.mkdir(exist_ok=True)
     subprocess.run(["dvc", "plots", "diff", before, after, "--out", REVIEW], check=True)
     page = REVIEW / "index.html"
     scripts = re.findall(r'src="[^"]+/npm/([^"]+)"', page.read_text(encoding="utf-8"))
-    # A browser loads the versions that the page names, whether or not npm holds them to fit together.
+    # The page names exact versions, which npm must install even if it finds that they conflict.
     install = ["npm", "install", "--silent", "--legacy-peer-deps", "--prefix", str(REVIEW)]
     subprocess.run([*install, *scripts], check=True)
     with sync_playwright() as playwright, closing(_launch(playwright)) as browser:
         tab = browser.new_page(viewport={"width": 1100, "height": 800})
-        tab.route("**/npm/*", _answer_from_disk)
+        tab.route("**/npm/*", _serve_from_disk)
         tab.goto(page.resolve().as_uri(), wait_until="networkidle")
         tab.screenshot(path=path, full_page=True)
 
@@ -70,7 +71,7 @@ def _launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
 
 
-def _answer_from_disk(route: Route) -> None:
+def _serve_from_disk(route: Route) -> None:
     name = route.request.url.split("/npm/")[1].split("@")[0]
     route.fulfill(path=REVIEW / "node_modules" / name / "build" / f"{name}.min.js")
 

@@ -13,7 +13,7 @@ __all__ = ["Predictor", "__version__", "predict_emotion"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, so that commands which need no network start at once."""
+    """Import public names on first use, so that commands that need no network start quickly."""
     if name == "__version__":
         from importlib.metadata import version
 
@@ -23,3 +23,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(predictor, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

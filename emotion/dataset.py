@@ -1,4 +1,4 @@
-"""The dataset file: faces, labels and where they came from, in one `.npz` (contract 4 of the design).
+"""The dataset file: faces, their labels and the names they had in the archive, in one `.npz`.
 
 Knows nothing of archives, cleaning or models.
 """
@@ -25,9 +25,23 @@ class Dataset:
         pixels: uint8, shape (n, 48, 48), grey, 0-255.
         labels: int8, shape (n,), index into `classes`.
         classes: class names in the order of the network's outputs.
-        names: str, shape (n,), the archive member (or csv row) that each face came from.
-        twin: bool, shape (n,). On faces of validation and test: an exact copy stands in train. On faces of train: an
-            exact copy stands in validation or test. Copies between validation and test alone do not count.
+        names: str, shape (n,), the archive member or csv row of each face.
+        twin: bool, shape (n,). A face of validation or test has an exact copy in train, or a face of train has one in
+            validation or test. Copies between validation and test do not count.
+
+    Examples:
+        >>> import numpy as np
+        >>> faces = Dataset(
+        ...     pixels=np.zeros((3, 48, 48), np.uint8),
+        ...     labels=np.array([0, 1, 1], np.int8),
+        ...     classes=("happy", "sad"),
+        ...     names=np.array(["a.jpg", "b.jpg", "c.jpg"]),
+        ...     twin=np.zeros(3, bool),
+        ... )
+        >>> len(faces)
+        3
+        >>> faces.counts()
+        {'happy': 1, 'sad': 2}
     """
 
     pixels: NDArray[np.uint8]
@@ -48,7 +62,7 @@ class Dataset:
 def save(dataset: Dataset, path: Path) -> None:
     """Write a dataset file; equal datasets give equal bytes."""
     with replacing(path) as temporary:
-        # Uncompressed: noise in the pictures leaves 4% to gain, for 3 s more and bytes that depend on the zlib in use.
+        # Not compressed: it would save 4%, take 3 s longer and make the bytes depend on the version of zlib.
         np.savez(
             temporary,
             pixels=dataset.pixels,
@@ -63,14 +77,14 @@ def load(path: Path) -> Dataset:
     """Read a dataset file and check its schema.
 
     Raises:
-        DataError: the file is missing, is no npz, or does not follow the schema.
+        DataError: the file is missing, is not an npz file or does not follow the schema.
     """
     try:
-        # Opened here because `np.load` leaves a damaged file open and takes a single array for an archive of them.
+        # Opened here because `np.load` leaves a damaged file open and also accepts a file with a single array.
         with path.open("rb") as stream, NpzFile(stream, allow_pickle=False) as arrays:
             content = {name: np.asarray(arrays[name]) for name in arrays.files}
     except Exception as error:  # NumPy and zipfile raise a dozen types on damaged files
-        raise DataError(f"expected a dataset file at {path}, received {error}; run: dvc repro preprocess") from error
+        raise DataError(f"cannot read the dataset file {path} ({error}); run: dvc repro preprocess") from error
     _check_schema(content, path)
     return Dataset(
         pixels=content["pixels"],
@@ -97,7 +111,7 @@ def _check_schema(content: dict[str, NDArray[Any]], path: Path) -> None:
     if not faults:
         lengths = {len(content[name]) for name in ("pixels", "labels", "names", "twin")}
         if len(lengths) != 1:
-            faults.append("pixels, labels, names and twin of one length")
+            faults.append("pixels, labels, names and twin of equal length")
         elif content["pixels"].shape[1:] != (48, 48):
             faults.append("pixels of 48x48")
         elif np.any((content["labels"] < 0) | (content["labels"] >= len(content["classes"]))):

@@ -1,4 +1,4 @@
-"""What DVC records of a run: the stages in `dvc.lock`, and the hashes by which it knows files and folders."""
+"""What DVC records about a run: the stages in `dvc.lock` and the MD5 of files and folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATH: Final = Path("dvc.lock")
 
 
 def recorded_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
-    """Return the MD5 of each stage output by path, from the `stages` of a `dvc.lock`."""
+    """Return the MD5 of every stage output by path, given the `stages` of a `dvc.lock`."""
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
@@ -22,12 +22,12 @@ def recorded_params(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def md5_of(content: bytes) -> str:
-    """Return the hash by which DVC knows a file."""
+    """Return the MD5 that DVC records for a file."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def md5_of_folder(folder: Path) -> str:
-    """Return the hash by which DVC knows a folder: that of the list of its files and their hashes."""
+    """Return the MD5 that DVC records for a folder: that of the list of its files and their MD5s."""
     entries = [
         {"md5": md5_of(path.read_bytes()), "relpath": path.relative_to(folder).as_posix()}
         for path in sorted(folder.rglob("*"))

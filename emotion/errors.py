@@ -1,7 +1,7 @@
-"""The errors of this project and the one place that turns them into a line for a person.
+"""The errors of this project, and the function that shows them to the user of a stage.
 
-Libraries raise; surfaces and stages translate. Every text says what was expected, what was received and what to do
-next, on one line.
+The library raises errors; stages, command line and server show them. Every message is one line: what is wrong, the
+value that is wrong, and what to do next. "expected ..., received ..." is for types, ranges and columns.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Callable
 
 
 class EmotionError(ValueError):
-    """The root of every error that a person can do something about."""
+    """Base class of the errors that a user can fix."""
 
 
 class ParameterError(EmotionError):
-    """A value in `params.yaml` is unknown, misspelt, mistyped or out of range."""
+    """A value in `params.yaml` is unknown, misspelt, of the wrong type or out of range."""
 
 
 class DownloadError(EmotionError):
-    """The archive could not be fetched or is not the one that was asked for."""
+    """The archive could not be downloaded, or it is not the one that was requested."""
 
 
 class DataError(EmotionError):
-    """An archive, a csv or an npz does not hold what the pipeline expects."""
+    """The content of an archive, csv or npz file is not what the pipeline needs."""
 
 
 class ImageError(EmotionError):
-    """One picture cannot become a face.
+    """A picture cannot be turned into a face.
 
     Attributes:
-        reason: short code for counting, such as `not_an_image`, `truncated` or `too_large`.
+        reason: short code by which errors are counted, such as `not_an_image`, `truncated` or `too_large`.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -39,25 +39,23 @@ class ImageError(EmotionError):
 
 
 class ModelError(EmotionError):
-    """A model file or its metadata cannot be used, or training went wrong."""
+    """A model file or its metadata cannot be used, or training failed."""
 
 
 class VideoError(EmotionError):
-    """A video or a camera cannot be opened, broke off, or cannot be written."""
+    """A video or camera cannot be opened or stops early, or a video cannot be written."""
 
 
 def run_as_command(command: Callable[[], None]) -> None:
-    """Run a stage as a command: exit 2 on arguments, 1 with one line on a known error, never a traceback for those.
+    """Run a stage as a command: exit with 2 if it got arguments, and with 1 and one line on a known error.
 
-    `OSError` and `MemoryError` count as known: a full disk, a missing permission or too small a machine is the reader's
-    to mend, not a defect of the code.
+    `OSError` and `MemoryError` count as known errors: a full disk, a missing permission or too little memory is for the
+    user to fix. Any other exception is a defect of the code and keeps its traceback.
     """
     name = command.__name__
     if len(sys.argv) > 1:
-        print(
-            f"{name}: expected no arguments, received {' '.join(sys.argv[1:])}; settings live in params.yaml",
-            file=sys.stderr,
-        )
+        given = " ".join(sys.argv[1:])
+        print(f"{name}: a stage takes no arguments, but got {given}; its settings are in params.yaml", file=sys.stderr)
         sys.exit(2)
     try:
         command()
@@ -70,18 +68,17 @@ def run_as_command(command: Callable[[], None]) -> None:
     except MemoryError as error:
         details = f" ({one_line(error)})" if str(error) else ""
         sys.exit(
-            f"{name}: expected enough memory, received too little{details}; close other programs, "
-            "lower batch_size in params.yaml or give it fewer faces"
+            f"{name}: out of memory{details}; lower batch_size in params.yaml, use fewer faces or close other programs"
         )
     except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted; run it again to go on")
+        sys.exit(f"{name}: interrupted; run it again to continue")
 
 
 def one_line(error: BaseException) -> str:
-    """Fold an error's text into a single line."""
+    """Return an error's message as a single line."""
     return printable(" ".join(str(error).split()))
 
 
 def printable(text: str) -> str:
-    """Spell out what a terminal would take as a command or a line end: names of files may hold both."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    """Escape control characters and line ends, which a file name may contain and a terminal would obey."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

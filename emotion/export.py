@@ -1,6 +1,6 @@
-"""From the trained network to the files that leave the pipeline: calibrated, described inside, compared with Keras.
+"""Export: the trained network as calibrated ONNX, h5 and TFLite files with metadata, each compared with Keras.
 
-Knows nothing of the test split. Runs on TensorFlow, whichever backend trained.
+Never reads the test split. Runs on TensorFlow, also for a network that JAX trained.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from emotion.params import Export
 Probabilities = NDArray[np.float32]
 
 BATCH: Final = 256
-"""Faces in one call; decides speed, not results."""
+"""Faces per call; affects speed, not results."""
 
 
 def export_formats(source: Path, validation: Path, folder: Path, report: Path, settings: Export) -> None:
-    """Write the calibrated network as ONNX, h5 and TFLite and say how far each is from Keras.
+    """Write the calibrated network as ONNX, h5 and TFLite, and report how far each differs from Keras.
 
     Args:
         source: the `.keras` file of the train stage.
         validation: dataset file, for the temperature, the threshold and the comparison.
-        folder: where the files go, as `emotion.onnx`, `emotion.h5` and `emotion.tflite`.
-        report: the JSON file of parameters (how many numbers the network holds), temperature, differences,
-            agreements and sizes.
+        folder: folder of the new files `emotion.onnx`, `emotion.h5` and `emotion.tflite`.
+        report: JSON file to write: number of parameters, temperature, and the difference, agreement and size of each
+            format.
         settings: the section `export`.
 
     Raises:
@@ -54,11 +54,11 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
     trained, facts = keras_file.load(source)
     faces = dataset.load(validation)
     _check_classes(facts, faces)
-    # Rounded: its last digits depend on the number of threads and mean nothing.
+    # The last digits depend on the number of threads and mean nothing, so they are rounded away.
     temperature = round(fit_temperature(logits(trained, faces.pixels), faces.labels), 6)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
     calibrated = architectures.wrap_for_serving(network, facts.face_size, temperature)
-    _hold_constants(calibrated)
+    _convert_constants(calibrated)
     expected = calibrated.predict(faces.pixels, batch_size=BATCH, verbose=0)
     threshold = round(fit_threshold(expected, settings.certain), 6)
     facts = replace(facts, temperature=temperature, threshold=threshold)
@@ -71,20 +71,20 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
 
 
 def logits(served: keras.Model, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return what stands before the softmax, at temperature 1: shape (n, classes)."""
-    before = keras.Model(served.input, served.get_layer("temperature").output)
-    return np.asarray(before.predict(faces, batch_size=BATCH, verbose=0), dtype=np.float64)
+    """Return the input of the softmax, at temperature 1: shape (n, classes)."""
+    scaled = keras.Model(served.input, served.get_layer("temperature").output)
+    return np.asarray(scaled.predict(faces, batch_size=BATCH, verbose=0), dtype=np.float64)
 
 
 def fit_temperature(values: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
-    """Return the divisor of the logits that gives the labels the highest likelihood (Guo et al. 2017).
+    """Return the temperature that maximises the likelihood of the labels (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
         values: logits, shape (n, classes).
-        labels: shape (n,), index of the class.
+        labels: shape (n,), class indices.
 
     Returns:
-        The temperature, 0.05-20; over 1 where the network was too sure of itself.
+        The divisor of the logits, 0.05-20; above 1 if the network is overconfident.
     """
 
     def loss(log_temperature: float) -> float:
@@ -98,7 +98,7 @@ def fit_temperature(values: NDArray[np.float64], labels: NDArray[np.int8]) -> fl
 
 
 def fit_threshold(probabilities: Probabilities, certain: float) -> float:
-    """Return the largest probability that the given share of these faces reaches, so that the rest is uncertain.
+    """Return the confidence that the given share of these faces reaches; the other faces count as uncertain.
 
     Args:
         probabilities: calibrated, shape (n, classes), 0-1.
@@ -107,8 +107,8 @@ def fit_threshold(probabilities: Probabilities, certain: float) -> float:
     return float(np.quantile(probabilities.max(axis=1), 1 - certain))
 
 
-def _hold_constants(model: keras.Model) -> None:
-    """Make the constants of input normalisation NumPy arrays: of tensors that a graph captures tf2onnx makes inputs."""
+def _convert_constants(model: keras.Model) -> None:
+    """Convert the constants of input normalisation to NumPy arrays: tf2onnx turns captured tensors into inputs."""
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
@@ -117,8 +117,8 @@ def _hold_constants(model: keras.Model) -> None:
 def _check_classes(facts: Metadata, faces: Dataset) -> None:
     if facts.classes != faces.classes:
         raise ModelError(
-            f"expected a network for the classes {', '.join(faces.classes)}, received one for "
-            f"{', '.join(facts.classes)}; run: dvc repro train"
+            f"the network was trained for the classes {', '.join(facts.classes)}, but the validation faces have "
+            f"{', '.join(faces.classes)}; run: dvc repro train"
         )
 
 
@@ -129,7 +129,7 @@ def _compare(
     if not difference <= tolerance:
         raise ModelError(
             f"{path.name}: expected probabilities within {tolerance} of Keras, received a difference of "
-            f"{difference:.2e}; raise export.tolerance only if you know why"
+            f"{difference:.2e}; find the cause before you raise export.tolerance"
         )
     return {
         f"{suffix}_difference": round(difference, 9),
@@ -145,32 +145,32 @@ def _write_onnx(model: keras.Model, facts: Metadata, path: Path) -> None:
             model.export(temporary, format="onnx", verbose=False)
         graph = onnx.load(temporary)
         _rename(graph.graph)
-        graph.graph.doc_string = ""  # tf2onnx counts the functions of the process in it
+        graph.graph.doc_string = ""  # tf2onnx numbers the functions of the process in it
         onnx.helper.set_model_props(graph, {metadata.KEY: facts.to_json()})
         onnx.save(graph, temporary)
 
 
 def _rename(graph: onnx.GraphProto) -> None:
-    """Name constants by content and the rest by order: tf2onnx's own names depend on the order of sets."""
+    """Rename constants and tensors by order of appearance: the names of tf2onnx depend on the order of sets."""
     stored = {tensor.name: tensor for tensor in graph.initializer}
     names: dict[str, str] = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
     constants: dict[bytes, onnx.TensorProto] = {}
 
     def name_of(old: str) -> str:
         if old not in names:
-            names[old] = _unite(stored[old], constants) if old in stored else f"tensor_{len(names)}"
+            names[old] = _name_constant(stored[old], constants) if old in stored else f"tensor_{len(names)}"
         return names[old]
 
-    for place, node in enumerate(graph.node):
-        node.name = f"{node.op_type}_{place}"
+    for index, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{index}"
         node.input[:] = [name_of(name) for name in node.input]
         node.output[:] = [name_of(name) for name in node.output]
     del graph.initializer[:], graph.value_info[:]
     graph.initializer.extend(constants.values())
 
 
-def _unite(tensor: onnx.TensorProto, constants: dict[bytes, onnx.TensorProto]) -> str:
-    """Return the name of the constant with this content, which is new where none has it yet."""
+def _name_constant(tensor: onnx.TensorProto, constants: dict[bytes, onnx.TensorProto]) -> str:
+    """Return the name of the constant with this content; add the constant if it is new."""
     copy = onnx.TensorProto()
     copy.CopyFrom(tensor)
     copy.name = ""
@@ -182,7 +182,7 @@ def _unite(tensor: onnx.TensorProto, constants: dict[bytes, onnx.TensorProto]) -
 
 
 def _write_h5(model: keras.Model, facts: Metadata, path: Path) -> None:
-    # Keras warns that h5 is legacy, which is why its users ask for it.
+    # Silence Keras' warning that h5 is a legacy format: this file is for people who need that format.
     absl.logging.set_verbosity(absl.logging.ERROR)
     with replacing(path) as temporary:
         model.save(temporary)
@@ -220,7 +220,7 @@ def _read_tflite(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
 
     def run(batch: NDArray[np.uint8]) -> Any:
         interpreter.resize_tensor_input(entry, batch.shape)
-        with keras_setup.quiet():  # it announces the kernels that it chooses
+        with keras_setup.quiet():  # it prints which kernels it chooses
             interpreter.allocate_tensors()
         interpreter.set_tensor(entry, batch)
         interpreter.invoke()
@@ -238,4 +238,4 @@ FORMATS: Final = {
     "h5": (_write_h5, _read_h5),
     "tflite": (_write_tflite, _read_tflite),
 }
-"""How each format is written, and read back through the runtime that its users have."""
+"""How each format is written, and how it is read back with the runtime of its users."""

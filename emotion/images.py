@@ -1,6 +1,6 @@
-"""From any picture to a face (contract 1 of the design): uint8 (48, 48), grey, 0-255.
+"""From any picture to a face: uint8 (48, 48), grey, 0-255.
 
-The file on disk, the webcam crop and the training example pass through `to_face`, so that training and serving agree.
+Files on disk, crops from a webcam and training examples all pass through `to_face`, so training and serving agree.
 """
 
 from __future__ import annotations
@@ -20,29 +20,31 @@ from PIL import Image, ImageOps
 from emotion.errors import ImageError
 
 FACE_SIZE: Final = 48
-"""Edge of a face in pixels."""
+"""Width and height of a face, in pixels."""
 
 KINDS: Final = "JPEG, PNG, WebP, BMP, TIFF, GIF"
-"""Of the pictures that are promised to be read."""
+"""Picture formats that users are promised, for error messages."""
 
 FORMATS: Final = (*KINDS.upper().split(", "), "PPM")
-"""What Pillow may open; of the others some run programs (EPS) or decode before the size is known (ICO)."""
+"""Formats that Pillow may open. Some others run programs (EPS) or are decoded before their size is known (ICO)."""
 
 MAX_BYTES: Final = 1_000_000_000
-"""Largest file that is read: no format takes more for `MAX_PIXELS`, and memory holds it."""
+"""Largest file that is read. No format needs more for `MAX_PIXELS`, and this much fits into memory."""
 
 MAX_PIXELS: Final = 100_000_000
-"""Largest picture that is decoded, in pixels: a 100 megapixel camera passes, a decompression bomb does not."""
+"""Largest picture that is decoded, in pixels. A 100-megapixel photo passes; a decompression bomb does not."""
 
+LARGEST_GREY: Final = {"F": (1, 255), "I": (255, 65535)}
+"""Limits of a picture's largest value (above the first, at most the second) in Pillow's 32-bit modes.
 
-VALUES: Final = {"F": (1, 255), "I": (255, 65535)}
-"""Of Pillow's modes of 32 bits, which name no range: the largest value must exceed the one and not the other."""
+These modes do not say which value is white.
+"""
 
 
 class _PillowWarnings:
-    """Ignores the warnings of Pillow while any thread is inside; to be entered with `with`, again and again.
+    """Context manager that ignores Pillow's warnings while any thread is inside it.
 
-    `warnings.catch_warnings` alone would, left by one thread while another is inside, leave them off for ever.
+    With `warnings.catch_warnings` alone, two threads that overlap could leave the warnings off for good.
     """
 
     def __init__(self) -> None:
@@ -65,19 +67,19 @@ class _PillowWarnings:
 
 
 PILLOW_WARNINGS_OFF: Final = _PillowWarnings()
-"""A picture decodes or it does not: what Pillow remarks on the way changes nothing. For every use of `Image.open`."""
+"""For every use of `Image.open`: a picture is decoded or refused, so Pillow's warnings add nothing."""
 
 
 def read_image(source: bytes | Path) -> Image.Image:
-    """Decode a picture file and turn it upright by its EXIF orientation; of an animation, the first frame.
+    """Decode a picture file and turn it upright by its EXIF orientation; an animation gives its first frame.
 
     Args:
         source: the file's content, or its path.
 
     Raises:
-        ImageError: the path cannot be read (`not_found`), Pillow cannot decode it (`not_an_image`), it is cut off
-            (`truncated`), or it has more than `MAX_PIXELS` pixels or `MAX_BYTES` (`too_large`, found before any
-            pixel is decoded).
+        ImageError: the path cannot be read (`not_found`); Pillow does not know the format (`not_an_image`); the picture
+            is cut off or damaged (`truncated`); it has more than `MAX_PIXELS` or `MAX_BYTES` (`too_large`, raised
+            before any pixel is decoded).
     """
     content = source if isinstance(source, bytes) else _read_bytes(source)
     with PILLOW_WARNINGS_OFF, _open(content) as image:
@@ -89,11 +91,11 @@ def _read_bytes(path: Path) -> bytes:
         _check_file(path)
         return path.read_bytes()
     except OSError as error:
-        raise ImageError("not_found", f"expected a picture file, received {path} ({error.strerror})") from error
+        raise ImageError("not_found", f"cannot read {path} ({error.strerror})") from error
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what would be read for ever or fill the memory."""
+    """Refuse a file that never ends or does not fit into memory."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket")
@@ -107,9 +109,9 @@ def _open(content: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         size = str(error).split(" exceeds")[0]
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {size}") from error
-    except Exception as error:  # UnidentifiedImageError, or what a decoder makes of damage to the first bytes
-        received = "another kind of file" if content else "an empty file"
-        raise ImageError("not_an_image", f"expected a picture ({KINDS}), received {received}") from error
+    except Exception as error:  # UnidentifiedImageError, or another type where the first bytes are damaged
+        fact = f"not a picture in a supported format ({KINDS})" if content else "the file is empty"
+        raise ImageError("not_an_image", fact) from error
     if image.width * image.height > MAX_PIXELS:
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {image.width}x{image.height}")
     return image
@@ -122,30 +124,28 @@ def _load_upright(image: Image.Image) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen types, OSError to struct.error, on damaged files
-        raise ImageError(
-            "truncated", f"expected a whole picture, received one that breaks off or is damaged ({error})"
-        ) from error
+        raise ImageError("truncated", f"the picture is cut off or damaged ({error})") from error
 
 
 def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
-    """Convert a picture to grey (ITU-R 601 luma); transparent pixels are laid over white, 16 bits scaled to 8.
+    """Convert a picture to grey (ITU-R 601 luma), with white behind transparent pixels and 16 bits scaled to 8.
 
     Args:
-        image: Pillow picture of any mode, or an array: uint8 (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA.
+        image: Pillow picture of any mode, or a uint8 array of shape (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA.
 
     Returns:
         uint8, shape (h, w), 0-255.
 
     Raises:
-        ImageError: the array has another dtype or shape (`wrong_array`), a Pillow picture has no pixels (`wrong_size`),
-            or one of 32 bits has values of a range that nobody can know (`unknown_range`).
+        ImageError: the array has another dtype or shape (`wrong_array`), the Pillow picture has no pixels
+            (`wrong_size`), or it has 32 bits and an unknown range of values (`unknown_range`).
     """
     if isinstance(image, np.ndarray):
         image = _from_array(image)
     if 0 in image.size:
-        raise ImageError("wrong_size", f"expected a picture with pixels, received {image.width}x{image.height}")
-    if image.mode in VALUES:
-        _check_values(np.asarray(image), *VALUES[image.mode])
+        raise ImageError("wrong_size", f"the picture has no pixels ({image.width}x{image.height})")
+    if image.mode in LARGEST_GREY:
+        _check_range(np.asarray(image), *LARGEST_GREY[image.mode])
     if image.mode.startswith("I"):
         return _scale_deep(np.asarray(image))
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
@@ -154,18 +154,31 @@ def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def to_face(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
-    """Convert a picture of one face, already cropped, into what the network takes.
+    """Convert a picture that is already cropped to one face into the network's input.
 
     Args:
-        image: as for `to_grey`; a picture that is not square is resized without keeping its proportions.
+        image: as for `to_grey`; a picture that is not square is stretched to a square.
 
     Returns:
-        uint8, shape (48, 48), grey, 0-255. A grey picture of 48x48 comes back unchanged.
+        uint8, shape (48, 48), grey, 0-255. A grey picture of 48x48 is returned unchanged.
+
+    Raises:
+        ImageError: as for `to_grey`.
+
+    Examples:
+        >>> import numpy as np
+        >>> photo = np.zeros((200, 160, 3), np.uint8)
+        >>> photo[:, 80:] = 255
+        >>> face = to_face(photo)
+        >>> face.shape, face.dtype
+        ((48, 48), dtype('uint8'))
+        >>> face[0, 0].item(), face[0, 47].item()
+        (0, 255)
     """
     grey = to_grey(image)
     if grey.shape == (FACE_SIZE, FACE_SIZE):
         return grey
-    # Pillow widens the bilinear filter when it shrinks (antialiasing); OpenCV's default does not.
+    # When it shrinks a picture, Pillow widens the bilinear filter (antialiasing); OpenCV does not by default.
     resized = Image.fromarray(grey).resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BILINEAR)
     return np.asarray(resized)
 
@@ -181,17 +194,17 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
 
 
 def _scale_deep(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale 16-bit grey, which Pillow opens in the modes `I;16` and `I`, to 0-255."""
+    """Scale 16-bit grey (Pillow's modes `I;16` and `I`) to 0-255."""
     scaled: NDArray[np.uint32] = np.clip(values, 0, 65535).astype(np.uint32)
-    # In place and in integers, as a large picture takes much memory: a rounded division by 257.
+    # A rounded division by 257, in place and in integers because a large picture takes much memory.
     scaled += 128
     scaled //= 257
     return scaled.astype(np.uint8)
 
 
-def _check_values(values: NDArray[Any], least: int, most: int) -> None:
-    """Refuse a picture that would silently become black or white; one that is black stays so."""
+def _check_range(values: NDArray[Any], above: int, most: int) -> None:
+    """Refuse a picture that would silently become black or white; an all-black picture is accepted."""
     largest = values.max()
-    if largest != 0 and not least < largest <= most:
-        expected = f"expected grey values of 0 to {most} in a picture of 32 bits"
-        raise ImageError("unknown_range", f"{expected}, received at most {largest:g}; save it with 8 bits")
+    if largest != 0 and not above < largest <= most:
+        expected = f"expected a 32-bit picture with grey values from 0 to {most}"
+        raise ImageError("unknown_range", f"{expected}, received a largest value of {largest:g}; save it with 8 bits")

@@ -1,11 +1,11 @@
-"""Names that are defined once: the expressions with their csv codes and colours, the splits, the headline figures."""
+"""Names defined once for the whole project: expressions, their csv codes and colours, splits and headline figures."""
 
 from __future__ import annotations
 
 from typing import Final
 
 NAMES: Final = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-"""All classes, in the default order (alphabetical, as the folders of the archive sort)."""
+"""All classes in the default order, which is alphabetical like the folders of the archive."""
 
 CSV_CODES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Class names by the number in the `emotion` column of `fer2013.csv`."""
@@ -19,10 +19,10 @@ COLOURS: Final = {
     "sad": "#0072B2",
     "surprise": "#56B4E9",
 }
-"""One colour a class: the palette of Okabe and Ito (2008), told apart by colour-blind people; its black as grey."""
+"""One colour per class: the colour-blind-safe palette of Okabe and Ito (2008), with grey in place of its black."""
 
 OFFICIAL_SPLITS: Final = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-"""Our name of each split by the name the competition gave it, in file names and in the `Usage` column."""
+"""Our split names by those of the competition, which file names and the `Usage` column contain."""
 
 SPLITS: Final = ("train", "validation", "test")
 
@@ -38,4 +38,4 @@ FIGURES: Final = {
     "top2_accuracy": "top-2 accuracy",
     "calibration_error": "expected calibration error",
 }
-"""Title of each headline figure that is a share, by its name in the metrics files."""
+"""Titles of the headline figures from 0 to 1, by their names in the metrics files."""

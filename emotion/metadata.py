@@ -1,6 +1,6 @@
-"""What travels inside a model file (contract 3 of the design): without it the weights mean nothing.
+"""The metadata inside a model file, without which its weights cannot be used.
 
-The same JSON text stands in the ONNX file's metadata and in a member of the `.keras` zip.
+An ONNX file holds it as a metadata property, a `.keras` zip as one of its members; the JSON text is the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 from emotion.errors import ModelError
 
 KEY: Final = "emotion"
-"""Name of the ONNX metadata property, and (with `.json`) of the member of the `.keras` zip."""
+"""Name of the ONNX metadata property and, with `.json`, of the member of the `.keras` zip."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Metadata:
 
     Attributes:
         classes: class names in the order of the outputs.
-        face_size: edge of the input face in pixels.
+        face_size: width and height of the input face in pixels.
         temperature: divisor of the logits, fitted on validation; 1 before `export`.
         data_sha256: SHA-256 of the training dataset file.
         backend: Keras backend that trained it.
         device: kind of device that trained it, `cpu` or `gpu`.
-        parameters: the sections of `params.yaml` that made it.
-        threshold: a face whose largest calibrated probability lies below it is uncertain; None before `export`.
+        parameters: the sections of `params.yaml` with which it was made.
+        threshold: a prediction whose largest calibrated probability is below it is uncertain; None before `export`.
     """
 
     classes: tuple[str, ...]
@@ -40,26 +40,25 @@ class Metadata:
     threshold: float | None = None
 
     def to_json(self) -> str:
-        """Return the text that travels; equal metadata give equal text."""
+        """Return the JSON text for a model file; equal metadata give equal text."""
         return json.dumps({key: value for key, value in asdict(self).items() if value is not None}, sort_keys=True)
 
 
 def parse(text: str | None, source: str) -> Metadata:
-    """Read the text that travelled.
+    """Read the JSON text of a model file.
 
     Args:
-        text: the JSON text, or None where the file carried none.
-        source: the file's name, for the error.
+        text: None if the file has no such text.
+        source: name of the file, for the error.
 
     Raises:
-        ModelError: there is none, or it lacks a field.
+        ModelError: there is no text, or its fields are not those of `Metadata`.
     """
-    expected = f"expected a model file of this project with class names and image size inside, received {source}"
     hint = "use models/emotion.onnx or emotion/shipped/emotion.onnx"
     if text is None:
-        raise ModelError(f"{expected} without metadata; {hint}")
+        raise ModelError(f"{source} has no metadata, so this project did not write it; {hint}")
     try:
         content = json.loads(text)
         return Metadata(**{**content, "classes": tuple(content["classes"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{expected} with other metadata ({error}); {hint}") from error
+        raise ModelError(f"{source} has metadata that cannot be read ({error}); {hint}") from error

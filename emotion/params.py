@@ -1,6 +1,6 @@
-"""The settings in `params.yaml`: their types and limits, checked as a whole before any stage works.
+"""The settings in `params.yaml`, with their types and limits. Every stage checks all of them before it starts.
 
-There are no defaults here: every value stands in the file, so that DVC sees it.
+There are no defaults here: every value is in the file, so that DVC sees it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from emotion.errors import ParameterError, one_line
 
 PATH: Final = Path("params.yaml")
 
-_SIGNS: Final = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
-_NUMBER_FAULTS: Final = {
+_LIMITS: Final = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
+_NUMBER_ERRORS: Final = {
     "finite_number",
     "float_type",
     "greater_than",
@@ -30,7 +30,7 @@ _NUMBER_FAULTS: Final = {
     "less_than_equal",
 }
 
-# The upper limits stand far above all that is of use; they catch a slip of the finger before it eats the machine.
+# The upper limits are far above any useful value. They catch a typing error before it uses up the machine's memory.
 Faces = Annotated[int, Field(ge=1, le=10_000)]
 BatchSize = Annotated[int, Field(ge=1, le=16_384)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -58,12 +58,12 @@ class Download(_Section):
     source: Literal["kaggle", "sample", "incoming"]
     dataset: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+/[1-9]\d*$", description="owner/name/version")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="64 digits out of 0-9 and a-f")]
-    attempts: Annotated[int, Field(ge=1, le=10)]  # the last pause of 10 is four minutes
+    attempts: Annotated[int, Field(ge=1, le=10)]  # before the 10th attempt the wait is four minutes
     sample: Sample
 
 
 class Preprocess(_Section):
-    """Which faces become which split."""
+    """Which faces are used, and in which split."""
 
     split: Literal["official", "folders"]
     classes: Annotated[
@@ -75,14 +75,14 @@ class Preprocess(_Section):
     twins: Literal["keep", "drop_from_train"]
 
     @model_validator(mode="after")
-    def _classes_stand_once(self) -> Self:
+    def _classes_are_unique(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes: expected each name once, received {self.classes}")
         return self
 
 
 class Augmentation(_Section):
-    """Random changes of the training faces; each off at 0."""
+    """Random changes of the training faces; 0 turns a change off."""
 
     flip: Annotated[float, Field(ge=0, le=1)]
     rotation: Annotated[float, Field(ge=0, le=180)]
@@ -95,14 +95,14 @@ class Augmentation(_Section):
     crop: Annotated[int, Field(ge=0, le=48)]
 
     @model_validator(mode="after")
-    def _crop_leaves_a_face(self) -> Self:
+    def _crop_is_even_and_large_enough(self) -> Self:
         if self.crop and (self.crop < 24 or self.crop % 2):
             raise ValueError(f"crop: expected 0 or an even number from 24 to 48, received {self.crop}")
         return self
 
 
 class Transfer(_Section):
-    """How the networks of keras.applications start and thaw."""
+    """How the networks of keras.applications start, and when their frozen layers are unfrozen."""
 
     weights: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", description="imagenet, none or the name of a file")]
     image_size: Annotated[int, Field(ge=32, le=224)]
@@ -140,10 +140,10 @@ class Train(_Section):
     transfer: Transfer
 
     @model_validator(mode="after")
-    def _settings_fit_together(self) -> Self:
+    def _settings_are_consistent(self) -> Self:
         if self.loss.startswith("sparse") and (self.label_smoothing or self.augmentation.mixup):
             raise ValueError(
-                "loss: sparse_categorical_crossentropy takes whole labels; "
+                "loss: sparse_categorical_crossentropy takes integer labels; "
                 "set label_smoothing and augmentation.mixup to 0 or choose categorical_crossentropy"
             )
         if self.distribution != "none" and self.backend != "jax":
@@ -156,21 +156,21 @@ class Train(_Section):
 
 
 class Export(_Section):
-    """How far an exported file may differ from Keras, and when an answer is uncertain."""
+    """How much an exported file may differ from Keras, and which predictions are certain."""
 
     tolerance: Positive
     certain: Share
 
 
 class Evaluate(_Section):
-    """How the exported network is judged."""
+    """How the exported network is evaluated."""
 
     batch_size: BatchSize
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
 
 
 class Robustness(_Section):
-    """How much is measured on corrupted faces."""
+    """How many faces are corrupted and measured."""
 
     faces: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: BatchSize
@@ -208,10 +208,10 @@ def load(path: Path = PATH) -> Params:
     """Read and check the settings.
 
     Raises:
-        ParameterError: the file is missing or no YAML mapping, or any value anywhere in it is unknown, misspelt,
-            mistyped or out of range; the text names section, key, value and what is allowed, for every fault.
+        ParameterError: the file is missing or is not a YAML mapping, or any setting is unknown, misspelt, of the wrong
+            type or out of range. The message names every such setting, its value and what is allowed.
     """
-    # The inference base imports this module for its types alone, and has no PyYAML.
+    # Imported here because `pip install emotion` does not install PyYAML; inference needs only the types above.
     from yaml import MarkedYAMLError
     from yaml.reader import ReaderError
 
@@ -220,48 +220,65 @@ def load(path: Path = PATH) -> Params:
     try:
         content = yaml_text.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ParameterError(
-            f"expected settings in {path}, received {error.strerror}; run it in the project's folder"
-        ) from error
+        raise ParameterError(f"cannot read {path} ({error.strerror}); run it in the project's folder") from error
     except (UnicodeDecodeError, ReaderError) as error:
-        raise ParameterError(f"{path}: expected UTF-8 text, received {one_line(error)}; save it as UTF-8") from error
+        raise ParameterError(f"{path} is not UTF-8 text ({one_line(error)}); save it as UTF-8") from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ParameterError(f"{path}, line {line}: expected YAML, but {error.problem}; mend the line") from error
-    except (ValueError, RecursionError) as error:  # a date without such a day, thousands of brackets
-        raise ParameterError(f"{path}: expected YAML, received {one_line(error)}; git checkout {path}") from error
+        raise ParameterError(f"{path}, line {line}: not valid YAML ({error.problem}); correct the line") from error
+    except (ValueError, RecursionError) as error:  # thousands of nested brackets, a number of thousands of digits
+        raise ParameterError(
+            f"{path} is not valid YAML ({one_line(error)}); restore it: git checkout {path}"
+        ) from error
     if not isinstance(content, dict):
-        raise ParameterError(f"{path}: expected sections such as train, received {content!r}; git checkout {path}")
+        raise ParameterError(
+            f"{path}: expected sections such as train, received {content!r}; restore it: git checkout {path}"
+        )
     return check(content)
 
 
 def check(content: dict[str, Any]) -> Params:
-    """Turn the sections of `params.yaml` into checked, frozen settings.
+    """Check the sections of `params.yaml` and return them as read-only settings.
 
     Raises:
-        ParameterError: as `load`.
+        ParameterError: a setting is missing, unknown, misspelt, of the wrong type or out of range.
+
+    Examples:
+        >>> settings = load().model_dump()
+        >>> check(settings).train.epochs == settings["train"]["epochs"]
+        True
+        >>> settings["train"]["epochs"] = "fifty"
+        >>> check(settings)
+        Traceback (most recent call last):
+        emotion.errors.ParameterError: params.yaml: train.epochs: expected a whole number >= 1 and <= 10000, ...
     """
     try:
         return Params.model_validate(content)
     except ValidationError as error:
         faults = "; ".join(map(_describe, error.errors()))
-        raise ParameterError(f"params.yaml: {faults}; correct it and run it again") from error
+        raise ParameterError(f"params.yaml: {faults}; correct params.yaml and run it again") from error
 
 
 def _describe(fault: ErrorDetails) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "value_error":
         return f"{where}.{fault['ctx']['error']}"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key ({_suggest(fault)})"
     received = "none" if fault["type"] == "missing" else repr(fault["input"])
     return f"{where}: expected {_expected(fault)}, received {received}"
+
+
+def _suggest(fault: ErrorDetails) -> str:
+    *sections, key = fault["loc"]
+    known = _fields(sections)
+    close = get_close_matches(str(key), known, 1)
+    return f"did you mean {close[0]}?" if close else f"the keys are {', '.join(known)}"
 
 
 def _expected(fault: ErrorDetails) -> str:
     *sections, key = fault["loc"]
     match fault["type"]:
-        case "extra_forbidden":
-            known = _fields(sections)
-            return f"{' or '.join(get_close_matches(str(key), known, 1) or known)} as the key"
         case "invalid_key":
             return "text as the key"
         case "missing":
@@ -272,7 +289,7 @@ def _expected(fault: ErrorDetails) -> str:
             return f"at least {fault['ctx']['min_length']}"
         case "string_pattern_mismatch":
             return f"{_fields(sections)[str(key)].description}"
-        case kind if kind in _NUMBER_FAULTS:
+        case kind if kind in _NUMBER_ERRORS:
             return _range(_fields(sections)[str(key)])
     return fault["msg"].removeprefix("Input should be ")
 
@@ -289,6 +306,6 @@ def _fields(sections: Sequence[int | str]) -> dict[str, FieldInfo]:
 def _range(field: FieldInfo) -> str:
     kind = "a whole number" if field.annotation is int else "a number"
     limits = [
-        f"{sign} {getattr(rule, name)}" for rule in field.metadata for name, sign in _SIGNS if hasattr(rule, name)
+        f"{sign} {getattr(rule, name)}" for rule in field.metadata for name, sign in _LIMITS if hasattr(rule, name)
     ]
     return f"{kind} {' and '.join(limits)}"

@@ -1,6 +1,6 @@
-"""YAML as DVC reads it, by PyYAML: version 1.2, where `1e-05` is a number and `no` is text, and no key stands twice.
+"""Reads YAML as DVC does: version 1.2, where `1e-05` is a number and `no` is text, and without duplicate keys.
 
-PyYAML alone follows version 1.1.
+PyYAML by itself follows version 1.1 and accepts duplicate keys.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Resolves plain scalars by the core schema of YAML 1.2 (section 10.3.2)."""
+    """Resolves plain scalars as in the core schema of YAML 1.2 (section 10.3.2)."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML's own type
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse a key that stands twice, of which PyYAML would take the last."""
+        """Refuse duplicate keys; PyYAML would use the last one."""
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_int(self, node: yaml.ScalarNode) -> int:
-        """Read a whole number; a leading zero is no octal number."""
+        """Read a whole number; a leading zero does not make it octal."""
         return int(self.construct_scalar(node))
 
 
@@ -48,6 +48,6 @@ def parse(text: str) -> Any:
     """Read a YAML document.
 
     Raises:
-        yaml.YAMLError: the text is no YAML, or a key stands twice.
+        yaml.YAMLError: the text is not valid YAML or has duplicate keys.
     """
-    return yaml.load(text, _Loader)  # noqa: S506  # it is a safe loader
+    return yaml.load(text, _Loader)  # noqa: S506  # `_Loader` is a safe loader

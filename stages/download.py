@@ -1,4 +1,4 @@
-"""Fetch, draw or take in the faces and repack them into one canonical zip."""
+"""The stage `download`: fetch, draw or import the faces and pack them into one canonical zip."""
 
 from emotion import params
 from emotion.data.download import fetch

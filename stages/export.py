@@ -1,4 +1,4 @@
-"""Calibrate on validation and write ONNX, h5 and TFLite, each compared with Keras."""
+"""Calibrate the network on validation and write it as ONNX, h5 and TFLite, each compared with Keras."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from emotion.networks.keras_setup import prepare
 
 
 def export() -> None:
-    """Export `models/emotion.keras`; ends with an error where a format differs from Keras by too much."""
+    """Export `models/emotion.keras`; end with an error if a format differs too much from Keras."""
     settings = params.load().export
     prepare("tensorflow", threads=0, seed=0)
-    # Keras chooses its backend when it is imported, hence after `prepare`.
+    # Imported after `prepare`, because Keras chooses its backend at import.
     from emotion.export import export_formats
 
     export_formats(

@@ -19,7 +19,7 @@ def preprocess() -> None:
     for fault in cleaned.faults:
         print(f"dropped {fault.name} ({fault.reason}): {fault.message}")
     for name, count in cleaned.left_out.items():
-        print(f"left out {name or 'no folder'}: {count} faces")
+        print(f"left out {name or 'pictures in no class folder'} ({count})")
     for split, faces in cleaned.datasets.items():
         dataset.save(faces, Path(f"data/faces/{split}.npz"))
     counts = [(split, *count) for split, faces in cleaned.datasets.items() for count in faces.counts().items()]

@@ -14,10 +14,10 @@ HISTORY = Path("plots/training/history.csv")
 
 
 def train() -> None:
-    """Train by the section `train` of the settings; a killed run goes on from its last finished epoch."""
+    """Train with the section `train` of the settings; a killed run resumes after its last finished epoch."""
     settings = params.load().train
     prepare(settings.backend, settings.threads, settings.seed)
-    # Keras chooses its backend when it is imported, hence after `prepare`.
+    # Imported after `prepare`, because Keras chooses its backend at import.
     from emotion.learning import training
 
     training.run(settings, FACES, MODEL, HISTORY)

@@ -2,10 +2,10 @@
 
     python -m tests.kaggle_server ARCHIVE -- COMMAND...
 
-serves ARCHIVE as whatever dataset is asked for while COMMAND runs, and ends with COMMAND's exit code.
+serves ARCHIVE, whichever dataset is requested, while COMMAND runs, and exits with the code of COMMAND.
 
-The client knows a Kaggle at `http://localhost`, for Kaggle's own developers; as this server is also the proxy of that
-address, it may listen on any port.
+The client can use a Kaggle at `http://localhost`, a mode for Kaggle's own developers. This server is also the proxy for
+that address, so it can listen on any port.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LAST_MODIFIED = "Sun, 19 Jul 2020 00:00:00 GMT"
 
 @dataclass
 class Request:
-    """What the client asked for."""
+    """A request of the client."""
 
     method: str
     path: str
@@ -46,9 +46,9 @@ class Kaggle:
 
     Attributes:
         archive: content of the file that is served.
-        api_answers: what each POST to the API is answered with, one after the other.
-        file_answers: the same for each GET of the file.
-        requests: all that was asked so far.
+        api_answers: the answers to the next POST requests to the API.
+        file_answers: the answers to the next GET requests for the file.
+        requests: all requests so far.
     """
 
     archive: bytes
@@ -62,12 +62,12 @@ class Kaggle:
         return [request.headers["Range"] for request in self.requests if request.method == "GET"]
 
     def answer(self, *, api: Iterable[Answer] = (), file: Iterable[Answer] = ()) -> None:
-        """Give these answers first and the usual ones from then on."""
+        """Give these answers first, and the normal ones after them."""
         self.api_answers = chain(api, repeat(redirect))
         self.file_answers = chain(file, repeat(send_file))
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead the client here, added to those of this process."""
+        """Return the environment of this process with the variables that direct the client to this server."""
         inherited = {
             name: value for name, value in os.environ.items() if name.lower() not in {"no_proxy", "http_proxy"}
         }
@@ -76,23 +76,23 @@ class Kaggle:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Notes a request and gives the answer that is next."""
+    """Records a request and gives the next answer."""
 
     kaggle: Kaggle
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self._note(json.loads(body))
+        self._record(json.loads(body))
         if self.path.endswith(API):
             next(self.kaggle.api_answers)(self)
         else:
             status(404, f"no such service: {self.path}")(self)
 
     def do_GET(self) -> None:
-        self._note({})
+        self._record({})
         next(self.kaggle.file_answers)(self)
 
-    def _note(self, body: dict[str, Any]) -> None:
+    def _record(self, body: dict[str, Any]) -> None:
         self.kaggle.requests.append(Request(self.command, self.path, self.headers, body))
 
     def reply(self, code: int, headers: dict[str, str], content: bytes = b"") -> None:
@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        # The client leaves without the body when it goes on from a part of it by another request.
+        # The client closes the connection without reading the body when it resumes with another request.
         with suppress(ConnectionError):
             self.wfile.write(content)
 
@@ -129,7 +129,7 @@ def page(content: bytes) -> Answer:
 
 
 def disconnect(handler: Handler) -> None:
-    """Hang up without an answer."""
+    """Close the connection without an answer."""
     handler.close_connection = True
 
 
@@ -138,12 +138,12 @@ def send_file(handler: Handler) -> None:
 
 
 def cut_after(length: int) -> Answer:
-    """Announce the whole file, send its first bytes and hang up."""
+    """Announce the whole file, send its first bytes and close the connection."""
     return lambda handler: _send(handler, handler.kaggle.archive, length)
 
 
 def send_instead(content: bytes) -> Answer:
-    """Send another file as if it were the archive."""
+    """Send other content in place of the archive."""
     return lambda handler: _send(handler, content, len(content))
 
 

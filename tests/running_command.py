@@ -10,7 +10,7 @@ from emotion.cli import main
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
-    """Run the command line in this process and return what it ends with."""
+    """Run the command line in this process and return its exit code or message."""
     monkeypatch.setattr(sys, "argv", ["emotion", *arguments])
     with pytest.raises(SystemExit) as ended:
         main.main()

@@ -1,4 +1,4 @@
-"""The server of `emotion serve`, in a thread of the tests or as a process, and what to send to it."""
+"""The server of `emotion serve`, in a thread of the tests or as a process, and helpers to talk to it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from PIL import Image
 from small_models import write_model
 from websockets.sync.client import ClientConnection, connect
 
-from emotion.inference.predictor import Predictor
+from emotion import Predictor
 from emotion.server import app
 
 PASSWORD = "correct horse"
 
 
 def small_predictor(folder: Path) -> Predictor:
-    """A predictor whose network answers at once, and nothing that means anything."""
+    """Make a predictor whose network is fast and untrained."""
     return Predictor(write_model(folder / "emotion.onnx"), threads=1)
 
 
 @contextmanager
 def running(predictor: Predictor, **options: Any) -> Iterator[httpx.Client]:
-    """Run a server on a free port; yield a client of it, and end it by its own Exit."""
+    """Run a server on a free port, yield a client of it, and stop it through its Exit."""
     with app.listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=app.prepare(predictor, **options).run, args=([listener],))
         thread.start()
@@ -41,12 +41,12 @@ def running(predictor: Predictor, **options: Any) -> Iterator[httpx.Client]:
             finally:
                 client.post("/api/exit", auth=("", options.get("password") or ""))
                 thread.join(60)
-    assert not thread.is_alive(), "the server did not end"
+    assert not thread.is_alive(), "the server did not stop"
 
 
 @contextmanager
 def serving(*options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `emotion serve` on a free port; yield the process and the address it prints, and end it."""
+    """Run `emotion serve` on a free port, yield the process and the address it prints, and stop it."""
     command = [sys.executable, "-m", "emotion.cli.main", "serve", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
         try:

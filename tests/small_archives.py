@@ -1,4 +1,4 @@
-"""Archive members made of noise, in each layout: what the tests of layouts, cleaning and preprocess read."""
+"""Archive members made of noise, in each layout, for the tests of layouts, cleaning and preprocess."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def encode(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
 
 
 def pictures(faces: int = 2, classes: Iterable[str] = NAMES) -> Members:
-    """Kaggle's layout: so many different faces of every class in each official split."""
+    """Return Kaggle's layout with this many different faces of every class in each official split."""
     return [
         (
             f"{'train' if usage == 'Training' else 'test'}/{name}/{usage}_{number}.png",
@@ -41,7 +41,7 @@ def pictures(faces: int = 2, classes: Iterable[str] = NAMES) -> Members:
 
 
 def seed_of(*parts: object) -> int:
-    """Give equal parts one seed in every process, which `hash` does not."""
+    """Return a seed that is the same in every process for equal parts; `hash` is not."""
     return zlib.crc32(repr(parts).encode())
 
 

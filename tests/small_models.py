@@ -1,4 +1,4 @@
-"""A small ONNX model of the pipeline's form, for the tests of what runs one."""
+"""A small ONNX model with the inputs, outputs and metadata of an exported one, for the tests that run a model."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def write_model(
 ) -> Path:
     """Write pixels -> linear -> softmax.
 
-    `text` is its metadata, "" for the right ones and None for none; `weights`, float32 (pixels, classes), are random
-    where there are none.
+    `text` is the metadata: "" for correct ones, None for no metadata. `weights` have shape (pixels, classes); if they
+    are None, they are random.
     """
     if weights is None:
         weights = np.random.default_rng(0).normal(scale=1 / 2000, size=(size * size, len(classes))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tiny settings, faces and model files for the tests of learning; prepares the backend before anything starts it."""
+"""Tiny settings, faces and metadata for the tests of learning. On import, sets up the backend of Keras."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from emotion.networks.keras_setup import prepare
 from emotion.params import Train
 
 BACKEND = os.environ.get("LEARNING_TESTS_BACKEND", "tensorflow")
-"""JAX where a test runs its own file once more in a process of its own."""
+"""The backend of these tests: JAX if a test runs its own file again in another process."""
 
-# Threads cannot change once TensorFlow has started, so this stands before the first test of any file.
+# TensorFlow cannot change its threads after it has started, so this runs before the first test of any file.
 prepare(BACKEND, threads=2, seed=0)
 
 CLASSES = NAMES[:3]
@@ -73,7 +73,7 @@ TINY: dict[str, Any] = {
 
 
 def section(**changes: Any) -> dict[str, Any]:
-    """Return the section `train`: `TINY` with changes; those of augmentation and transfer go into their sections."""
+    """Return the section `train`: `TINY` with changes, also inside `augmentation` and `transfer`."""
     nested = {name: {**TINY[name], **changes.pop(name, {})} for name in ("augmentation", "transfer")}
     return {**TINY, **changes, **nested}
 
@@ -83,7 +83,7 @@ def settings(**changes: Any) -> Train:
 
 
 def drawn(per_class: int = 8, classes: tuple[str, ...] = CLASSES, seed: int = 1) -> Dataset:
-    """Draw faces with labels that take turns."""
+    """Draw faces whose labels alternate."""
     labels = np.tile(np.arange(len(classes), dtype=np.int8), per_class)
     pixels = [draw_face(classes[label], np.random.default_rng([seed, i])) for i, label in enumerate(labels)]
     return Dataset(
@@ -100,7 +100,7 @@ def facts_of(changed: Train, classes: tuple[str, ...] = CLASSES) -> Metadata:
 
 
 def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a project's folder; warnings are errors but for what `pyproject.toml` lets pass."""
+    """Run Python in the folder of a project; warnings are errors, except those that `pyproject.toml` ignores."""
     keras_on_numpy_2 = "ignore:__array__ implementation doesn't accept a copy keyword"
     command = [sys.executable, "-W", "error", "-W", keras_on_numpy_2, *arguments]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
@@ -112,7 +112,7 @@ def run_stage(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's text, held to a single line."""
+    """Return the text of an error, which must be a single line."""
     text = str(error)
     assert "\n" not in text
     return text

@@ -1,4 +1,4 @@
-"""A real photo with one face in every form, for the tests of what looks for faces."""
+"""A real photo with one face in several forms, for the tests of face detection."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from emotion.inference.results import Box
+from emotion.inference.results import Box, Picture
 
 FACE = (0.34, 0.12, 0.2)
-"""Left, top and edge of the astronaut's face, as shares of the picture's edge."""
+"""Left, top and edge of the astronaut's face, as fractions of the edge of the picture."""
 
 
 def astronaut(edge: int = 512) -> Image.Image:
@@ -31,8 +31,15 @@ def scene(*placed: tuple[int, int, int], size: tuple[int, int] = (800, 600)) -> 
 
 
 def holds_face(box: Box | None, left: int = 0, top: int = 0, edge: int = 512) -> bool:
-    """Whether a box lies around the face of an astronaut that was placed there."""
+    """Return whether a box surrounds the face of an astronaut that was pasted at (left, top, edge)."""
     if box is None:
         return False
-    found = ((box.left - left) / edge, (box.top - top) / edge, box.width / edge)
-    return all(abs(share - true) < 0.05 for share, true in zip(found, FACE, strict=True))
+    fractions = ((box.left - left) / edge, (box.top - top) / edge, box.width / edge)
+    return all(abs(found - true) < 0.05 for found, true in zip(fractions, FACE, strict=True))
+
+
+def box_of_only_face(picture: Picture) -> Box | None:
+    """Return the box of the face of a picture that was read and has exactly one."""
+    assert picture.error is None
+    assert len(picture.faces) == 1
+    return picture.faces[0].box

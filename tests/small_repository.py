@@ -1,4 +1,4 @@
-"""Scratch repositories whose revisions answer as a test wants them to, for the tests of what compares revisions."""
+"""Scratch repositories with made-up predictions, for the tests that compare revisions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from emotion.files import write_csv, write_json, write_text
 
 CLASSES = ("happy", "sad", "fear")
 FACES = 400
-"""In each split; the first quarter has a copy in train."""
+"""Faces in each split; the first quarter have a copy in train."""
 
-MISSES = tuple(place for place in range(FACES) if place % 5 == 0)
-"""Places of the faces that a network gets wrong unless the test says otherwise."""
+MISSES = tuple(index for index in range(FACES) if index % 5 == 0)
+"""Indices of the faces that a network gets wrong unless the test chooses others."""
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -36,17 +36,17 @@ def predictions(
     *,
     faces: int = FACES,
     classes: Sequence[str] = CLASSES,
-    sure: float = 0.8,
+    confidence: float = 0.8,
 ) -> list[list[object]]:
-    """Make the rows of one split: labels take turns, a face that is missed is taken for the class after its own."""
+    """Make the rows of one split: labels alternate, and a wrong prediction is the class after the label."""
     rows: list[list[object]] = []
-    for place in range(faces):
-        label = place % len(classes)
-        predicted = (label + (place in set(misses))) % len(classes)
-        rest = (1 - sure) / (len(classes) - 1)
-        probabilities = [f"{sure if place == predicted else rest:.6f}" for place in range(len(classes))]
-        name = f"test/{split}_{place:04}.jpg"
-        rows.append([split, name, classes[label], classes[predicted], *probabilities, int(place < faces // 4)])
+    for index in range(faces):
+        label = index % len(classes)
+        predicted = (label + (index in set(misses))) % len(classes)
+        rest = (1 - confidence) / (len(classes) - 1)
+        probabilities = [f"{confidence if number == predicted else rest:.6f}" for number in range(len(classes))]
+        name = f"test/{split}_{index:04}.jpg"
+        rows.append([split, name, classes[label], classes[predicted], *probabilities, int(index < faces // 4)])
     return rows
 
 
@@ -57,7 +57,7 @@ def write_predictions(root: Path, rows: Sequence[Sequence[object]], classes: Seq
 def write_project(
     root: Path, misses: Sequence[int] = MISSES, *, test_misses: Sequence[int] = MISSES, epochs: int = 28
 ) -> None:
-    """Write what a revision has in Git that a comparison reads."""
+    """Write the files of a revision that a comparison reads."""
     write_predictions(root, [*predictions("validation", misses), *predictions("test", test_misses)])
     for split, missed in (("validation", misses), ("test", test_misses)):
         write_json(root / f"metrics/{split}.json", {"accuracy": 1 - len(missed) / FACES})

@@ -61,7 +61,7 @@ def test_counts_follow_the_order_of_the_classes() -> None:
         ({"pixels": np.zeros((5, 48, 48, 1), np.uint8)}, "expected pixels uint8 of 3 dimensions"),
         ({"pixels": np.zeros((5, 32, 32), np.uint8)}, "expected pixels of 48x48"),
         ({"labels": np.zeros((5, 3), np.int8)}, "expected labels int8 of 1 dimensions"),
-        ({"labels": np.zeros(4, np.int8)}, "expected pixels, labels, names and twin of one length"),
+        ({"labels": np.zeros(4, np.int8)}, "expected pixels, labels, names and twin of equal length"),
         ({"labels": np.full(5, 3, np.int8)}, "expected labels that index classes"),
         ({"labels": np.full(5, -1, np.int8)}, "expected labels that index classes"),
     ],
@@ -80,7 +80,7 @@ def test_missing_or_damaged_file_is_refused(tmp_path: Path, content: bytes | Non
     path = tmp_path / "faces.npz"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DataError, match=r"expected a dataset file at .*; run: dvc repro preprocess"):
+    with pytest.raises(DataError, match=r"cannot read the dataset file .*faces\.npz \(.*\); run: dvc repro preprocess"):
         dataset.load(path)
 
 
@@ -88,11 +88,11 @@ def test_single_array_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     with path.open("wb") as stream:
         np.save(stream, faces().pixels)
-    with pytest.raises(DataError, match="expected a dataset file"):
+    with pytest.raises(DataError, match="cannot read the dataset file"):
         dataset.load(path)
 
 
-def test_file_that_breaks_off_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     write(path)
     content = path.read_bytes()
@@ -105,12 +105,12 @@ def test_file_that_breaks_off_is_refused(tmp_path: Path) -> None:
 def test_pickled_objects_are_not_loaded(tmp_path: Path) -> None:
     path = tmp_path / "faces.npz"
     write(path, names=np.array([{"a": 1}] * 5, dtype=object))
-    with pytest.raises(DataError, match="expected a dataset file"):
+    with pytest.raises(DataError, match="cannot read the dataset file"):
         dataset.load(path)
 
 
 @pytest.mark.parametrize("flipped", [200, -2000, -100])
-def test_flipped_bytes_are_noticed(tmp_path: Path, flipped: int) -> None:
+def test_flipped_byte_is_refused(tmp_path: Path, flipped: int) -> None:
     path = tmp_path / "faces.npz"
     write(path)
     content = bytearray(path.read_bytes())

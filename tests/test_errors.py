@@ -8,7 +8,7 @@ from emotion.errors import DataError, one_line, run_as_command
 
 
 def line_of(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a command that fails; it must end in one line and exit code 1."""
+    """Run a command that fails; it must end with one line and exit code 1."""
 
     def draw() -> None:
         raise error
@@ -17,7 +17,7 @@ def line_of(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> str:
     with pytest.raises(SystemExit) as caught:
         run_as_command(draw)
     line = caught.value.code
-    assert isinstance(line, str)  # which Python prints, ending with code 1
+    assert isinstance(line, str)  # Python prints it and exits with code 1
     assert "\n" not in line
     return line
 
@@ -30,9 +30,9 @@ def line_of(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> str:
             FileNotFoundError(2, "No such file or directory", "a.csv"),
             "draw: [Errno 2] No such file or directory: 'a.cs",
         ),
-        (MemoryError(), "draw: expected enough memory, received too little; close other programs"),
-        (MemoryError("Unable to allocate 8 GiB"), "received too little (Unable to allocate 8 GiB); close other"),
-        (KeyboardInterrupt(), "draw: interrupted; run it again to go on"),
+        (MemoryError(), "draw: out of memory; lower batch_size in params.yaml, use fewer faces or close other"),
+        (MemoryError("Unable to allocate 8 GiB"), "draw: out of memory (Unable to allocate 8 GiB); lower batch_size"),
+        (KeyboardInterrupt(), "draw: interrupted; run it again to continue"),
     ],
 )
 def test_known_error_ends_a_command_in_one_line(
@@ -41,10 +41,10 @@ def test_known_error_ends_a_command_in_one_line(
     assert expected in line_of(error, monkeypatch)
 
 
-def test_defect_of_the_code_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         line_of(ZeroDivisionError(), monkeypatch)
 
 
-def test_names_of_files_give_no_orders_to_a_terminal() -> None:
+def test_control_characters_in_a_file_name_do_not_reach_the_terminal() -> None:
     assert one_line(ValueError("no\nsuch file: \x1b[31mred ü")) == "no such file: \\x1b[31mred ü"

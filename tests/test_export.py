@@ -31,7 +31,7 @@ SUFFIXES = ("onnx", "h5", "tflite")
 
 @dataclass(frozen=True)
 class Exported:
-    """What was exported, and where to."""
+    """A network, the folder of its exported files, and the content of `export.json`."""
 
     network: keras.Model
     folder: Path
@@ -43,7 +43,7 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path, Path]:
-    """A network that is too sure of its random answers, its file, and the faces of validation."""
+    """An untrained, overconfident network, its file, and the file of validation faces."""
     folder = tmp_path_factory.mktemp("trained")
     keras.utils.set_random_seed(0)
     network = architectures.build("gap_cnn", 40, len(FACES.classes), architectures.Transfer("none", 32))
@@ -59,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Path
 def exported(trained: tuple[keras.Model, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Exported:
     network, source, validation = trained
     folder = tmp_path_factory.mktemp("exported")
-    keras.utils.clear_session()  # names count from 1, as in a process of its own
+    keras.utils.clear_session()  # layer names count from 1, as in a new process
     export.export_formats(source, validation, folder, folder / "export.json", SETTINGS)
     return Exported(network, folder, json.loads((folder / "export.json").read_text()))
 
@@ -98,7 +98,7 @@ def test_file_carries_classes_parameters_and_the_fitted_temperature(exported: Ex
     assert replace(facts, temperature=1.0, threshold=None) == expected
 
 
-def test_threshold_that_travels_calls_the_chosen_share_of_validation_certain(exported: Exported) -> None:
+def test_threshold_in_the_file_makes_the_chosen_share_of_validation_certain(exported: Exported) -> None:
     network = Network(exported.file("onnx"))
     largest = network.probabilities(FACES.pixels, batch_size=8).max(axis=1)
     assert (largest >= network.threshold).sum() == 19  # of 24
@@ -118,7 +118,7 @@ def test_file_gives_the_calibrated_probabilities_of_keras(exported: Exported, su
     assert exported.numbers[f"{suffix}_agreement"] == 1
 
 
-def test_stage_writes_the_same_bytes_in_a_process_of_its_own(
+def test_stage_writes_the_same_bytes_in_another_process(
     trained: tuple[keras.Model, Path, Path], exported: Exported, tmp_path: Path
 ) -> None:
     for source, name in ((PARAMS, "params.yaml"), (trained[1], "models/emotion.keras"), (trained[2], VALIDATION)):
@@ -134,19 +134,19 @@ def test_stage_writes_the_same_bytes_in_a_process_of_its_own(
     assert (tmp_path / "metrics/export.json").read_bytes() == (exported.folder / "export.json").read_bytes()
 
 
-def test_temperature_takes_back_false_certainty(exported: Exported) -> None:
+def test_temperature_lowers_the_confidence_of_an_overconfident_network(exported: Exported) -> None:
     assert exported.numbers["temperature"] > 1.5
 
 
 def normalising_base(include_top: bool, weights: None, input_shape: tuple[int, ...], name: str) -> keras.Model:
-    """Stand in for EfficientNetB0, which takes half a minute: it normalises its input too."""
+    """Stand in for EfficientNetB0, which takes half a minute: it too normalises its input."""
     assert (include_top, weights) == (False, None)
     pixels = keras.Input(input_shape)
     maps = keras.layers.Normalization(axis=3)(pixels)
     return keras.Model(pixels, keras.layers.Conv2D(4, 3, strides=2)(maps), name=name)
 
 
-def test_constants_of_input_normalisation_become_no_inputs_of_the_graph(
+def test_constants_of_input_normalisation_do_not_become_inputs_of_the_graph(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "FORMATS", {"onnx": export.FORMATS["onnx"]})
@@ -161,7 +161,7 @@ def test_constants_of_input_normalisation_become_no_inputs_of_the_graph(
     assert Network(tmp_path / "emotion.onnx").classes == FACES.classes
 
 
-def test_network_takes_the_exported_file(exported: Exported) -> None:
+def test_exported_file_runs_in_the_inference_code(exported: Exported) -> None:
     network = Network(exported.file("onnx"))
     assert network.classes == FACES.classes
     found = network.probabilities(FACES.pixels, batch_size=5)
@@ -169,7 +169,7 @@ def test_network_takes_the_exported_file(exported: Exported) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_more_faces_than_one_call_takes_are_read_in_order(
+def test_several_calls_give_the_probabilities_of_one_call(
     exported: Exported, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = export.FORMATS[suffix][1](exported.file(suffix), FACES.pixels)
@@ -179,7 +179,7 @@ def test_more_faces_than_one_call_takes_are_read_in_order(
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_temperature_that_made_the_answers_too_sure_is_found_again(temperature: float) -> None:
+def test_temperature_of_scaled_logits_is_found(temperature: float) -> None:
     generator = np.random.default_rng(0)
     truth = generator.normal(scale=2, size=(20_000, 7))
     labels = (truth + generator.gumbel(size=truth.shape)).argmax(axis=1).astype(np.int8)
@@ -194,8 +194,8 @@ def test_temperature_stays_in_its_bounds() -> None:
 
 
 @pytest.fixture
-def clumsy(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """One format that moves the first probability by `off`."""
+def inexact(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A format whose first probability is wrong by `off`."""
     change: dict[str, Any] = {"off": 0.0}
 
     def write(model: keras.Model, _: Metadata, path: Path) -> None:
@@ -213,9 +213,9 @@ def clumsy(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.mark.parametrize("off", [-0.002, np.nan])
 def test_format_that_differs_by_more_than_the_tolerance_is_refused(
-    trained: tuple[keras.Model, Path, Path], clumsy: dict[str, Any], tmp_path: Path, off: float
+    trained: tuple[keras.Model, Path, Path], inexact: dict[str, Any], tmp_path: Path, off: float
 ) -> None:
-    clumsy["off"] = off
+    inexact["off"] = off
     with pytest.raises(ModelError, match=r"emotion\.onnx: expected probabilities within 0\.001 of Keras") as caught:
         export.export_formats(
             *trained[1:], tmp_path, tmp_path / "export.json", SETTINGS.model_copy(update={"tolerance": 0.001})
@@ -225,9 +225,9 @@ def test_format_that_differs_by_more_than_the_tolerance_is_refused(
 
 
 def test_difference_within_the_tolerance_is_reported(
-    trained: tuple[keras.Model, Path, Path], clumsy: dict[str, Any], tmp_path: Path
+    trained: tuple[keras.Model, Path, Path], inexact: dict[str, Any], tmp_path: Path
 ) -> None:
-    clumsy["off"] = 0.0005
+    inexact["off"] = 0.0005
     export.export_formats(
         *trained[1:], tmp_path, tmp_path / "export.json", SETTINGS.model_copy(update={"tolerance": 0.001})
     )
@@ -239,7 +239,7 @@ def test_network_of_other_classes_is_refused(
     trained: tuple[keras.Model, Path, Path], tmp_path: Path, classes: tuple[str, ...]
 ) -> None:
     dataset.save(replace(FACES, classes=classes), tmp_path / "validation.npz")
-    with pytest.raises(ModelError, match=f"expected a network for the classes {', '.join(classes)}") as caught:
+    with pytest.raises(ModelError, match="trained for the classes angry, disgust, fear, but the validation") as caught:
         export.export_formats(trained[1], tmp_path / "validation.npz", tmp_path, tmp_path / "export.json", SETTINGS)
-    assert one_line(caught.value).endswith("received one for angry, disgust, fear; run: dvc repro train")
+    assert one_line(caught.value).endswith(f"faces have {', '.join(classes)}; run: dvc repro train")
     assert files_below(tmp_path) == {"validation.npz"}

@@ -17,7 +17,7 @@ ABSENT = object()
 
 
 def changed(name: str, value: object) -> dict[str, Any]:
-    """Return the committed settings with one of them, named with dots, changed or taken out."""
+    """Return the committed settings with one of them (its path with dots) changed or removed."""
     settings: dict[str, Any] = yaml.safe_load(FILE.read_text())
     section = settings
     *sections, key = name.split(".")
@@ -35,16 +35,16 @@ def message(settings: dict[str, Any]) -> str:
     return str(raised.value)
 
 
-def test_committed_settings_pass_and_come_back_as_they_stand() -> None:
+def test_committed_settings_pass_and_are_returned_unchanged() -> None:
     assert params.load(FILE).model_dump() == yaml.safe_load(FILE.read_text())
 
 
-def test_settings_cannot_be_changed_by_a_stage() -> None:
+def test_settings_are_read_only() -> None:
     with pytest.raises(ValueError, match="frozen"):
         params.load(FILE).train.epochs = 1  # type: ignore[misc]
 
 
-def test_classes_that_may_be_chosen_are_those_of_the_dataset() -> None:
+def test_any_classes_of_the_dataset_may_be_chosen() -> None:
     assert params.check(changed("preprocess.classes", list(NAMES))).preprocess.classes == list(NAMES)
     assert params.check(changed("preprocess.classes", ["sad", "happy"])).preprocess.classes == ["sad", "happy"]
 
@@ -108,24 +108,24 @@ def test_classes_that_may_be_chosen_are_those_of_the_dataset() -> None:
         ("train.augmentation", 0.5, "train.augmentation: expected keys with values below it, received 0.5"),
     ],
 )
-def test_value_that_is_not_allowed_is_named_with_what_is(name: str, value: object, fault: str) -> None:
+def test_wrong_value_is_named_with_what_is_allowed(name: str, value: object, fault: str) -> None:
     text = message(changed(name, value))
     assert text.startswith("params.yaml: ")
     assert fault in text
-    assert text.endswith("; correct it and run it again")
+    assert text.endswith("; correct params.yaml and run it again")
     assert "\n" not in text
 
 
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("train.epoch", "train.epoch: expected epochs as the key, received 5"),
-        ("trian", "trian: expected train as the key, received 5"),
-        ("train.augmentation.flips", "train.augmentation.flips: expected flip as the key, received 5"),
-        ("plot.xyz", "plot.xyz: expected dpi or colormap or sample_faces as the key, received 5"),
+        ("train.epoch", "train.epoch: unknown key (did you mean epochs?)"),
+        ("trian", "trian: unknown key (did you mean train?)"),
+        ("train.augmentation.flips", "train.augmentation.flips: unknown key (did you mean flip?)"),
+        ("plot.xyz", "plot.xyz: unknown key (the keys are dpi, colormap, sample_faces)"),
     ],
 )
-def test_unknown_key_is_named_with_the_one_that_was_meant(name: str, fault: str) -> None:
+def test_unknown_key_is_named_with_the_likely_one(name: str, fault: str) -> None:
     assert fault in message(changed(name, 5))
 
 
@@ -134,31 +134,31 @@ def test_missing_key_is_named(name: str) -> None:
     assert f"{name}: expected a value, received none" in message(changed(name, ABSENT))
 
 
-def test_warmup_ends_before_training_does() -> None:
+def test_warmup_must_end_before_training_does() -> None:
     settings = changed("train.epochs", 3)
     settings["train"]["warmup_epochs"] = 3
     assert "train.warmup_epochs: expected fewer than epochs (3), received 3" in message(settings)
-    settings["train"]["schedule"] = "constant"  # which does not read it
+    settings["train"]["schedule"] = "constant"  # does not use it
     assert params.check(settings).train.warmup_epochs == 3
 
 
-def test_key_that_is_no_text_is_named() -> None:
+def test_key_that_is_not_text_is_named() -> None:
     settings = changed("train.epochs", 3)
     settings["train"][5] = 1
     assert "train.5: expected text as the key, received" in message(settings)
 
 
-def test_training_together_needs_jax() -> None:
+def test_data_parallel_training_needs_jax() -> None:
     settings = changed("train.distribution", "data_parallel")
     assert "train.distribution: data_parallel needs backend jax, received tensorflow" in message(settings)
     settings["train"]["backend"] = "jax"
     assert params.check(settings).train.distribution == "data_parallel"
 
 
-def test_whole_labels_do_not_go_with_smoothing() -> None:
+def test_integer_labels_do_not_go_with_smoothing() -> None:
     settings = changed("train.loss", "sparse_categorical_crossentropy")
     settings["train"]["label_smoothing"] = 0.1
-    assert "train.loss: sparse_categorical_crossentropy takes whole labels; set label_smoothing" in message(settings)
+    assert "train.loss: sparse_categorical_crossentropy takes integer labels; set label_smoothing" in message(settings)
     settings["train"]["label_smoothing"] = settings["train"]["augmentation"]["mixup"] = 0
     assert params.check(settings).train.loss == "sparse_categorical_crossentropy"
 
@@ -174,15 +174,15 @@ def test_every_fault_is_reported_at_once() -> None:
     [
         (b"", r"expected sections such as train, received None"),
         (b"- train", r"expected sections such as train, received \['train'\]"),
-        (b"train: [", r"params\.yaml, line 1: expected YAML, but expected the node content"),
-        (b"plot: 1\nplot: 2", r"params\.yaml, line 2: expected YAML, but found duplicate key \"plot\""),
-        (b"plot: \x07", r"expected UTF-8 text, received unacceptable character .* save it as UTF-8"),
+        (b"train: [", r"params\.yaml, line 1: not valid YAML \(expected the node content.*\); correct the line"),
+        (b"plot: 1\nplot: 2", r"params\.yaml, line 2: not valid YAML \(found duplicate key \"plot\"\)"),
+        (b"plot: \x07", r"params\.yaml is not UTF-8 text \(unacceptable character .*\); save it as UTF-8"),
         (b"train: 2020-13-45", r"train: expected keys with values below it, received '2020-13-45'"),
-        (b"[" * 5000, r"params\.yaml: expected YAML, received maximum recursion"),
-        (b"\xff\xfe\x00", r"expected UTF-8 text, received .* save it as UTF-8"),
+        (b"[" * 5000, r"params\.yaml is not valid YAML \(maximum recursion.*\); restore it: git checkout "),
+        (b"\xff\xfe\x00", r"params\.yaml is not UTF-8 text \(.*\); save it as UTF-8"),
     ],
 )
-def test_file_that_is_no_settings_is_refused(tmp_path: Path, content: bytes, fault: str) -> None:
+def test_file_that_holds_no_settings_is_refused(tmp_path: Path, content: bytes, fault: str) -> None:
     (tmp_path / "params.yaml").write_bytes(content)
     with pytest.raises(ParameterError, match=fault) as raised:
         params.load(tmp_path / "params.yaml")
@@ -190,7 +190,8 @@ def test_file_that_is_no_settings_is_refused(tmp_path: Path, content: bytes, fau
 
 
 def test_missing_file_says_where_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="received No such file or directory; run it in the project's folder"):
+    fault = r"^cannot read .*params\.yaml \(No such file or directory\); run it in the project's folder$"
+    with pytest.raises(ParameterError, match=fault):
         params.load(tmp_path / "params.yaml")
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 OUTPUTS = {path: f"content of {path}".encode() for path in (*CACHED, *HEADLINES)}
 MATRIX = b"actual,happy\nhappy,1\n"
 
-# The shape of the real pipeline with commands that take no time; `train` never writes the same bytes twice.
+# The real pipeline's shape with fast commands; `train` never writes the same bytes twice.
 PIPELINE = """
 stages:
   preprocess:
@@ -37,7 +37,7 @@ stages:
     cmd: >-
       echo RAN evaluate && mkdir -p metrics/details && echo 1 > metrics/details/test_confusion.csv &&
       echo 1 | tee metrics/validation.json > metrics/test.json
-    deps: [models/emotion.onnx, faces.npz, ruler.txt]
+    deps: [models/emotion.onnx, faces.npz, settings.txt]
     metrics:
     - metrics/validation.json: {cache: false}
     - metrics/test.json: {cache: false}
@@ -70,7 +70,7 @@ def entry(path: Path, content: bytes) -> dict[str, object]:
 
 
 def write_lock(folder: Path, *, measured: bytes = OUTPUTS[CACHED[0]]) -> None:
-    """Write a dvc.lock in which `export` wrote everything but the metrics, which `evaluate` took of `measured`."""
+    """Write a dvc.lock in which `export` wrote the network and card, and `evaluate` measured the network `measured`."""
     stages = {
         "export": {"outs": [entry(path, OUTPUTS[path]) for path in CACHED]},
         "evaluate": {
@@ -112,16 +112,14 @@ def test_promote_copies_network_card_headline_metrics_and_confusion_matrix(repro
 def test_promote_refuses_an_output_that_the_lock_does_not_record(reproduced: Path, path: Path) -> None:
     (reproduced / path).write_bytes(b"edited by hand")
     recorded = DETAILS if path == CONFUSION else path
-    with pytest.raises(ModelError, match=rf"dvc\.lock records, received another {recorded}; run: dvc repro"):
+    with pytest.raises(ModelError, match=rf"dvc\.lock records: {recorded}; run: dvc repro"):
         promote(reproduced)
     assert shipped_files(reproduced) == []
 
 
 def test_promote_refuses_metrics_of_an_older_network(reproduced: Path) -> None:
     write_lock(reproduced, measured=b"the network before")
-    with pytest.raises(
-        ModelError, match=r"stage evaluate .* models/emotion\.onnx, received an older one; run: dvc repro"
-    ):
+    with pytest.raises(ModelError, match=r"stage evaluate ran on an older models/emotion\.onnx; run: dvc repro"):
         promote(reproduced)
     assert shipped_files(reproduced) == []
 
@@ -137,12 +135,12 @@ def test_promote_refuses_more_than_git_should_carry(reproduced: Path, monkeypatc
 
 def test_promote_names_the_missing_output_and_the_command_that_makes_it(reproduced: Path) -> None:
     (reproduced / CACHED[1]).unlink()
-    with pytest.raises(ModelError, match=r"models/emotion\.keras, received none; run dvc repro or dvc pull"):
+    with pytest.raises(ModelError, match=r"models/emotion\.keras is missing; run dvc repro or dvc pull"):
         promote(reproduced)
 
 
-def test_restore_of_nothing_says_how_to_ship(reproduced: Path) -> None:
-    with pytest.raises(ModelError, match=r"emotion\.onnx, received none; run emotion promote after dvc repro"):
+def test_restore_without_shipped_files_says_how_to_ship_them(reproduced: Path) -> None:
+    with pytest.raises(ModelError, match=r"emotion\.onnx is missing; run emotion promote after dvc repro"):
         restore(reproduced)
 
 
@@ -150,7 +148,7 @@ def test_restore_refuses_when_the_lock_records_another_network(reproduced: Path)
     promote(reproduced)
     (reproduced / shipped_as(CACHED[1])).write_bytes(b"another")
     with pytest.raises(
-        ModelError, match=r"received another models/emotion\.keras; run: git checkout dvc\.lock emotion/shipped"
+        ModelError, match=r"records: models/emotion\.keras; run: git checkout dvc\.lock emotion/shipped"
     ):
         restore(reproduced)
 
@@ -176,7 +174,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dvc(folder, "config", "core.analytics", "false")
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "raw.txt").write_text("raw")
-    (folder / "ruler.txt").write_text("ruler")
+    (folder / "settings.txt").write_text("settings")
     dvc(folder, "repro")
     promote(folder)
     commit_all(folder)
@@ -194,25 +192,25 @@ def test_restore_on_a_fresh_clone_puts_the_files_into_models_and_the_cache(clone
     assert [(clone / path).read_bytes() for path in CACHED] == [(published / path).read_bytes() for path in CACHED]
     for path in CACHED:
         (clone / path).unlink()
-    dvc(clone, "checkout", *map(str, CACHED))  # from the cache alone
+    dvc(clone, "checkout", *map(str, CACHED))  # from the cache only
     assert restore(clone) == list(CACHED)  # a second time changes nothing
     assert run(clone, "git", "status", "--porcelain") == ""
 
 
-def test_restore_spares_a_network_that_dvc_has_not_saved(clone: Path) -> None:
+def test_restore_keeps_a_network_that_is_not_in_the_cache(clone: Path) -> None:
     (clone / CACHED[0]).write_text("hours of work")
     with pytest.raises(ModelError) as caught:
         restore(clone)
     assert str(caught.value) == (
-        "expected no file in models/ that DVC has not saved, received models/emotion.onnx; "
-        "move it elsewhere to keep it or delete it, then run it again"
+        "these files are not in DVC's cache and would be lost: models/emotion.onnx; "
+        "move or delete them, then run the command again"
     )
     assert (clone / CACHED[0]).read_text() == "hours of work"
     (clone / CACHED[0]).unlink()
     assert restore(clone) == list(CACHED)
 
 
-def test_restore_replaces_another_network_that_dvc_has_saved(clone: Path, published: Path) -> None:
+def test_restore_replaces_another_network_that_is_in_the_cache(clone: Path, published: Path) -> None:
     restore(clone)
     (clone / "raw.txt").write_text("other faces")
     dvc(clone, "repro", "train")
@@ -223,9 +221,9 @@ def test_restore_replaces_another_network_that_dvc_has_saved(clone: Path, publis
 
 
 @pytest.mark.slow
-def test_after_restore_all_but_training_reruns(clone: Path) -> None:
+def test_after_restore_only_training_does_not_run_again(clone: Path) -> None:
     restore(clone)
-    (clone / "ruler.txt").write_text("another ruler")
+    (clone / "settings.txt").write_text("another settings")
     assert [line for line in dvc(clone, "repro").splitlines() if line.startswith("RAN")] == [
         "RAN preprocess",
         "RAN export",

@@ -35,7 +35,7 @@ def test_plain_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
-def test_key_that_stands_twice_is_refused() -> None:
+def test_duplicate_key_is_refused() -> None:
     with pytest.raises(yaml.MarkedYAMLError, match='duplicate key "b"'):
         yaml_text.parse("a:\n  b: 1\n  b: 2")
 
@@ -47,6 +47,6 @@ def test_files_of_this_project_read_as_dvc_reads_them(name: str) -> None:
     assert yaml_text.parse((ROOT / name).read_text()) == load_yaml(str(ROOT / name))
 
 
-def test_no_object_is_built() -> None:
+def test_python_object_is_refused() -> None:
     with pytest.raises(yaml.YAMLError):
         yaml_text.parse("!!python/object/apply:os.getcwd []")

@@ -1,6 +1,6 @@
-"""Where results go while they come: lines, files, annotated copies, a progress bar; one outlet each.
+"""Writes results as they arrive: lines, files, annotated copies, a progress bar; one writer for each.
 
-An outlet takes every result and keeps none. Knows how to speak to a terminal; finding and judging is done below.
+A writer gets every result and keeps none. Knows terminals and files; detection and classification happen elsewhere.
 """
 
 from __future__ import annotations
@@ -28,49 +28,47 @@ from emotion.inference.formats import picture_as_json
 
 if TYPE_CHECKING:
     from emotion.inference.results import Picture, TrackedFrame
-    from emotion.inference.video import Source
+    from emotion.inference.video import VideoSource
 
-PictureOutlet = Callable[["Picture", "str | bytes"], object]
-"""Takes each picture and its file or content."""
+PictureWriter = Callable[["Picture", "str | bytes"], object]
+"""Gets each image's result, and the image's file or content."""
 
-FrameOutlet = Callable[["TrackedFrame"], None]
-"""Takes each frame of a video and the faces in it."""
-
+FrameWriter = Callable[["TrackedFrame"], None]
+"""Gets each frame of a video and the faces in it."""
 
 LONGEST_STEM: Final = 200
-"""Bytes of a name that an annotated copy keeps: disks allow 255, of which its own additions take some."""
+"""Bytes of a file name that an annotated copy keeps: file systems allow 255, and the copy adds some."""
 
 
-def refuse_place(target: Path) -> None:
-    """Refuse a file or folder to write where no folder is that could hold it.
+def check_target(target: Path) -> None:
+    """Refuse to write a file or folder where there is no folder to hold it.
 
     Raises:
-        EmotionError: the folder around it is missing, or it is `-`.
+        EmotionError: the folder that should hold it is missing, or the target is `-`.
     """
     if str(target) == "-":
-        raise EmotionError("expected the name of a file to write, received -; for standard output use --jsonl")
+        raise EmotionError("- is not a file name; for standard output use --jsonl")
     if not target.parent.is_dir():
-        expected = f"expected a folder {target.parent} to write {target.name} into"
-        raise EmotionError(f"{expected}, received none; make it or choose another place")
+        raise EmotionError(f"{target} cannot be written: there is no folder {target.parent}; make it or choose another")
 
 
-def refuse_overwriting(target: Path, kept: Iterable[str | Path]) -> None:
-    """Refuse a file to write that is one of those to keep.
+def check_overwriting(target: Path, kept: Iterable[str | Path]) -> None:
+    """Refuse to write to a file that must be kept.
 
     Raises:
-        EmotionError: the target is one of them, be it by a link.
+        EmotionError: the target is one of these files, or a link to one.
     """
     for path in kept:
         if is_same_file(path, target):
-            raise EmotionError(f"expected another file to write than {path}, received {target}; choose another name")
+            raise EmotionError(f"writing {target} would overwrite {path}; choose another name")
 
 
-def row_outlets(
+def result_writers(
     stack: ExitStack, classes: Sequence[str], csv: Path | None, top: int, *, as_json: bool, jsonl: bool
-) -> Iterator[PictureOutlet]:
-    """Yield what prints each picture and what writes its rows; the stack closes it all."""
+) -> Iterator[PictureWriter]:
+    """Yield the writers that print each result and write its rows; the stack closes them."""
     if csv:
-        # Names of files may hold bytes that are no UTF-8.
+        # File names may hold bytes that are not UTF-8.
         stream = stack.enter_context(csv.open("w", newline="", encoding="utf-8", errors="surrogateescape"))
         write = formats.row_writer(stream)
         yield lambda picture, _: write(picture.rows(classes))
@@ -83,44 +81,44 @@ def row_outlets(
         yield lambda picture, _: print("\n".join(lines(picture, top)), flush=True)
 
 
-def copy_outlets(folder: Path | None, kept: Sequence[str | Path]) -> Iterator[PictureOutlet]:
-    """Yield what writes an annotated copy of each picture, if that is wanted; none replaces a file to keep."""
+def copy_writers(folder: Path | None, kept: Sequence[str | Path]) -> Iterator[PictureWriter]:
+    """Yield the writer of annotated copies if a folder is given; it never replaces a file that must be kept."""
     if folder:
-        album = AnnotatedCopies(folder, kept)
-        yield lambda picture, source: None if picture.error else album.add(picture, source)
+        copies = AnnotatedCopies(folder, kept)
+        yield lambda picture, source: None if picture.error else copies.add(picture, source)
 
 
-def picture_bar(stack: ExitStack, total: int, *, prints: bool) -> PictureOutlet:
-    """Return what moves a progress bar, on a terminal that shows no lines in between."""
+def image_bar(stack: ExitStack, total: int, *, prints: bool) -> PictureWriter:
+    """Return the writer that moves a progress bar; the bar is hidden if results are printed to the same terminal."""
     hidden = total == 1 or not sys.stderr.isatty() or (prints and sys.stdout.isatty())
     bar = stack.enter_context(typer.progressbar(length=total, file=sys.stderr, show_pos=True, hidden=hidden))
     return lambda *_: bar.update(1)
 
 
-def distribute(pictures: Iterable[tuple[str | bytes, Picture]], outlets: Sequence[PictureOutlet]) -> tuple[int, int]:
-    """Hand each picture to all outlets; return how many faces there were and how many pictures could not be read."""
+def write_all(pictures: Iterable[tuple[str | bytes, Picture]], writers: Sequence[PictureWriter]) -> tuple[int, int]:
+    """Pass each result to all writers; return the number of faces and the number of images that could not be read."""
     faces = unread = 0
     for source, found in pictures:
         picture = replace(found, source="standard input") if isinstance(source, bytes) else found
-        for outlet in outlets:
-            outlet(picture, source)
+        for write in writers:
+            write(picture, source)
         faces += len(picture.faces)
         unread += picture.error is not None
     return faces, unread
 
 
-def frame_outlets(
-    stack: ExitStack, frames: Source, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
-) -> Iterator[FrameOutlet]:
-    """Yield what takes each frame that was looked at; the stack closes it all."""
-    from emotion.inference import video as footage
+def frame_writers(
+    stack: ExitStack, frames: VideoSource, classes: Sequence[str], out: Path | None, csv: Path | None, *, jsonl: bool
+) -> Iterator[FrameWriter]:
+    """Yield the writers that get each analysed frame; the stack closes them."""
+    from emotion.inference.video_file import recording
 
     if out:
-        film, lingering = stack.enter_context(footage.recording(out, frames)), tracking.HeldFaces()
-        yield lambda seen: film.add(drawing.draw(seen.frame.pixels, lingering.faces(seen)), seen.frame.time)
+        annotated, held = stack.enter_context(recording(out, frames)), tracking.HeldFaces()
+        yield lambda tracked: annotated.add(drawing.draw(tracked.frame.pixels, held.faces(tracked)), tracked.frame.time)
     if csv:
         write = formats.row_writer(stack.enter_context(csv.open("w", newline="", encoding="utf-8")))
-        yield lambda seen: write(seen.rows(classes))
+        yield lambda tracked: write(tracked.rows(classes))
     if jsonl:
         yield _print_frame
     elif out or csv:
@@ -129,28 +127,29 @@ def frame_outlets(
         yield _second_printer()
 
 
-def _print_frame(seen: TrackedFrame) -> None:
+def _print_frame(tracked: TrackedFrame) -> None:
     """Print a frame as one line of JSON."""
-    faces = [{"track": tracked.track, **formats.face_as_json(tracked.face)} for tracked in seen.faces]
-    print(json.dumps({"frame": seen.frame.index, "time": round(seen.frame.time, 3), "faces": faces}), flush=True)
+    frame = tracked.frame
+    faces = [{"track": each.track, **formats.face_as_json(each.face)} for each in tracked.faces]
+    print(json.dumps({"frame": frame.index, "time": round(frame.time, 3), "faces": faces}), flush=True)
 
 
-def _second_printer() -> FrameOutlet:
-    """Return what prints the faces of the first frame of each second."""
+def _second_printer() -> FrameWriter:
+    """Return the writer that prints the faces of the first frame of each second."""
     last = -1
 
-    def print_second(seen: TrackedFrame) -> None:
+    def print_second(tracked: TrackedFrame) -> None:
         nonlocal last
-        if int(seen.frame.time) > last:
-            last = int(seen.frame.time)
-            faces = [f"face {tracked.track} {tracked.face.describe()}" for tracked in seen.faces]
+        if int(tracked.frame.time) > last:
+            last = int(tracked.frame.time)
+            faces = [f"face {each.track} {each.face.describe()}" for each in tracked.faces]
             print(f"{last // 60:02}:{last % 60:02}  {'; '.join(faces) or 'no face'}", flush=True)
 
     return print_second
 
 
-def _frame_bar(stack: ExitStack, frames: Source) -> FrameOutlet:
-    """Return what moves a progress bar on a terminal; its end is unknown for a camera."""
+def _frame_bar(stack: ExitStack, frames: VideoSource) -> FrameWriter:
+    """Return the writer that moves a progress bar; for a camera the bar has no end."""
     begun, done = time.monotonic(), itertools.count(1)
     bar = stack.enter_context(
         typer.progressbar(itertools.count(), frames.total, file=sys.stderr, hidden=not sys.stderr.isatty())
@@ -164,31 +163,31 @@ def _frame_bar(stack: ExitStack, frames: Source) -> FrameOutlet:
 
 
 def lines(picture: Picture, top: int = 1) -> list[str]:
-    """Return a line for each face, or one that says why there is none.
+    """Return a line for each face, or one line that says why there is none.
 
     Args:
-        picture: what was found.
-        top: how many of its most probable classes a face shows.
+        picture: the result for one image.
+        top: number of classes to print for each face, the most probable first.
     """
     name = printable(picture.source)
     if picture.error is not None:
         return [f"{name}  cannot be read: {printable(picture.error)}"]
-    found = [f"{name}  {face.describe(top)}  ({face.box or 'whole picture'})" for face in picture.faces]
+    found = [f"{name}  {face.describe(top)}  ({face.box or 'whole image'})" for face in picture.faces]
     return found or [f"{name}  no face found"]
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number with its noun, `1 face` or `2 faces`."""
+    """Return a number with its noun: `1 face` or `2 faces`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def print_json_line(picture: Picture) -> None:
-    """Print a picture as one line of JSON."""
+    """Print a result as one line of JSON."""
     print(json.dumps(picture_as_json(picture)), flush=True)
 
 
 class JsonArray:
-    """Prints pictures as one JSON array; to be entered with `with`, which closes the brackets."""
+    """Prints results as one JSON array; use it in a `with` statement, which closes the array."""
 
     def __init__(self) -> None:
         self._before = ""
@@ -201,16 +200,16 @@ class JsonArray:
         print("\n]", flush=True)
 
     def add(self, picture: Picture) -> None:
-        """Print one more picture."""
+        """Print one more result."""
         print(f"{self._before}\n{json.dumps(picture_as_json(picture))}", end="", flush=True)
         self._before = ","
 
 
 class AnnotatedCopies:
-    """A folder of annotated copies, each under a name of its own."""
+    """A folder of annotated copies, each under its own name."""
 
     def __init__(self, folder: Path, originals: Iterable[str | Path]) -> None:
-        """Choose the folder, made when the first copy is written.
+        """Set the folder; it is made when the first copy is written.
 
         Args:
             folder: where to write.
@@ -220,25 +219,25 @@ class AnnotatedCopies:
         self._taken = {_key(Path(original)) for original in originals}
 
     def add(self, picture: Picture, source: str | bytes) -> Path:
-        """Write a picture with its faces drawn in, as JPEG.
+        """Write a JPEG copy of an image with its faces marked.
 
         Args:
-            picture: what was found; one that could be read.
-            source: its file, or the file's content.
+            picture: the result for an image that could be read.
+            source: the image's file or its content.
 
         Returns:
-            The new file: the source's name with `_faces`, and a number where that name is taken.
+            The new file: the source's name with `_faces`, and a number if that name is taken.
         """
         pixels = drawing.to_rgb(read_image(source if isinstance(source, bytes) else Path(source)))
         path = self._free_path(Path(picture.source).stem)
-        # In memory first: of a full disk Pillow says nothing.
+        # Encoded in memory, because Pillow does not report a full disk.
         stream = io.BytesIO()
         Image.fromarray(drawing.draw(pixels, picture.faces)).save(stream, "JPEG", quality=92)
         write_bytes(path, stream.getvalue())
         return path
 
     def _free_path(self, stem: str) -> Path:
-        # A stem may be as long as disks allow before anything is added.
+        # The stem may already be as long as the file system allows.
         if len(os.fsencode(stem)) > LONGEST_STEM:
             stem = os.fsencode(stem)[:LONGEST_STEM].decode(errors="ignore")
         number = 1
@@ -251,5 +250,5 @@ class AnnotatedCopies:
 
 
 def _key(path: Path) -> str:
-    """Return what is equal for two names of one file; some disks do not tell capitals apart."""
+    """Return a key that is equal for all names of one file; some file systems ignore upper and lower case."""
     return str(path.resolve()).casefold()

@@ -1,7 +1,7 @@
-"""A comparison of two revisions as Markdown: what a reviewer reads on the pull request.
+"""The review report: a comparison of two revisions as Markdown, for the pull request.
 
-Says the verdict first, then what it rests on, then what else changed. Texts from files stand in code spans, so that a
-name in them can neither break a table nor call anybody.
+The verdict comes first, then its evidence, then the other changes. Texts from files are put into code spans, so that
+they can neither break a table nor mention a user.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from emotion.comparison.revision import Revision, Table
-from emotion.comparison.significance import JUDGE, ClassMove, Comparison, Flip, Pairs, Verdict
+from emotion.comparison.significance import DECIDING_SPLIT, ClassChange, Comparison, Flip, Pairs, Verdict
 from emotion.markdown import points, table
 
 ABSENT: Final = "-"
-"""Where a revision has no such value, as DVC writes it."""
+"""Shown where a revision has no such value, as in DVC."""
 
 Names = tuple[str, str]
-"""What the two revisions are called in the report."""
+"""Names of the two revisions in the report."""
 
 
 def describe(before: Revision, after: Revision, comparison: Comparison) -> str:
     """Write the whole report.
 
     Args:
-        before: the revision to start from.
-        after: the one that is judged.
-        comparison: of the two.
+        before: the revision to compare with.
+        after: the revision under review.
+        comparison: the comparison of the two.
     """
     names = (_code(before.name), _code(after.name))
     parts = [
@@ -52,7 +52,7 @@ def _title(revision: Revision) -> str:
 def _verdict(comparison: Comparison, names: Names) -> str:
     paragraphs = [f"**Verdict: {comparison.verdict}.** {_reason(comparison, names)}"]
     if comparison.differences:
-        paragraphs += ["These cannot be compared, their faces differ:", _differences(comparison)]
+        paragraphs += ["The data differs:", _differences(comparison)]
     return "\n\n".join(paragraphs)
 
 
@@ -62,58 +62,60 @@ def _differences(comparison: Comparison) -> str:
 
 def _reason(comparison: Comparison, names: Names) -> str:
     if comparison.verdict is Verdict.INCOMPARABLE:
-        return "Figures of different faces say nothing about which network is better."
+        return "Metrics on different data do not show which network is better."
     if not any(comparison.changed.values()):
-        return "Both decide alike on every face."
-    pairs = comparison.unseen[JUDGE]
+        return "Both networks predict the same class for every face."
+    pairs = comparison.unseen[DECIDING_SPLIT]
     return (
-        f"Of {pairs.faces:,} unseen {JUDGE} faces {names[0]} gets {pairs.before:.2%} right, {names[1]} "
-        f"{pairs.after:.2%}: {points(pairs.difference)} points, 95% interval {_interval(pairs)}, "
-        f"p {_probability(pairs.p_value, sign='= ')} (McNemar's exact test)."
+        f"On {pairs.faces:,} unseen {DECIDING_SPLIT} faces, the accuracy is {pairs.before:.2%} for {names[0]} and "
+        f"{pairs.after:.2%} for {names[1]}: {points(pairs.difference)} points, 95% confidence interval "
+        f"{_interval(pairs)}, p {_probability(pairs.p_value, sign='= ')} (McNemar's exact test)."
     )
 
 
 def _warning(revision: Revision) -> str:
     return (
-        f"> **{_code(revision.name)} differs from the run that its `dvc.lock` records**, in "
-        f"{', '.join(map(_code, revision.outdated))}: figures and settings may not belong together. "
-        "Run `dvc repro` and commit what it writes."
+        f"> **{_code(revision.name)} differs from the last run in its `dvc.lock`** "
+        f"({', '.join(map(_code, revision.outdated))}), so its metrics may not match its settings. "
+        "Run `dvc repro` and commit the result."
     )
 
 
 def _accuracies(comparison: Comparison, names: Names) -> str:
-    if not comparison.every:
+    if not comparison.all_faces:
         return ""
-    splits = sorted(comparison.every, key=lambda split: (split != JUDGE, split))
+    splits = sorted(comparison.all_faces, key=lambda split: (split != DECIDING_SPLIT, split))
     rows = [
-        _accuracy_row(split, which, pairs[split])
+        _accuracy_row(split, faces, pairs[split])
         for split in splits
-        for which, pairs in (("unseen", comparison.unseen), ("all", comparison.every))
+        for faces, pairs in (("unseen", comparison.unseen), ("all", comparison.all_faces))
     ]
     only = [f"only {name} right" for name in names]
     return (
         f"{_aligned(('accuracy', 'faces', *names, 'points', '95% interval', *only, 'p'), rows)}\n\n"
-        f"The first row decides; splits other than {JUDGE} are a report and get no p. Unseen: no exact copy of the "
-        "face stands in train. Intervals by the paired bootstrap, p by McNemar's exact test."
+        f"The verdict rests on the first row; p-values are given for {DECIDING_SPLIT} only. Unseen faces have no exact "
+        "copy in train. Intervals: paired bootstrap. p: McNemar's exact test."
     )
 
 
-def _accuracy_row(split: str, which: str, pairs: Pairs) -> list[str]:
-    faces = [f"{_code(split)} {which}", f"{pairs.faces:,}"]
+def _accuracy_row(split: str, faces: str, pairs: Pairs) -> list[str]:
     only = [f"{pairs.lost:,}", f"{pairs.gained:,}"]
-    return [*faces, *_shares(pairs), _interval(pairs), *only, _probability(pairs.p_value) if split == JUDGE else ""]
+    p_value = _probability(pairs.p_value) if split == DECIDING_SPLIT else ""
+    return [f"{_code(split)} {faces}", f"{pairs.faces:,}", *_shares(pairs), _interval(pairs), *only, p_value]
 
 
-def _classes(moves: Sequence[ClassMove], names: Names) -> str:
-    if not any(move.pairs.lost + move.pairs.gained for move in moves):
+def _classes(changes: Sequence[ClassChange], names: Names) -> str:
+    if not any(change.pairs.lost + change.pairs.gained for change in changes):
         return ""
-    real = [f"{_code(move.name)} ({points(move.pairs.difference)})" for move in moves if move.is_real]
+    significant = [f"{_code(each.name)} ({points(each.pairs.difference)})" for each in changes if each.is_significant]
     rows = [
-        [_code(move.name), f"{move.pairs.faces:,}", *_shares(move.pairs), _probability(move.p_value)] for move in moves
+        [_code(each.name), f"{each.pairs.faces:,}", *_shares(each.pairs), _probability(each.p_value)]
+        for each in changes
     ]
     return (
-        f"### Classes\n\nMoved beyond noise: {', '.join(real) or 'none'}. Recall on unseen {JUDGE} faces; p by "
-        f"McNemar's exact test with Holm's correction for {len(moves)} classes.\n\n"
+        f"### Classes\n\nSignificant changes in recall on unseen {DECIDING_SPLIT} faces: "
+        f"{', '.join(significant) or 'none'}. p: McNemar's exact test with Holm's correction for {len(changes)} "
+        "classes.\n\n"
         f"{_aligned(('class', 'faces', *names, 'points', 'p'), rows)}"
     )
 
@@ -131,8 +133,9 @@ def _flips(flips: Sequence[Flip], names: Names) -> str:
     if not rows:
         return ""
     return (
-        f"### The {len(rows)} {JUDGE} faces that flipped most\n\nWhat each takes the face for, and the probability "
-        f"that it gives to the label.\n\n{_aligned(('face', 'label', *names), rows)}"
+        f"### The {len(rows)} {DECIDING_SPLIT} predictions that changed most\n\n"
+        "Each network's prediction, and the probability that it gives the label.\n\n"
+        f"{_aligned(('face', 'label', *names), rows)}"
     )
 
 
@@ -143,17 +146,17 @@ def _section(title: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) 
 def _changes(before: Table, after: Table) -> list[list[str]]:
     return [
         [_code(path), _code(name), _value(before, path, name), _value(after, path, name)]
-        for path, name in _moved(before, after)
+        for path, name in _changed_keys(before, after)
     ]
 
 
 def _metric_changes(before: Revision, after: Revision) -> list[list[str]]:
     old, new = before.metrics, after.metrics
-    changes = [_change(old.get(key), new.get(key)) for key in _moved(old, new)]
+    changes = [_change(old.get(key), new.get(key)) for key in _changed_keys(old, new)]
     return [[*row, change] for row, change in zip(_changes(old, new), changes, strict=True)]
 
 
-def _moved(before: Table, after: Table) -> list[tuple[str, str]]:
+def _changed_keys(before: Table, after: Table) -> list[tuple[str, str]]:
     absent = object()
     return [key for key in sorted({*before, *after}) if before.get(key, absent) != after.get(key, absent)]
 
@@ -184,13 +187,13 @@ def _probability(value: float, sign: str = "") -> str:
 
 
 def _code(text: object) -> str:
-    """Return a text of any origin as one code span that fits into a table."""
+    """Return a text of any origin as one code span that fits into a table cell."""
     safe = " ".join(str(text).replace("`", "'").replace("|", "\\|").split())
     return f"`{safe or repr('')}`"
 
 
 def _aligned(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose columns also line up in a terminal."""
+    """Return a table whose columns line up in a terminal, too."""
     lines = [heading, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     head, *rest = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)

@@ -1,6 +1,6 @@
-"""What a revision of this project says of its network: answers, figures and settings, from Git or the workspace.
+"""The predictions, metrics and settings of one revision of this project, from Git or the workspace.
 
-Reads files that are in Git, so that a fresh clone without data, models or a DVC remote suffices.
+Reads only files that are in Git, so a fresh clone without data, models or a DVC remote is enough.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ Table = dict[tuple[str, str], Any]
 
 @dataclass(frozen=True)
 class RevisionPredictions:
-    """What a network said about the faces of one split, in the order of their names.
+    """A network's predictions for the faces of one split, in the order of their names.
 
     Attributes:
-        names: str, shape (n,), the archive member that each face came from.
-        labels: str, shape (n,), the class that each face is labelled with.
-        predicted: str, shape (n,), the class that the network chose.
-        confidence: float64, shape (n,), 0-1, the probability that the network gave to the label.
-        twin: bool, shape (n,), true where an exact copy of the face stands in train.
+        names: str, shape (n,), archive member that each face came from.
+        labels: str, shape (n,), label of each face.
+        predicted: str, shape (n,), class with the highest probability.
+        confidence: float64, shape (n,), 0-1, probability of the label.
+        twin: bool, shape (n,), whether train holds an exact copy of the face.
     """
 
     names: NDArray[np.str_]
@@ -51,9 +51,9 @@ class RevisionPredictions:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Whether the network chose the label, for each face."""
-        chosen: NDArray[np.bool_] = self.predicted == self.labels
-        return chosen
+        """Whether the prediction is the label, for each face."""
+        right: NDArray[np.bool_] = self.predicted == self.labels
+        return right
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Revision:
     """One side of a comparison.
 
     Attributes:
-        name: how a person calls it: a branch, a tag, a short commit or `workspace`.
-        commit: its commit, shortened; empty for the workspace.
-        classes: names of the classes that its network knows, in the network's order.
-        splits: answers by split.
-        metrics: headline figures of every file in `metrics/`.
+        name: name in the report: a branch, a tag, a short commit or `workspace`.
+        commit: short commit; empty for the workspace.
+        classes: class names, in the order of the network's output.
+        splits: predictions by split.
+        metrics: headline metrics of every file in `metrics/`.
         params: settings.
-        outdated: files and settings that differ from what `dvc.lock` recorded: the pipeline did not run on them.
+        outdated: files and settings that differ from those in `dvc.lock`: the pipeline has not run on them.
     """
 
     name: str
@@ -81,21 +81,21 @@ class Revision:
 
 @dataclass(frozen=True)
 class Tree:
-    """The files of a revision: in Git when it has a commit, in the folder as they lie there otherwise."""
+    """The files of a revision: from Git if it has a commit, otherwise from the folder on disk."""
 
     name: str
     commit: str
     root: Path
 
     def paths(self, folder: str) -> list[str]:
-        """List the files of a folder, not of folders in it, in the order of their names."""
+        """List the files of a folder by name, without those of its subfolders."""
         if self.commit:
             found = _git(self.root, "ls-tree", "-z", "--name-only", self.commit, f"./{folder}/") or b""
             return sorted(found.decode().rstrip("\0").split("\0"))
         return sorted(f"{folder}/{path.name}" for path in (self.root / folder).glob("*"))
 
     def find(self, path: str) -> bytes | None:
-        """Return the content of a file, None where the revision has none."""
+        """Return the content of a file, or None if the revision has no such file."""
         if self.commit:
             return _git(self.root, "cat-file", "blob", f"{self.commit}:./{path}")
         return (self.root / path).read_bytes() if (self.root / path).is_file() else None
@@ -108,27 +108,27 @@ class Tree:
         """
         content = self.find(path)
         if content is None:
-            raise self.refusal(path, "a file", "none")
+            raise self.error(path, "the file is missing")
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise self.refusal(path, "UTF-8 text", one_line(error)) from error
+            raise self.error(path, f"the file is not UTF-8 text ({one_line(error)})") from error
 
-    def refusal(self, path: str, expected: str, received: str) -> DataError:
+    def error(self, path: str, problem: str) -> DataError:
         """Say what is wrong with a file of this revision and what to do about it."""
-        there = " there and commit" if self.commit else ""
-        return DataError(f"{self.name}, {path}: expected {expected}, received {received}; run dvc repro{there}")
+        there = " there and commit the result" if self.commit else ""
+        return DataError(f"{self.name}, {path}: {problem}; run dvc repro{there}")
 
 
 def read_revision(name: str | None, root: Path = Path()) -> Revision:
     """Read one side of a comparison.
 
     Args:
-        name: a branch, tag or commit; None: the workspace as it lies there.
+        name: a branch, tag or commit; None reads the workspace.
         root: the project's folder.
 
     Raises:
-        DataError: Git knows no such revision, or it lacks a file or holds a broken one.
+        DataError: Git does not know the revision, or one of its files is missing or broken.
     """
     tree = _find_tree(name, root)
     classes, splits = _read_predictions(tree)
@@ -150,7 +150,7 @@ def _find_tree(name: str | None, root: Path) -> Tree:
     found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if found is None:
         raise DataError(
-            f"expected a branch, tag or commit of this repository, received {name!r}; "
+            f"{name!r} is not a branch, tag or commit of this repository; "
             "git branch --all lists the branches, git fetch gets new ones"
         )
     commit = found.decode().strip()
@@ -158,30 +158,30 @@ def _find_tree(name: str | None, root: Path) -> Tree:
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
-    """Return what Git prints, None where it knows no such revision or file."""
+    """Return what Git prints, or None if Git does not know the revision or file."""
     environment = {**os.environ, "LC_ALL": "C"}
     result = subprocess.run(["git", *arguments], cwd=root, env=environment, capture_output=True, check=False)
     if b"not a git repository" in result.stderr:
-        raise DataError(
-            f"expected a Git repository, received the folder {root.resolve()}; run it in the project's clone"
-        )
+        raise DataError(f"{root.resolve()} is not in a Git repository; run the command in the project's clone")
     return None if result.returncode else result.stdout
 
 
 def _read_predictions(tree: Tree) -> tuple[tuple[str, ...], dict[str, RevisionPredictions]]:
     rows = csv.DictReader(io.StringIO(tree.read(PREDICTIONS)))
     columns = rows.fieldnames or ()
-    # Between the decision and the twin stands one probability per class.
+    # Between these columns is one probability for each class.
     expected = ["split", "name", "actual", "predicted", *columns[4:-1], "twin"]
     if list(columns) != expected:
-        raise tree.refusal(PREDICTIONS, "the columns that dvc repro evaluate writes", ", ".join(columns) or "none")
+        received = ", ".join(columns) or "none"
+        raise tree.error(PREDICTIONS, f"expected the columns that the evaluate stage writes, received {received}")
     by_split: dict[str, list[dict[str, str]]] = {}
     try:
         for row in rows:
             by_split.setdefault(row["split"], []).append(row)
-        return tuple(columns[4:-1]), {split: _to_predictions(found) for split, found in by_split.items()}
+        return tuple(columns[4:-1]), {split: _to_predictions(each) for split, each in by_split.items()}
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise tree.refusal(PREDICTIONS, "a class, a probability of each and 0 or 1 in every row", str(error)) from error
+        problem = f"expected a class, probabilities and 0 or 1 in every row, received {error}"
+        raise tree.error(PREDICTIONS, problem) from error
 
 
 def _to_predictions(rows: list[dict[str, str]]) -> RevisionPredictions:
@@ -204,7 +204,7 @@ def _read_json(tree: Tree, path: str) -> dict[str, Any]:
     try:
         content = json.loads(tree.read(path))
     except json.JSONDecodeError as error:
-        raise tree.refusal(path, "JSON", one_line(error)) from error
+        raise tree.error(path, f"the file is not valid JSON ({one_line(error)})") from error
     return _check_mapping(tree, path, content)
 
 
@@ -220,13 +220,13 @@ def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
     try:
         content = yaml_text.parse(tree.read(path))
     except YAMLError as error:
-        raise tree.refusal(path, "YAML", one_line(error)) from error
+        raise tree.error(path, f"the file is not valid YAML ({one_line(error)})") from error
     return _check_mapping(tree, path, content)
 
 
 def _check_mapping(tree: Tree, path: str, content: object) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise tree.refusal(path, "keys with values", repr(content))
+        raise tree.error(path, f"expected keys with values, received {content!r}")
     return content
 
 
@@ -238,20 +238,20 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the results and settings that are not those of the run that `dvc.lock` records."""
+    """Name the results and settings that differ from those of the last run in `dvc.lock`."""
     if tree.find(LOCK) is None:
         return ()
     try:
         files, ran = _read_lock(tree)
     except (AttributeError, KeyError, TypeError) as error:
-        raise tree.refusal(LOCK, "stages as DVC writes them", repr(error)) from error
+        raise tree.error(LOCK, f"expected stages as DVC writes them, received something else ({error!r})") from error
     present = _flatten(params)
     changed = [path for path, md5 in files.items() if md5_of(tree.find(path) or b"") != md5]
     return (*changed, *(key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)))
 
 
 def _read_lock(tree: Tree) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the hash of each file that is compared and the settings, as the last run of the pipeline left them."""
+    """Return the hashes of the compared files and the settings, as `dvc.lock` records them."""
     stages = _read_yaml(tree, LOCK)["stages"]
     recorded = recorded_hashes(stages)
     files = {path: recorded[path] for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded}

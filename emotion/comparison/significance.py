@@ -1,7 +1,7 @@
-"""Whether a change made a network better: paired tests on the faces that two revisions judged.
+"""Tests whether a change made the network better, on the faces that both revisions classified.
 
-Both revisions answered about the same faces, so only the faces on which exactly one of them is right tell them apart.
-Knows nothing of Git and of how a person reads the result.
+The tests are paired: only faces that exactly one revision gets right tell the two apart. Knows nothing of Git or of how
+the result is shown.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from emotion.comparison.revision import Revision, RevisionPredictions
 from emotion.evaluation.intervals import Interval, accuracy_gain
 
-JUDGE: Final = "validation"
-"""The split that decides; every other one is only reported."""
+DECIDING_SPLIT: Final = "validation"
+"""The split that decides the verdict; other splits are only reported."""
 
 SIGNIFICANCE: Final = 0.05
-"""A difference that luck alone makes as often as this, or less, is believed."""
+"""Significance level: a difference with a p-value below it counts as real."""
 
 FLIPS: Final = 10
+"""Faces that are listed as changed most."""
 
 
 class Verdict(StrEnum):
-    """What the comparison comes to."""
+    """The result of a comparison."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -40,12 +41,12 @@ class Pairs:
     """Two networks on the same faces.
 
     Attributes:
-        faces: how many.
-        before: share of them that the first network got right, 0-1; 0 without any face.
-        after: share of them that the second one got right.
-        lost: faces that only the first got right.
-        gained: faces that only the second got right.
-        interval: of `after - before`, shares of 1; both ends NaN without any face.
+        faces: number of faces.
+        before: accuracy of the first network, 0-1; 0 if there are no faces.
+        after: accuracy of the second network, 0-1; 0 if there are no faces.
+        lost: faces that only the first network got right.
+        gained: faces that only the second network got right.
+        interval: 95% confidence interval of `after - before`; both ends are NaN if there are no faces.
         p_value: of McNemar's exact test.
     """
 
@@ -59,17 +60,17 @@ class Pairs:
 
     @property
     def difference(self) -> float:
-        """How much the share of right answers grew, -1 to 1."""
+        """Change of the accuracy, -1 to 1."""
         return self.after - self.before
 
 
 @dataclass(frozen=True)
-class ClassMove:
-    """How the recall of one class moved.
+class ClassChange:
+    """Change of the recall of one class.
 
     Attributes:
-        name: of the class.
-        pairs: its faces.
+        name: name of the class.
+        pairs: the two networks on the faces of this class.
         p_value: of McNemar's exact test, corrected for the number of classes.
     """
 
@@ -78,22 +79,22 @@ class ClassMove:
     p_value: float
 
     @property
-    def is_real(self) -> bool:
-        """Whether luck alone seldom moves it as far."""
+    def is_significant(self) -> bool:
+        """Whether the recall changed significantly."""
         return self.p_value < SIGNIFICANCE
 
 
 @dataclass(frozen=True)
 class Flip:
-    """A face about which the two networks decided differently.
+    """A face for which the two networks predict different classes.
 
     Attributes:
-        name: the archive member that it came from.
-        label: its class.
-        before: what the first network took it for.
-        after: what the second one took it for.
-        confidence_before: probability that the first network gave to the label, 0-1.
-        confidence_after: probability that the second one gave to it, 0-1.
+        name: archive member that the face came from.
+        label: its label.
+        before: class predicted by the first network.
+        after: class predicted by the second network.
+        confidence_before: probability of the label by the first network, 0-1.
+        confidence_after: probability of the label by the second network, 0-1.
     """
 
     name: str
@@ -106,61 +107,61 @@ class Flip:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two revisions say of the same faces.
+    """Two revisions on the same faces.
 
     Attributes:
-        differences: what keeps a split from being compared, by split; under `classes`, what keeps all from it.
-        unseen: by split, the pairs of the faces of which no exact copy stands in train.
-        every: by split, the pairs of all faces.
-        changed: by split, the number of faces that the networks took for different classes.
-        classes: how the recall of each class moved, on the unseen faces of the split that decides.
-        flips: the faces of that split whose label gained or lost most, the farthest first.
+        differences: why a split cannot be compared, by split; the key `classes` says why no split can be.
+        unseen: by split, the pairs on faces without an exact copy in train.
+        all_faces: by split, the pairs on all faces.
+        changed: by split, the number of faces with different predictions.
+        classes: change of the recall of each class, on the unseen faces of `DECIDING_SPLIT`.
+        flips: changed predictions in `DECIDING_SPLIT`, those whose label gained or lost the most probability first.
     """
 
     differences: dict[str, str]
     unseen: dict[str, Pairs]
-    every: dict[str, Pairs]
+    all_faces: dict[str, Pairs]
     changed: dict[str, int]
-    classes: tuple[ClassMove, ...]
+    classes: tuple[ClassChange, ...]
     flips: tuple[Flip, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """What the unseen faces of the split that decides come to."""
-        if JUDGE not in self.unseen:
+        """The result on the unseen faces of `DECIDING_SPLIT`."""
+        if DECIDING_SPLIT not in self.unseen:
             return Verdict.INCOMPARABLE
-        pairs = self.unseen[JUDGE]
+        pairs = self.unseen[DECIDING_SPLIT]
         if pairs.p_value >= SIGNIFICANCE:
             return Verdict.SAME
         return Verdict.BETTER if pairs.gained > pairs.lost else Verdict.WORSE
 
 
 def compare(before: Revision, after: Revision) -> Comparison:
-    """Compare what two revisions say of every split that both judged on equal faces."""
+    """Compare two revisions on every split for which both have predictions of the same faces."""
     differences = _find_differences(before, after)
     equal = {
         split: (before.splits[split], after.splits[split])
         for split in before.splits
         if not {split, "classes"} & set(differences)
     }
-    judges = equal.get(JUDGE)
+    deciding = equal.get(DECIDING_SPLIT)
     return Comparison(
         differences=differences,
         unseen={split: pair_up(*sides, ~_is_twin(*sides)) for split, sides in equal.items()},
-        every={split: pair_up(*sides) for split, sides in equal.items()},
+        all_faces={split: pair_up(*sides) for split, sides in equal.items()},
         changed={split: int((old.predicted != new.predicted).sum()) for split, (old, new) in equal.items()},
-        classes=move_classes(*judges, before.classes) if judges else (),
-        flips=find_flips(*judges) if judges else (),
+        classes=compare_classes(*deciding, before.classes) if deciding else (),
+        flips=find_flips(*deciding) if deciding else (),
     )
 
 
 def pair_up(before: RevisionPredictions, after: RevisionPredictions, chosen: NDArray[np.bool_] | None = None) -> Pairs:
-    """Compare two networks by the faces that each got right.
+    """Count the faces that each network gets right, and test the difference.
 
     Args:
-        before: what the first network said.
-        after: what the second one said, about the same faces.
-        chosen: bool, shape (n,), which of the faces count; None: all.
+        before: predictions of the first network.
+        after: predictions of the second network for the same faces.
+        chosen: bool, shape (n,), the faces to count; None counts all.
     """
     old, new = (side.right[... if chosen is None else chosen] for side in (before, after))
     faces, lost, gained = len(old), int((old & ~new).sum()), int((new & ~old).sum())
@@ -178,15 +179,22 @@ def pair_up(before: RevisionPredictions, after: RevisionPredictions, chosen: NDA
 def mcnemar(lost: int, gained: int) -> float:
     """Compute the two-sided p-value of McNemar's exact test.
 
-    Were both networks equally good, each face that exactly one of them gets right would be the toss of a coin
-    (Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91, 2013, "exact conditional test").
+    Under the null hypothesis that both networks are equally good, each face that exactly one of them gets right is
+    equally likely to be lost or gained (Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91, 2013,
+    "exact conditional test").
 
     Args:
         lost: faces that only the first network got right.
-        gained: faces that only the second one got right.
+        gained: faces that only the second network got right.
 
     Returns:
-        0 to 1; 1 where there is no such face.
+        0 to 1; 1 if there is no such face.
+
+    Example:
+        >>> mcnemar(lost=0, gained=0)
+        1.0
+        >>> mcnemar(lost=1, gained=9)
+        0.021484375
     """
     from scipy.stats import binomtest
 
@@ -194,7 +202,7 @@ def mcnemar(lost: int, gained: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for their number, so that luck alone makes any of them small as seldom as a single one.
+    """Correct p-values for multiple testing, with Holm's step-down method.
 
     Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6 (1979).
     """
@@ -206,35 +214,35 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def move_classes(
+def compare_classes(
     before: RevisionPredictions, after: RevisionPredictions, classes: Sequence[str]
-) -> tuple[ClassMove, ...]:
-    """Compare the recall of each class on the faces that neither network has seen a copy of."""
+) -> tuple[ClassChange, ...]:
+    """Compare the recall of each class on the faces without an exact copy in either network's training data."""
     unseen = ~_is_twin(before, after)
     pairs = [pair_up(before, after, unseen & (before.labels == name)) for name in classes]
     corrected = holm([each.p_value for each in pairs])
-    return tuple(ClassMove(*found) for found in zip(classes, pairs, corrected, strict=True))
+    return tuple(map(ClassChange, classes, pairs, corrected))
 
 
 def find_flips(before: RevisionPredictions, after: RevisionPredictions, number: int = FLIPS) -> tuple[Flip, ...]:
-    """Find the faces with a new decision whose label gained or lost most probability, the farthest first."""
-    places = np.flatnonzero(before.predicted != after.predicted)
-    moves = np.abs(after.confidence - before.confidence)[places]
+    """Find the changed predictions whose label gained or lost the most probability, in that order."""
+    changed = np.flatnonzero(before.predicted != after.predicted)
+    gaps = np.abs(after.confidence - before.confidence)[changed]
     return tuple(
         Flip(
-            name=str(before.names[place]),
-            label=str(before.labels[place]),
-            before=str(before.predicted[place]),
-            after=str(after.predicted[place]),
-            confidence_before=float(before.confidence[place]),
-            confidence_after=float(after.confidence[place]),
+            name=str(before.names[index]),
+            label=str(before.labels[index]),
+            before=str(before.predicted[index]),
+            after=str(after.predicted[index]),
+            confidence_before=float(before.confidence[index]),
+            confidence_after=float(after.confidence[index]),
         )
-        for place in places[np.argsort(-moves, kind="stable")][:number]
+        for index in changed[np.argsort(-gaps, kind="stable")][:number]
     )
 
 
 def _is_twin(before: RevisionPredictions, after: RevisionPredictions) -> NDArray[np.bool_]:
-    # The training faces may differ between the revisions: a face counts as unseen when it is so for both networks.
+    # Training faces may differ between the revisions; an unseen face has no copy in either.
     twin: NDArray[np.bool_] = before.twin | after.twin
     return twin
 
@@ -242,13 +250,13 @@ def _is_twin(before: RevisionPredictions, after: RevisionPredictions) -> NDArray
 def _find_differences(before: Revision, after: Revision) -> dict[str, str]:
     if set(before.classes) != set(after.classes):
         return {"classes": f"{', '.join(before.classes)} in {before.name}, {', '.join(after.classes)} in {after.name}"}
-    splits = sorted({*before.splits, *after.splits, JUDGE})
+    splits = sorted({*before.splits, *after.splits, DECIDING_SPLIT})
     found = {split: _find_difference(before, after, split) for split in splits}
     return {split: difference for split, difference in found.items() if difference}
 
 
 def _find_difference(before: Revision, after: Revision, split: str) -> str:
-    """Say how the faces of a split differ; empty where they are the same."""
+    """Say how the faces of a split differ; return an empty text if they are the same."""
     missing = [revision.name for revision in (before, after) if split not in revision.splits]
     if missing:
         return f"no faces in {' and '.join(missing)}"

@@ -1,6 +1,6 @@
-"""Archives as streams of (member name, content): zip, tar.gz, csv file or folder in, one canonical zip out.
+"""Reads a zip, tar.gz, csv file or folder as a stream of (member name, content), and writes one canonical zip.
 
-Knows nothing of faces, classes or where an archive came from. Nothing is ever unpacked to disk under a member's name.
+Knows nothing of faces, classes or where an archive came from. Never writes a file under the name of a member.
 """
 
 from __future__ import annotations
@@ -19,54 +19,54 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Final, NamedTuple, TypeVar
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from emotion.errors import DataError
+from emotion.errors import DataError, one_line
 from emotion.files import replacing
 
 EXPECTED: Final = "a .zip, .tar.gz or .csv file or a folder"
-"""What `members` reads, in words for an error."""
+"""What `members` can read, for error messages."""
 
 MEMBER_LIMIT: Final = 1_000_000_000
-"""Largest member, in bytes: it is held in memory. The largest known is a table of FER-2013 of 300 MB."""
+"""Largest member in bytes, because each is held in memory. The largest one known is FER-2013 as a 300 MB csv."""
 
 TOTAL_LIMIT: Final = 20_000_000_000
-"""Largest sum of the members, in bytes: they are spooled to the disk, which 20 MB of well packed zeros would fill."""
+"""Largest total size of the members in bytes, because they are copied to disk; a 20 MB zip of zeros could fill it."""
 
 _Entry = TypeVar("_Entry")
 
 _FIXED_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_ATTRIBUTES: Final = 0o100644 << 16
 _UNIX: Final = 3
-_PIECE: Final = 2**16
-_DAMAGES: Final = (
+_CHUNK: Final = 2**16
+_DAMAGE_ERRORS: Final = (
     BadZipFile,
     tarfile.TarError,
     zlib.error,
     EOFError,
-    RuntimeError,  # zipfile's answer to a password
-    ValueError,  # of a seek to a negative offset, of names that are not in the encoding they claim
+    RuntimeError,  # zipfile, for a member with a password
+    ValueError,  # a seek to a negative offset, or a name in another encoding than declared
 )
 
 
 class Contents(NamedTuple):
-    """What a written archive holds: its `content_hash` and its number of members."""
+    """The `content_hash` and the number of members of an archive that was written."""
 
     sha256: str
     members: int
 
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Stream the files of an archive in the order of their names; one at a time is in memory.
+    """Yield the files of an archive in the order of their names, with one at a time in memory.
 
-    Names are relative, with `/` between folders. Hidden files and `__MACOSX`, which desktops add to archives, are left
-    out. The member of a csv file is the file itself.
+    Names are relative, with `/` between folders. Hidden files and `__MACOSX`, which desktop programs add, are left out.
+    The only member of a csv file is the file itself.
 
     Args:
         path: a `.zip`, `.tar.gz`, `.tgz` or `.csv` file or a folder.
 
     Raises:
-        DataError: another kind of file, a damaged one, one over `MEMBER_LIMIT` or `TOTAL_LIMIT`, a member whose name is
-            absolute or leads out of the archive (`..`), a link in a tar.gz, a zip member neither stored nor deflated,
-            or two members of one name. Damage of one member shows when it is reached.
+        DataError: the file is of another kind, is damaged or exceeds `MEMBER_LIMIT` or `TOTAL_LIMIT`; a member has an
+            absolute name or one that leaves the archive (`..`); two members have one name; a tar.gz has a link; or a
+            zip member is neither stored nor deflated. A damaged member is found only when it is reached.
     """
     if path.is_dir():
         return _folder_members(path)
@@ -77,43 +77,44 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
         return _tar_members(path)
     if name.endswith(".csv"):
         return _table_members(path)
-    raise DataError(f"expected {EXPECTED}, received {path}; convert it or put another in its place")
+    raise DataError(f"expected {EXPECTED}, received {path}; convert or replace it")
 
 
 def write_canonical(members: Iterable[tuple[str, bytes]], path: Path) -> Contents:
-    """Write a zip whose bytes depend on the members alone: sorted, with fixed dates and attributes, stored as they are.
+    """Write a zip whose bytes depend only on the members: sorted, uncompressed, with fixed dates and attributes.
 
     Args:
-        members: name and content in any order, each name once.
-        path: the zip, written atomically.
+        members: names and contents in any order; each name occurs once.
+        path: of the zip, which is written atomically.
 
     Raises:
-        DataError: there is no member at all.
+        DataError: there are no members.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A nameless file beside the zip: members need not fit into memory, and a killed process leaves nothing of it.
+    # A temporary file without a name: the members may exceed memory, and a killed process leaves nothing behind.
     with tempfile.TemporaryFile(dir=path.parent) as spool:
-        places = {}
+        positions = {}
         for name, content in members:
-            places[name] = (spool.tell(), len(content))
+            positions[name] = (spool.tell(), len(content))
             spool.write(content)
-        if not places:
-            raise DataError(f"expected files to write into {path}, received an empty archive; put another in its place")
-        in_order = ((name, _read_at(spool, *place)) for name, place in sorted(places.items()))
+        if not positions:
+            raise DataError(f"the archive is empty, so {path} was not written; use another archive")
+        in_order = ((name, _read_at(spool, *position)) for name, position in sorted(positions.items()))
         with replacing(path) as temporary:
-            return Contents(_store(in_order, temporary), len(places))
+            return Contents(_store(in_order, temporary), len(positions))
 
 
 def content_hash(path: Path) -> str:
-    """Return one SHA-256 for all that an archive holds, whatever its format, compression, order or dates.
+    """Return a SHA-256 of an archive's members that does not depend on its format, compression, order or dates.
 
-    Each member, in order of name, adds its name in UTF-8, a zero byte, its length as 8 bytes (big-endian), its content.
+    Each member, in the order of names, adds its name in UTF-8, a zero byte, its length in 8 bytes (big-endian) and its
+    content.
 
     Returns:
         64 hexadecimal digits.
 
     Raises:
-        DataError: as `members`; every member's checksum is tested on the way.
+        DataError: as for `members`; the checksum of every member is tested.
     """
     digest = hashlib.sha256()
     for name, content in members(path):
@@ -163,7 +164,7 @@ def _folder_members(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    with _damage_explained(path), ZipFile(path) as archive:
+    with _explaining_damage(path), ZipFile(path) as archive:
         entries = _by_name(((entry.filename, entry) for entry in archive.infolist() if not entry.is_dir()), path)
         _check_sizes({name: entry.file_size for name, entry in entries.items()}, path)
         for name, entry in entries.items():
@@ -171,22 +172,21 @@ def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _zip_content(archive: ZipFile, entry: ZipInfo, path: Path) -> bytes:
-    # The other compressions inflate all that they are handed at once, whatever size the archive claims.
+    # The other methods inflate their whole input at once, whatever size the archive declares.
     if entry.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
         raise DataError(
-            f"{path}: expected members stored or deflated, received {entry.filename} by another method; "
-            "pack it again as a plain zip"
+            f"{path}: {entry.filename} is compressed by a method other than deflate; pack it again as a plain zip"
         )
     content = io.BytesIO()
     with archive.open(entry) as stream:
-        # Piece by piece no more is ever inflated than the size claimed, which was checked.
-        shutil.copyfileobj(stream, content, _PIECE)
+        # In chunks, no more is inflated than the declared size, which was checked.
+        shutil.copyfileobj(stream, content, _CHUNK)
     return content.getvalue()
 
 
 def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    # Inflated once into a nameless file: in a gzip stream every step backwards would start again from its beginning.
-    with _damage_explained(path), tempfile.TemporaryFile() as inflated:
+    # Inflated once into a temporary file: every step backwards in a gzip stream would inflate it again from its start.
+    with _explaining_damage(path), tempfile.TemporaryFile() as inflated:
         _inflate(path, inflated)
         with tarfile.open(fileobj=inflated) as archive:
             entries = _by_name(((entry.name, entry) for entry in archive if not entry.isdir()), path)
@@ -197,19 +197,17 @@ def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _inflate(path: Path, target: IO[bytes]) -> None:
     with gzip.open(path) as stream:
-        while piece := stream.read(_PIECE):
-            target.write(piece)
+        while chunk := stream.read(_CHUNK):
+            target.write(chunk)
             if target.tell() > TOTAL_LIMIT:
-                raise _too_much(path, "more")
+                raise _total_too_large(path, "more")
     target.seek(0)
 
 
 def _tar_content(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> bytes:
     stream = archive.extractfile(entry) if entry.isfile() else None
     if stream is None:
-        raise DataError(
-            f"{path}: expected files and folders only, received {entry.name}, a link or device; pack it again"
-        )
+        raise DataError(f"{path}: {entry.name} is a link or device; pack it again with files and folders only")
     return stream.read()
 
 
@@ -217,15 +215,15 @@ def _check_sizes(sizes: Mapping[str, int], path: Path) -> None:
     for name, size in sizes.items():
         if size > MEMBER_LIMIT:
             raise DataError(
-                f"{path}: expected members of at most {MEMBER_LIMIT:,} bytes, received {name} of {size:,}; leave it out"
+                f"{path}: expected members of at most {MEMBER_LIMIT:,} bytes, received {name} of {size:,}; remove it"
             )
     if sum(sizes.values()) > TOTAL_LIMIT:
-        raise _too_much(path, f"{sum(sizes.values()):,}")
+        raise _total_too_large(path, f"{sum(sizes.values()):,}")
 
 
-def _too_much(path: Path, received: str) -> DataError:
-    expected = f"expected at most {TOTAL_LIMIT:,} bytes in all"
-    return DataError(f"{path}: {expected}, received {received}; leave out what are no faces, or crop them")
+def _total_too_large(path: Path, received: str) -> DataError:
+    expected = f"expected at most {TOTAL_LIMIT:,} bytes in total"
+    return DataError(f"{path}: {expected}, received {received}; remove other files or crop the pictures to the faces")
 
 
 def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> dict[str, _Entry]:
@@ -235,18 +233,16 @@ def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> dict[str, _En
         if _is_system_file(name):
             continue
         if name in found:
-            raise DataError(f"{path}: expected each member once, received {name} twice; pack it again")
+            raise DataError(f"{path}: {name} is in the archive twice; pack it again")
         found[name] = entry
     return dict(sorted(found.items(), key=lambda item: item[0]))
 
 
 def _safe_name(raw_name: str, path: Path) -> str:
-    # Windows packers write backslashes; names that are no text at all become visible escapes instead of surrogates.
+    # Windows programs write backslashes. Bytes that are not text become visible escapes instead of surrogates.
     name = PurePosixPath(raw_name.replace("\\", "/").encode(errors="backslashreplace").decode())
     if name.is_absolute() or ".." in name.parts or PureWindowsPath(name).drive:
-        raise DataError(
-            f"{path}: expected members inside the archive, received the path {raw_name!r}; do not trust this file"
-        )
+        raise DataError(f"{path}: the path {raw_name!r} leads out of the archive; do not trust this file")
     return str(name)
 
 
@@ -255,14 +251,13 @@ def _is_system_file(name: str) -> bool:
 
 
 @contextmanager
-def _damage_explained(path: Path) -> Iterator[None]:
+def _explaining_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except DataError:
         raise
-    except (*_DAMAGES, OSError) as error:
-        # A damaged offset ends in a seek that the system refuses; any other OSError is the disk's or the reader's.
+    except (*_DAMAGE_ERRORS, OSError) as error:
+        # A damaged offset leads to a seek that the system refuses (EINVAL). Other errors of the system are not damage.
         if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
             raise
-        expected = f"{path}: expected a whole archive"
-        raise DataError(f"{expected}, received a damaged one ({error}); fetch or pack it again") from error
+        raise DataError(f"{path}: the archive is damaged ({one_line(error)}); download or pack it again") from error

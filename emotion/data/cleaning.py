@@ -1,6 +1,6 @@
-"""From an archive's records to three datasets: classes chosen, faults collected, blanks dropped, copies marked.
+"""Turns the records of an archive into three datasets: chooses classes, collects faults, drops blanks, marks copies.
 
-Knows nothing of archives and file names; what a record claims is `layouts`' business.
+Knows nothing of archives and file names, which `layouts` reads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emotion.labels import NAMES, OFFICIAL_SPLITS, SPLITS
 from emotion.params import Preprocess
 
 BLANK_DEVIATION: Final = 5.0
-"""Faces whose grey levels have a smaller standard deviation show nothing; FER-2013 has 14."""
+"""Faces whose grey levels have a smaller standard deviation are blank; FER-2013 has 14."""
 
 _OTHER: Final = {"official": "folders", "folders": "official"}
 _USAGES: Final = {split: usage for usage, split in OFFICIAL_SPLITS.items()}
@@ -32,14 +32,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What `clean` made of an archive.
+    """The result of `clean`.
 
     Attributes:
-        datasets: one dataset for each of `labels.SPLITS`.
-        faults: the faces that could not be used, empty unless `on_bad_image` is `drop`.
-        left_out: number of pictures by folder or class that is not among the chosen classes.
-        summary: the headline numbers: `faces` and `twins` a split, `dropped` by cause, `converted`, `label_conflicts`.
-            Twins and conflicts are counted as found, before `twins: drop_from_train` takes faces away.
+        datasets: one for each of `labels.SPLITS`.
+        faults: the faces that could not be used; empty unless `on_bad_image` is `drop`.
+        left_out: number of faces by folder or class that is not among the chosen classes.
+        summary: the headline numbers: `faces` and `twins` by split, `dropped` by cause, `converted`, `label_conflicts`.
+            Twins and conflicts are counted before `twins: drop_from_train` removes faces.
     """
 
     datasets: dict[str, Dataset]
@@ -50,9 +50,9 @@ class Cleaned:
 
 @dataclass
 class _Collected:
-    """Lists of equal length for the faces, and what became of everything else.
+    """The faces as lists of equal length, and counts of everything else.
 
-    `split` has one list for each value of the setting `split`, empty text where a face tells none.
+    `split` has one list for each value of the setting `split`, with empty text where a face has no split.
     """
 
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -89,13 +89,13 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
         settings: the section `preprocess` of `params.yaml`.
 
     Raises:
-        DataError: faces that cannot be used (all of them counted by reason, unless `on_bad_image` is `drop`), no
-            picture of a chosen class, pictures that `split` finds no place for, or a split without one of the classes.
+        DataError: faces cannot be used (all are counted by reason; not raised if `on_bad_image` is `drop`), a chosen
+            class has no faces, `split` finds no split for a face, or a split has no faces of a class.
     """
     collected = _collect(records, settings)
     _check_collected(collected, settings)
     arranged = _arrange(collected, settings)
-    seen = faces = arranged.keep(~find_blank(arranged.pixels))
+    not_blank = faces = arranged.keep(~find_blank(arranged.pixels))
     groups = group_copies(faces.pixels)
     twin = mark_twins(groups, faces.split)
     found: dict[str, int | dict[str, int]] = {
@@ -106,14 +106,14 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     }
     if settings.twins == "drop_from_train":
         faces, twin = _drop_twins(faces, twin)
-    _check_filled((arranged, seen, faces), settings)
+    _check_filled((arranged, not_blank, faces), settings)
     datasets = _divide(faces, twin, tuple(settings.classes))
     summary = {"faces": {split: len(dataset) for split, dataset in datasets.items()}, **found}
     return Cleaned(datasets, collected.faults, dict(sorted(collected.left_out.items())), summary)
 
 
 def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Find faces that show nothing: a standard deviation under `BLANK_DEVIATION` grey levels.
+    """Find blank faces: those with a standard deviation below `BLANK_DEVIATION` grey levels.
 
     Args:
         faces: uint8, shape (n, 48, 48), grey, 0-255.
@@ -121,25 +121,25 @@ def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Returns:
         bool, shape (n,).
     """
-    # One face at a time: the deviation of all at once would hold them as float64, eight times their size.
+    # One face at a time, because NumPy would convert all of them to float64, eight times their size.
     return np.array([face.std() < BLANK_DEVIATION for face in faces], dtype=bool)
 
 
 def group_copies(faces: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Give exact copies, and them alone, one number.
+    """Give every face a group number that it shares with its exact copies only.
 
     Args:
         faces: uint8, shape (n, 48, 48), grey, 0-255.
 
     Returns:
-        int64, shape (n,), 0 to the number of different faces - 1.
+        int64, shape (n,), from 0 to the number of different faces - 1.
     """
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(face.tobytes(), len(numbers)) for face in faces], dtype=np.int64)
 
 
 def mark_twins(groups: NDArray[np.int64], split: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Mark faces of validation and test with an exact copy in train, and faces of train with one in either.
+    """Mark faces of validation and test with an exact copy in train, and faces of train with one in validation or test.
 
     Args:
         groups: int64, shape (n,), as `group_copies` returns them.
@@ -154,7 +154,7 @@ def mark_twins(groups: NDArray[np.int64], split: NDArray[np.str_]) -> NDArray[np
 
 
 def count_conflicts(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> int:
-    """Count the groups of exact copies that carry different labels.
+    """Count the groups of exact copies with different labels.
 
     Args:
         groups: int64, shape (n,), as `group_copies` returns them.
@@ -165,13 +165,13 @@ def count_conflicts(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> int:
 
 
 def share_of_train(labels: NDArray[np.int8], classes: Sequence[str], fraction: float, seed: int) -> NDArray[np.bool_]:
-    """Choose the faces of train that become validation: the same share of every class, at least one face.
+    """Choose the faces of train that move to validation: the same share of every class, and at least one face.
 
     Args:
         labels: int8, shape (n,), index into `classes`.
-        classes: class names; a class keeps its choice when others come or go.
+        classes: class names; the choice within a class does not depend on the other classes.
         fraction: share of each class, 0-1.
-        seed: of the choice.
+        seed: of the random choice.
 
     Returns:
         bool, shape (n,).
@@ -227,11 +227,11 @@ def _check_collected(collected: _Collected, settings: Preprocess) -> None:
     if missing:
         raise DataError(describe_missing(missing, collected.left_out))
     splits = collected.split[settings.split]
-    homeless = [name for name, split in zip(collected.names, splits, strict=True) if not split]
-    if homeless:
-        # The other setting is advised only where it finds a place for every face.
+    unassigned = [name for name, split in zip(collected.names, splits, strict=True) if not split]
+    if unassigned:
+        # The other setting is suggested only if it gives every face a split.
         other = _OTHER[settings.split]
-        raise DataError(describe_unassigned(homeless, settings.split, other if all(collected.split[other]) else None))
+        raise DataError(describe_unassigned(unassigned, settings.split, other if all(collected.split[other]) else None))
 
 
 def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
@@ -246,10 +246,10 @@ def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
 
 
 def _check_filled(steps: Sequence[_Faces], settings: Preprocess) -> None:
-    """Refuse a split without one of the classes, and say what emptied it.
+    """Refuse a split without faces of a class, and say why there are none.
 
     Args:
-        steps: the faces arranged, those of them that are not blank, and those left when twins are dropped.
+        steps: all faces, those that are not blank, and those that remain when twins are dropped.
         settings: of the stage.
     """
     counts = [step.count(settings.classes) for step in steps]
@@ -259,33 +259,33 @@ def _check_filled(steps: Sequence[_Faces], settings: Preprocess) -> None:
             if not counts[-1][split, name]:
                 causes.setdefault((split, _why_empty(split, name, counts, settings)), []).append(name)
     if causes:
-        places = [f"{_name_place(split, names, settings.classes)} ({why})" for (split, why), names in causes.items()]
+        facts = [f"{_name_missing(split, names, settings.classes)} ({why})" for (split, why), names in causes.items()]
         raise DataError(
-            f"expected faces of every class in train, validation and test, received none in {'; '.join(places)}; "
+            f"no faces {', '.join(facts)}; every split needs faces of every class: "
             "add pictures, change that setting or leave classes out with -S preprocess.classes"
         )
 
 
-def _name_place(split: str, names: Sequence[str], classes: Sequence[str]) -> str:
-    return split if len(names) == len(classes) else f"{split} of {', '.join(names)}"
+def _name_missing(split: str, names: Sequence[str], classes: Sequence[str]) -> str:
+    return f"in {split}" if len(names) == len(classes) else f"of {', '.join(names)} in {split}"
 
 
 def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]], settings: Preprocess) -> str:
-    arranged, seen, _ = counts
-    if seen[split, name]:
-        return "preprocess.twins=drop_from_train dropped all"
+    arranged, not_blank, _ = counts
+    if not_blank[split, name]:
+        return "preprocess.twins=drop_from_train dropped all of them"
     if arranged[split, name]:
         return "all are blank"
     if settings.split == "official":
         return f"preprocess.split=official looks for {_USAGES[split]} in file names or Usage"
     if split == "train" and arranged["validation", name]:
-        return f"preprocess.validation_fraction={settings.validation_fraction} took all"
-    return f"preprocess.split=folders looks into the folder {'test' if split == 'test' else 'train'}"
+        return f"preprocess.validation_fraction={settings.validation_fraction} took all of them"
+    return f"preprocess.split=folders looks in the folder {'test' if split == 'test' else 'train'}"
 
 
 def _drop_twins(faces: _Faces, twin: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:
     kept = faces.keep(~(twin & (faces.split == "train")))
-    # Without their copies in train, the faces of validation and test are twins no longer.
+    # Without their copies in train, the faces of validation and test are no longer twins.
     return kept, np.zeros(len(kept.names), dtype=bool)
 
 

@@ -1,6 +1,6 @@
-"""The three sources of faces, each repacked into the one canonical zip from which the pipeline starts.
+"""The three sources of faces: Kaggle, drawn faces, or an archive of the user. Each becomes one canonical zip.
 
-Knows nothing of classes, splits or pictures: whatever stands in an archive goes through.
+Knows nothing of classes, splits or pictures: the members of an archive are copied unchanged.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from emotion.files import write_json
 from emotion.params import Download
 
 INCOMING: Final = Path("data/incoming")
-"""Where a person puts an archive of their own."""
+"""Where users put an archive of their own."""
 
 SCRATCH: Final = Path("build/download")
-"""Downloads in progress: no out of the stage, because DVC deletes those before it runs."""
+"""Downloads in progress. Not an output of the stage, because DVC deletes outputs before a stage runs."""
 
 RAW: Final = Path("data/raw")
-"""Where `faces.zip` and `source.json` go."""
+"""Where `faces.zip` and `source.json` are written."""
 
 TITLES: Final = {"msambare/fer2013": "FER-2013"}
-"""Names for figures of datasets on Kaggle; of others, owner and name stand alone."""
+"""Titles of known Kaggle datasets in figures; other datasets appear as owner and name."""
 
 
 def fetch(settings: Download) -> None:
-    """Fetch, draw or take in the faces and write `data/raw/faces.zip` and `data/raw/source.json`.
+    """Download, draw or import the faces and write `data/raw/faces.zip` and `data/raw/source.json`.
 
     Raises:
-        DownloadError: as `kaggle.download_verified`.
+        DownloadError: as for `kaggle.download_verified`.
         DataError: `data/incoming/` does not hold exactly one archive, or that archive is damaged or unsafe.
     """
     if settings.source == "sample":
@@ -51,22 +51,20 @@ def fetch(settings: Download) -> None:
 
 
 def only_entry(folder: Path) -> Path:
-    """Return the one file or folder that a person put into a folder; hidden ones do not count.
+    """Return the only file or folder in a folder; hidden ones are ignored.
 
     Raises:
         DataError: there is none or more than one.
     """
     found = sorted(path.name for path in folder.glob("[!.]*"))
     if len(found) != 1:
-        received = ", ".join(found) or "nothing"
-        raise DataError(
-            f"expected in {folder}/ one archive ({archives.EXPECTED}), received {received}; leave exactly one there"
-        )
+        received = ", ".join(found) or "no archive"
+        raise DataError(f"{folder}/ holds {received}; put exactly one archive there ({archives.EXPECTED})")
     return folder / found[0]
 
 
 def title_of(dataset: str) -> str:
-    """Name a dataset for figures, such as `FER-2013 (msambare/fer2013, version 1)`.
+    """Return a dataset's title in figures, such as `FER-2013 (msambare/fer2013, version 1)`.
 
     Args:
         dataset: Kaggle's `owner/name/version`.
@@ -78,6 +76,6 @@ def title_of(dataset: str) -> str:
 
 def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> None:
     contents = archives.write_canonical(members, RAW / "faces.zip")
-    # The pinned dataset is itself whatever way it came and whatever its file is called.
+    # An archive with the content of the pinned dataset gets its title, whatever the source and the file name.
     dataset = title_of(settings.dataset) if contents.sha256 == settings.sha256 else title
     write_json(RAW / "source.json", {"source": settings.source, "dataset": dataset, **contents._asdict()})

@@ -1,7 +1,7 @@
-"""Kaggle through its official client, with what the client lacks: patience, and a check of what arrived.
+"""Downloads from Kaggle with the official client, adding two things that it lacks: retries and a check of the content.
 
-The client resumes a cut download by itself, within a call and in the next one. It verifies nothing, though, and some
-versions save an error page as the archive and later resume onto it. Knows nothing of what the archive holds.
+The client resumes an interrupted download, in the same call or in the next one. But it verifies nothing, and some
+versions save an error page as the archive and later append to it. Knows nothing of what the archive holds.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from emotion.data.archives import content_hash
 from emotion.errors import DataError, DownloadError, one_line
 
 OFFLINE: Final = (
-    "without Kaggle: dvc exp run -S download.source=sample draws faces, "
-    "dvc exp run -S download.source=incoming takes the archive in data/incoming/"
+    "do without Kaggle: dvc exp run -S download.source=sample (drawn faces) "
+    "or dvc exp run -S download.source=incoming (the archive in data/incoming/)"
 )
-"""The two other sources, for errors."""
+"""The two other sources, for error messages."""
 
-_PASSING: Final = {408, 429}
+_TRANSIENT: Final = {408, 429}
 _ADVICE: Final = {
     401: "renew or remove your Kaggle token; a public dataset needs none",
     403: "log in to Kaggle, accept the dataset's terms on its page and set KAGGLE_API_TOKEN",
@@ -35,7 +35,7 @@ _ADVICE: Final = {
 }
 
 _CONNECTION: Final = re.compile(r"^HTTPS?Connection\(.*?\): ")
-"""How urllib3 begins an error."""
+"""The beginning of urllib3's error messages."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,20 +43,20 @@ Wait = Callable[[float], None]
 
 
 def download_verified(dataset: str, sha256: str, folder: Path, attempts: int, wait: Wait = time.sleep) -> Path:
-    """Download an archive and test every member; if it is not the one expected, delete it and start clean once.
+    """Download an archive and verify its content; if it is wrong, delete it and download it once more.
 
     Args:
         dataset: Kaggle's `owner/name/version`.
-        sha256: what `archives.content_hash` must give.
-        folder: scratch of this download alone; what a cut download leaves there is resumed by the next call.
-        attempts: tries for a busy or unreachable Kaggle.
-        wait: sleeps for a number of seconds.
+        sha256: the `archives.content_hash` that it must have.
+        folder: for this download only; the next call resumes an interrupted download that it finds there.
+        attempts: number of tries while Kaggle is busy or unreachable.
+        wait: called with the seconds to wait between attempts.
 
     Returns:
         The archive in `folder`.
 
     Raises:
-        DownloadError: as `download`, or two downloads in a row were damaged or something else; `folder` is deleted.
+        DownloadError: as for `download`, or two downloads in a row had the wrong content; `folder` is deleted.
         OSError: the disk is full or not writable; `folder` is deleted.
     """
     for _ in range(2):
@@ -64,24 +64,24 @@ def download_verified(dataset: str, sha256: str, folder: Path, attempts: int, wa
         received = _content_of(archive)
         if received == sha256:
             return archive
-        _log.warning("Kaggle: expected the archive of %s, received %s; deleted", dataset, received)
+        _log.warning("Kaggle sent the wrong content for %s (%s); deleted", dataset, received)
         shutil.rmtree(folder)
     raise DownloadError(
-        f"expected {dataset} from Kaggle with content sha256 {sha256}, received twice {received}; "
-        f"if you changed download.dataset, set download.sha256 to its own, else try again later, or {OFFLINE}"
+        f"expected {dataset} from Kaggle with content sha256 {sha256}, received {received} twice; "
+        f"if you changed download.dataset, set download.sha256 to match, otherwise try again later, or {OFFLINE}"
     )
 
 
 def download(dataset: str, folder: Path, attempts: int, wait: Wait = time.sleep) -> Path:
-    """Download a dataset's zip, unverified, going on where an earlier call was cut.
+    """Download a dataset's zip without verifying it, and resume what an interrupted call left.
 
-    A busy Kaggle (429, 5xx) and a failing connection are tried again after 1, 2, 4, ... seconds.
+    If Kaggle is busy (408, 429, 5xx) or the connection fails, it tries again after 1, 2, 4, ... seconds.
 
     Args:
         dataset: Kaggle's `owner/name/version`.
-        folder: where the zip and the traces of a cut download lie.
-        attempts: tries in all.
-        wait: sleeps for a number of seconds.
+        folder: of the zip and of interrupted downloads.
+        attempts: total number of tries.
+        wait: called with the seconds to wait between attempts.
 
     Returns:
         The archive in `folder`.
@@ -92,18 +92,18 @@ def download(dataset: str, folder: Path, attempts: int, wait: Wait = time.sleep)
     """
     client = _client(folder)
     for attempt in range(1, attempts + 1):
-        # The client tells the dataset's address and more at every attempt: once is enough.
+        # The client prints the dataset's address and more at every attempt; once is enough.
         with redirect_stdout(sys.stdout if attempt == 1 else io.StringIO()):
             fault = _fault_of_one_attempt(client, dataset, folder)
         if fault is None:
             break
         if attempt == attempts:
-            advice = f"run it again later to go on, or {OFFLINE}"
             raise DownloadError(
-                f"expected {dataset} from Kaggle, received {fault} (attempt {attempt}, the last); {advice}"
+                f"cannot download {dataset} from Kaggle: {fault} (attempt {attempt}, the last); "
+                f"run it again later to continue, or {OFFLINE}"
             )
         seconds = 2 ** (attempt - 1)
-        _log.warning("Kaggle: %s (attempt %d of %d); next one in %d s", fault, attempt, attempts, seconds)
+        _log.warning("Kaggle: %s (attempt %d of %d); trying again in %d s", fault, attempt, attempts, seconds)
         wait(seconds)
     return folder / f"{dataset.split('/')[1]}.zip"
 
@@ -115,29 +115,29 @@ def _fault_of_one_attempt(client: Any, dataset: str, folder: Path) -> str | None
     try:
         client.dataset_download_files(dataset, path=str(folder), quiet=False)
     except requests.HTTPError as error:
-        return _passing_fault(dataset, error.response.status_code, one_line(error))
+        return _transient_fault(dataset, error.response.status_code, one_line(error))
     except requests.RequestException as error:
         return f"no connection ({_innermost(error)})"
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     except ValueError as error:
-        # A body of another length than announced, such as an error page: nothing that may be resumed.
+        # The body has another length than announced, such as an error page; it must not be resumed.
         shutil.rmtree(folder)
         return one_line(error)
     return None
 
 
-def _passing_fault(dataset: str, status: int, text: str) -> str:
+def _transient_fault(dataset: str, status: int, text: str) -> str:
     fault = f"HTTP {status} ({text})"
-    if status in _PASSING or status >= 500:
+    if status in _TRANSIENT or status >= 500:
         return fault
     advice = _ADVICE.get(status, "see https://www.kaggle.com/docs/api")
-    raise DownloadError(f"expected {dataset} from Kaggle, received {fault}; {advice}, or {OFFLINE}")
+    raise DownloadError(f"cannot download {dataset} from Kaggle: {fault}; {advice}, or {OFFLINE}")
 
 
 def _innermost(error: BaseException) -> str:
-    # requests wraps urllib3's errors, which wrap others: only the last one says something to a reader.
+    # requests wraps errors of urllib3, which wrap others; only the innermost one helps the user.
     wrapped = [cause for cause in (getattr(error, "reason", None), *error.args) if isinstance(cause, Exception)]
     return _innermost(wrapped[0]) if wrapped else _CONNECTION.sub("", one_line(error))
 
@@ -148,7 +148,7 @@ def _content_of(archive: Path) -> str:
     except DataError as error:
         if _is_web_page(archive):
             return "a web page (does this network ask for a login?)"
-        return f"no whole archive ({one_line(error.__cause__ or error).removeprefix(f'{archive}: ')})"
+        return f"an unusable archive ({one_line(error.__cause__ or error).removeprefix(f'{archive}: ')})"
 
 
 def _is_web_page(path: Path) -> bool:
@@ -156,22 +156,22 @@ def _is_web_page(path: Path) -> bool:
         return stream.read(100).lstrip().startswith(b"<")
 
 
-def _client(scratch: Path) -> Any:
-    with _config_folder(scratch / "config"), redirect_stdout(io.StringIO()):
-        # Authenticates at once, and where there are no credentials prints how to get some: nobody needs them here.
+def _client(folder: Path) -> Any:
+    with _config_folder(folder / "config"), redirect_stdout(io.StringIO()):
+        # The import logs in and, without credentials, prints how to get them. A public dataset needs none.
         import kaggle
     return kaggle.api
 
 
 @contextmanager
-def _config_folder(scratch: Path) -> Iterator[None]:
-    """Keep the client from creating a folder in the home folder; a person's own, with credentials, is left in use."""
+def _config_folder(folder: Path) -> Iterator[None]:
+    """Keep the client from creating a folder in the home folder, but use one that exists and may hold credentials."""
     variable = "KAGGLE_CONFIG_DIR"
     settings = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     if variable in os.environ or (Path.home() / ".kaggle").exists() or (settings / "kaggle").exists():
         yield
         return
-    os.environ[variable] = str(scratch)
+    os.environ[variable] = str(folder)
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
-"""The public layouts of FER-2013 and of one's own faces, told apart by names: what each archive member claims to be.
+"""Reads the class and split of each face from the names in an archive, in any public layout of FER-2013, or from a csv.
 
-Knows file names and the csv form; decodes no picture and chooses neither classes nor splits.
+Knows file names and csv columns. Decodes no pictures and chooses neither classes nor splits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emotion.images import FACE_SIZE
 from emotion.labels import CSV_CODES, NAMES, OFFICIAL_SPLITS
 
 SPLIT_FOLDERS: Final = {"train": "train", "training": "train", "test": "test", "testing": "test"}
-"""The two halves of an archive by the folder names in use, in lower case."""
+"""The half of an archive, `train` or `test`, by the folder names in use, in lower case."""
 
 SPELLINGS: Final = {
     "anger": "angry",
@@ -33,15 +33,15 @@ SPELLINGS: Final = {
     "suprise": "surprise",
     "surprised": "surprise",
 } | {name: name for name in NAMES}
-"""Our class by the folder names that public copies of the dataset use, in lower case."""
+"""The class by the folder names that public copies of the dataset use, in lower case."""
 
 TABLES: Final = ("fer2013.csv", "icml_face_data.csv")
-"""Names under which the competition's table is published, beside tables that are none of ours."""
+"""Names under which the table of the competition is published, sometimes with tables of another form beside it."""
 
 COLUMNS: Final = ("emotion", "pixels", "Usage")
 
 SHOWN: Final = 3
-"""How many names an error line quotes."""
+"""Number of names that an error message quotes as examples."""
 
 _SORT: Final = "sort them into train/<class>/ and test/<class>/ and use -S preprocess.split=folders"
 _OFFICIAL_NAME: Final = re.compile(rf"({'|'.join(OFFICIAL_SPLITS)})_")
@@ -52,14 +52,14 @@ _PIXELS: Final = {str(value): value for value in range(256)}
 
 @dataclass(frozen=True)
 class Record:
-    """What an archive says about one face.
+    """A face and what the archive says about it.
 
     Attributes:
         name: archive member, or table and line such as `fer2013.csv:2`.
-        emotion: one of `labels.NAMES`, or the folder's name in lower case where it is none of them.
-        folder: `train` or `test`, the half of the archive that it lies in; None where no folder says so.
-        official: `train`, `validation` or `test` by file name or `Usage`; None where neither says so.
-        content: the picture file's bytes, or uint8 of shape (48, 48), grey, 0-255.
+        emotion: one of `labels.NAMES`, or the name of another folder in lower case.
+        folder: `train` or `test`, the half of the archive; None if no folder tells.
+        official: `train`, `validation` or `test`, from file name or `Usage`; None if neither tells.
+        content: the bytes of the picture file, or uint8 of shape (48, 48), grey, 0-255.
     """
 
     name: str
@@ -71,12 +71,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why one face cannot be used.
+    """A face that cannot be used, and why.
 
     Attributes:
         name: as in `Record`.
-        reason: short code for counting, such as `truncated` or `wrong_pixel`.
-        message: what was expected and what was received.
+        reason: short code by which faults are counted, such as `truncated` or `wrong_pixel`.
+        message: what is wrong.
     """
 
     name: str
@@ -85,17 +85,17 @@ class Fault:
 
 
 def read_records(members: Iterable[tuple[str, bytes]]) -> Iterator[Record | Fault]:
-    """Yield every face of an archive in the order of its members, in any of the layouts.
+    """Yield every face of an archive, in the order of its members.
 
-    Pictures lie in `<train or test folder>/<class>/`, below any other folders. A table is read only where there is no
-    picture of a known class, because a table beside pictures repeats or describes them.
+    Pictures are in `<train or test folder>/<class>/`, below any other folders. A table is read only if there are no
+    pictures of a known class, because a table beside pictures repeats or describes them.
 
     Args:
         members: name and content of each archive member.
 
     Raises:
-        DataError: no table among several is `fer2013.csv` or `icml_face_data.csv`, or the table lacks a
-            column or has no row.
+        DataError: there are several tables and not exactly one is `fer2013.csv` or `icml_face_data.csv`, or the table
+            has no rows, lacks a column or is not valid csv.
     """
     tables: dict[str, bytes] = {}
     pictures = False
@@ -113,50 +113,53 @@ def read_records(members: Iterable[tuple[str, bytes]]) -> Iterator[Record | Faul
 
 
 def describe_faults(faults: Sequence[Fault]) -> str:
-    """Say how many faces cannot be used, by reason, and what is wrong with the first; all stand above, one a line."""
+    """Return an error message with the number of faults by reason, and the first; the caller has logged them all."""
     reasons = Counter(fault.reason for fault in faults)
     counts = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
     return (
-        f"expected pictures that can be decoded, received {len(faults)} that cannot ({counts}), all listed above, "
-        f"first {faults[0].name}: {faults[0].message}; replace them, or use -S preprocess.on_bad_image=drop "
-        "where others remain"
+        f"cannot use {_count(len(faults), 'face')} ({counts}; all are listed above), "
+        f"the first is {faults[0].name}: {faults[0].message}; "
+        "replace them, or leave them out with -S preprocess.on_bad_image=drop if other faces remain"
     )
 
 
 def describe_missing(classes: Sequence[str], left_out: Mapping[str, int]) -> str:
-    """Say that an archive has no picture of some classes, which names it has instead and which are understood.
+    """Return an error message for classes without a face, with the other names found and the names that are known.
 
     Args:
-        classes: those without a picture.
-        left_out: number of pictures by folder or class that is none of the chosen ones.
+        classes: those without a face.
+        left_out: number of faces by folder or class that is not among the chosen classes.
     """
-    others = ", ".join(f"{name or 'no folder'} ({count})" for name, count in sorted(left_out.items()))
+    others = ", ".join(f"{name or 'no class folder'} ({count})" for name, count in sorted(left_out.items()))
     return (
-        "expected pictures of every class in folders named after it, below train and test, "
-        f"received none of {', '.join(classes)}{' but ' if others else ''}{others}; "
-        f"rename folders (understood: {', '.join(sorted(SPELLINGS))}) or choose classes with -S preprocess.classes"
+        f"no faces of {', '.join(classes)}{'; found instead: ' if others else ''}{others}; "
+        f"name the folders below train/ and test/ after the classes ({', '.join(sorted(SPELLINGS))}), "
+        "or choose classes with -S preprocess.classes"
     )
 
 
 def describe_unassigned(names: Sequence[str], split: str, other: str | None) -> str:
-    """Say that faces have no place in a split.
+    """Return an error message for faces that belong to no split.
 
     Args:
         names: of those faces.
         split: value of the setting `preprocess.split`.
-        other: another value of it that has a place for every face; None where there is none.
+        other: the other value of it, if that gives every face a split.
     """
-    expected = {
-        "official": "the official split in file names such as Training_123.jpg",
-        "folders": f"pictures below folders named {', '.join(SPLIT_FOLDERS)}",
+    facts = {
+        "official": f"no official split (as in Training_123.jpg) in {_count(len(names), 'file name')}",
+        "folders": f"no folder named {', '.join(SPLIT_FOLDERS)} above {_count(len(names), 'picture')}",
     }
     advice = f"use -S preprocess.split={other}" if other else _SORT
-    examples = ", ".join(names[:SHOWN])
-    return f"expected {expected[split]}, received others ({len(names)}, such as {examples}); {advice}"
+    return f"{facts[split]}, such as {', '.join(names[:SHOWN])}; {advice}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _is_picture(path: PurePosixPath) -> bool:
-    # In a class folder everything counts, so that a picture which cannot be decoded is a fault and not overlooked.
+    # Every file in a class folder counts, so that a picture with another suffix is reported and not overlooked.
     listed = path.suffix.lower() in _PICTURES or path.parent.name.lower() in SPELLINGS
     return listed and path.name.lower() not in _DESKTOP_FILES
 
@@ -164,6 +167,7 @@ def _is_picture(path: PurePosixPath) -> bool:
 def _read_picture(path: PurePosixPath, content: bytes) -> Record:
     parents = [part.lower() for part in path.parts[:-1]]
     emotion = parents[-1] if parents else ""
+    # The innermost folder decides: an archive named after one half may hold both.
     halves = [SPLIT_FOLDERS[part] for part in parents if part in SPLIT_FOLDERS]
     official = _OFFICIAL_NAME.match(path.name)
     return Record(
@@ -180,7 +184,7 @@ def _choose_table(tables: Mapping[str, bytes]) -> str:
     candidates = known or list(tables)
     if len(candidates) > 1:
         raise DataError(
-            f"expected one table, {' or '.join(TABLES)}, received {', '.join(candidates)}; leave one of them"
+            f"found {len(candidates)} tables ({', '.join(candidates)}); leave only one, named {' or '.join(TABLES)}"
         )
     return candidates[0]
 
@@ -195,10 +199,10 @@ def _read_table(name: str, content: bytes) -> Iterator[Record | Fault]:
             empty = False
             yield _read_row(f"{name}:{rows.line_num}", row, columns)
         if empty:
-            raise DataError(f"{name}: expected rows below the header, received none; fetch or export the table again")
+            raise DataError(f"{name} has no rows below the header; download or export the table again")
     except csv.Error as error:
         place = f"{name}, line {rows.line_num}"
-        raise DataError(f"{place}: expected comma-separated values, received {error}; mend the line") from error
+        raise DataError(f"{place}: not valid csv ({error}); correct the line") from error
 
 
 def _find_columns(name: str, header: list[str]) -> list[int]:
@@ -217,7 +221,7 @@ def _read_row(name: str, row: list[str], columns: list[int]) -> Record | Fault:
         return Fault(name, "short_row", f"expected {max(columns) + 1} columns, received {len(row)}")
     emotion, numbers, usage = (row[column].strip() for column in columns)
     if usage not in OFFICIAL_SPLITS:
-        return Fault(name, "wrong_usage", f"expected Usage to be {', '.join(OFFICIAL_SPLITS)}, received {usage[:20]!r}")
+        return Fault(name, "wrong_usage", f"expected Usage {' or '.join(OFFICIAL_SPLITS)}, received {usage[:20]!r}")
     if emotion not in _PIXELS or _PIXELS[emotion] >= len(CSV_CODES):
         return Fault(name, "wrong_emotion", f"expected emotion 0 to {len(CSV_CODES) - 1}, received {emotion[:20]!r}")
     pixels = _read_pixels(name, numbers.split())

@@ -1,7 +1,7 @@
-"""Drawn faces: a seeded stand-in for FER-2013 that needs no account, no network and nobody's picture.
+"""Draws faces: a seeded substitute for FER-2013 that needs no account, no network and no picture of a person.
 
 An expression is a set of facial action units (Ekman and Friesen, Facial Action Coding System, with the EMFACS
-prototypes); the units move brows, lids, nose and lips of a face whose build, pose, light and occlusion are random.
+prototypes). They move the brows, lids, nose and lips of a face whose build, pose, light and occlusion are random.
 Knows nothing of archives or of the pipeline.
 """
 
@@ -29,19 +29,19 @@ ACTION_UNITS: Final[dict[str, dict[int, float]]] = {
     "sad": {1: 1.0, 4: 0.4, 15: 1.0},
     "surprise": {1: 1.0, 2: 1.0, 5: 0.7, 25: 0.5, 26: 1.0},
 }
-"""Full intensity (0-1) of each action unit of an expression, by its number in the Facial Action Coding System."""
+"""Full intensity (0-1) of the action units of each expression, by number in the Facial Action Coding System."""
 
 _UNITS: Final = sorted({unit for units in ACTION_UNITS.values() for unit in units})
 
 OVERSAMPLING: Final = 4
-"""Pixels drawn for each pixel of a face and direction; shrinking them smooths the edges."""
+"""Factor by which a face is drawn larger, in both directions; shrinking it smooths the edges."""
 
 JPEG_QUALITY: Final = 90
 
 _ANGLES: Final = np.linspace(0, 2 * np.pi, 28, endpoint=False)
 _CIRCLE: Final = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _ACROSS: Final = np.linspace(-1, 1, 15)
-"""From one corner of an eye or of the mouth to the other."""
+"""Horizontal positions from one corner of an eye or mouth (-1) to the other (1)."""
 _ARCH: Final = np.sqrt(1 - _ACROSS**2)
 _BEARD: Final = ((-0.95, 0.3), (-0.6, 0.55), (0, 0.45), (0.6, 0.55), (0.95, 0.3), (0.6, 1.1), (0, 1.35), (-0.6, 1.1))
 
@@ -50,13 +50,12 @@ _Curve = NDArray[np.float64]
 
 
 def draw_members(counts: dict[str, int], seed: int) -> Iterator[tuple[str, bytes]]:
-    """Draw a dataset in the layout and with the naming style of FER-2013 on Kaggle.
+    """Draw a dataset with the folders and file names of FER-2013 on Kaggle.
 
-    Each face depends on the seed, its split, its class and its number alone, so that a smaller dataset is a part of
-    a larger one.
+    A face depends only on the seed, its split, its class and its number, so a smaller dataset is part of a larger one.
 
     Args:
-        counts: faces per class of each split: `train`, `validation` and `test`.
+        counts: faces per class, for each of the splits `train`, `validation` and `test`.
         seed: whole number of at least 0.
 
     Yields:
@@ -72,17 +71,21 @@ def draw_members(counts: dict[str, int], seed: int) -> Iterator[tuple[str, bytes
 
 
 def draw_face(expression: str, generator: Generator) -> NDArray[np.uint8]:
-    """Draw one face of a random person; generators in one state give one person, whatever the expression.
+    """Draw a face of a random person; generators in the same state give the same person with any expression.
 
     Returns:
         uint8, shape (48, 48), grey, 0-255.
 
     Raises:
-        DataError: the expression is none of `labels.NAMES`.
+        DataError: the expression is not one of `labels.NAMES`.
+
+    Examples:
+        >>> import numpy as np
+        >>> draw_face("happy", np.random.default_rng(7)).shape
+        (48, 48)
     """
     if expression not in ACTION_UNITS:
-        known = ", ".join(NAMES)
-        raise DataError(f"expected an expression out of {known}, received {expression!r}; correct its spelling")
+        raise DataError(f"expected an expression out of {', '.join(NAMES)}, received {expression!r}")
     units = _random_units(expression, generator)
     pen = _Pen(generator)
     _draw_head(pen, generator)
@@ -96,7 +99,7 @@ def draw_face(expression: str, generator: Generator) -> NDArray[np.uint8]:
 
 
 class _Pen:
-    """Draws in face units: x right, y down, 1 is half the width of the head, the origin lies between eyes and nose."""
+    """Draws in face units: x to the right, y down, 1 is half the width of the head, origin between eyes and nose."""
 
     def __init__(self, generator: Generator) -> None:
         edge = FACE_SIZE * OVERSAMPLING
@@ -112,7 +115,7 @@ class _Pen:
         self.tilt = np.sin(np.radians(generator.uniform([-18, -7], [18, 7])))
 
     def place(self, points: ArrayLike, depth: float) -> list[float]:
-        """Turn face units into pixels; `depth` is how far the middle of the face stands out from its edge."""
+        """Turn face units into pixels; `depth` is how far the middle of the face is in front of its edge."""
         flat = np.array(points, dtype=float)
         bulge = depth * np.sqrt(np.maximum(0, 1 - 0.8 * flat[:, :1] ** 2))
         placed = (flat + bulge * self.tilt) @ self.frame + self.centre
@@ -131,11 +134,11 @@ class _Pen:
 
 
 def _random_units(expression: str, generator: Generator) -> dict[int, float]:
-    """Return the intensity (0-1) of every action unit: those of the expression strong, traces of the others."""
+    """Return the intensity (0-1) of every action unit: strong for those of the expression, weak for the others."""
     full, strength = ACTION_UNITS[expression], generator.uniform(0.8, 1.0)
     units = {}
     for unit in _UNITS:
-        # Both drawn for each unit, so that every expression leaves the generator in one state: see `draw_face`.
+        # Both are drawn for every unit, so that the state of the generator does not depend on the expression.
         share, trace = generator.uniform(0.85, 1.0), generator.uniform(0, 0.08)
         units[unit] = full[unit] * strength * share if unit in full else trace
     return units
@@ -165,7 +168,7 @@ def _draw_hairline(pen: _Pen, generator: Generator) -> None:
 
 
 def _draw_folds(pen: _Pen, units: dict[int, float]) -> None:
-    """Draw the creases that contracted muscles make: frown, wrinkled nose, cheeks beside nose and under the eyes."""
+    """Draw the creases of contracted muscles: frown, wrinkled nose, beside the nose, under the eyes and on the chin."""
     for side in (-1, 1):
         _crease(pen, [(side * 0.09, -0.52), (side * 0.08, -0.3)], units[4])
         _crease(pen, [(side * 0.2, 0.26), (side * 0.46, 0.4), (side * 0.66, 0.66)], max(units[9], units[12]))
@@ -185,7 +188,7 @@ def _draw_eyes(pen: _Pen, units: dict[int, float], generator: Generator) -> None
     upper = 0.12 + 0.13 * units[5] - 0.04 * units[7] - 0.05 * units[9] - 0.03 * units[4]
     lower = 0.09 + 0.02 * units[5] - 0.07 * units[7] - 0.06 * units[9] - 0.10 * units[6]
     for side in (-1, 1):
-        # The raised inner brow pulls the inner end of the lid up; sadness reads from that slant.
+        # A raised inner brow pulls up the inner end of the lid; this slant is a sign of sadness.
         slant = 0.07 * (units[1] - units[2]) * _ACROSS * side
         middle = np.array([side * apart, -0.15])
         top = middle + np.stack([_ACROSS * 0.25, slant - upper * _ARCH], axis=1) * size
@@ -244,7 +247,7 @@ def _draw_mouth(pen: _Pen, units: dict[int, float], generator: Generator) -> Non
 
 
 def _draw_gape(pen: _Pen, upper: _Curve, lower: _Curve, units: dict[int, float]) -> None:
-    """Draw what shows between the lips: darkness, teeth, or the line of a closed mouth."""
+    """Draw what is between the lips: the dark mouth, teeth, or the line of a closed mouth."""
     pen.fill(_between(upper, lower), 25)
     teeth = units[12] * units[25] + units[9] * units[16] + 0.8 * units[20] * units[25]
     if teeth > 0.1:
@@ -253,7 +256,7 @@ def _draw_gape(pen: _Pen, upper: _Curve, lower: _Curve, units: dict[int, float])
 
 
 def _draw_extras(pen: _Pen, generator: Generator) -> None:
-    """Draw what hides parts of some faces: glasses, a bar across the picture, a hand."""
+    """Draw what covers parts of some faces: glasses, a bar across the picture, a hand."""
     if generator.random() < 0.15:
         _draw_glasses(pen, generator.uniform(10, 90))
     if generator.random() < 0.12:
@@ -277,16 +280,14 @@ def _draw_hand(pen: _Pen, side: int, height: float) -> None:
 
 
 def _photograph(image: Image.Image, generator: Generator) -> NDArray[np.uint8]:
-    """Shrink the drawing and add what a camera adds: uneven light, contrast, blur and noise."""
+    """Shrink the drawing and add the effects of a camera: uneven light, contrast, blur and noise."""
     small = image.reduce(OVERSAMPLING).filter(ImageFilter.GaussianBlur(generator.uniform(0, 0.7)))
     grid = np.linspace(-1, 1, FACE_SIZE)
     slope_x, slope_y = generator.uniform(-0.3, 0.3, 2)
     light = 1 + slope_x * grid[None, :] + slope_y * grid[:, None]
-    values = np.asarray(small) * light
-    values = 128 + generator.uniform(0.75, 1.15) * (values - 128) + generator.uniform(-25, 25)
+    values = 128 + generator.uniform(0.75, 1.15) * (np.asarray(small) * light - 128) + generator.uniform(-25, 25)
     values += generator.normal(0, generator.uniform(1, 6), values.shape)
-    face: NDArray[np.uint8] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return face
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def _to_grey(value: float) -> int:

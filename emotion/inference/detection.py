@@ -1,12 +1,12 @@
-"""Where the faces are in a grey picture, and the crop of each that the network takes.
+"""Find faces in a grey picture and crop each of them for the network.
 
-Haar cascades of OpenCV, which travel in its wheel. Knows nothing of files, colours and expressions.
+The Haar cascades come with OpenCV's wheel. This module knows nothing about files, colours or expressions.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import atan2, degrees
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -19,47 +19,53 @@ from emotion.errors import EmotionError
 from emotion.images import to_face
 from emotion.inference.results import Box
 
-Detection = Literal["haar", "none"]
+Detection = Literal["haar"]
+"""The name of a face detector."""
 
-# On 360 scenes of 640x480, each with a face of 52-180 pixels, `alt2` found as many faces as `default` in half the time,
-# and 4 false ones where `default` found 86. A step of 1.15 takes a third less time than 1.1 and misses 4 more in 100.
+# Measured on 360 scenes of 640x480 pixels, each with one face of 52-180 pixels: `alt2` finds as many faces as `default`
+# in half the time, with 4 false detections instead of 86. A step of 1.15 takes a third less time than 1.1 and misses
+# 4 more faces in 100.
 FRONTAL: Final = "haarcascade_frontalface_alt2.xml"
 SCALE_STEP: Final = 1.15
 NEIGHBOURS: Final = 3
 
 WINDOW: Final = 20
-"""Edge of the smallest face that the cascade knows, in pixels; pictures are resized so that `smallest` becomes it."""
+"""Edge in pixels of the smallest face that the cascade detects; pictures are resized until `smallest` has this size."""
 
 LONGER_EDGES: Final = (384, 1024)
 SEARCHED_EDGES: Final = (160, 640)
-"""Longer edge in pixels at which pictures of these longer edges are searched: time grows with its square."""
+"""A picture whose longer edge is one of `LONGER_EDGES` is searched at this longer edge, in pixels.
+
+Values in between are interpolated. Search time grows with the square of the edge.
+"""
 
 EYES: Final = "haarcascade_eye.xml"
 EYE_SEARCH: Final = 120
-"""Edge in pixels at which eyes are looked for in a face."""
+"""Edge in pixels to which a face is resized before the search for eyes."""
 
-STEEPEST: Final = 35.0
-"""Degrees; two "eyes" that are further from level are something else."""
+MAX_TILT: Final = 35.0
+"""Degrees; a steeper pair is no pair of eyes."""
 
-_loaded = threading.local()
+_thread_cascades = threading.local()
 
 
 class Detector(Protocol):
-    """Whatever finds faces; safe to share between threads."""
+    """Finds faces in a picture; safe to share between threads."""
 
     def find(self, grey: NDArray[np.uint8]) -> list[Box]:
         """Return the faces of a picture, uint8 (h, w), from the largest to the smallest."""
 
 
 class HaarDetector:
-    """OpenCV's frontal-face cascade on a picture resized to the faces that matter."""
+    """OpenCV's Haar cascade for frontal faces."""
 
     def __init__(self, smallest: int | None = None) -> None:
-        """Choose what to look for.
+        """Set the size of the faces to find.
 
         Args:
-            smallest: edge of the smallest face to find, in pixels; the larger, the faster. None for an eighth of the
-                longer edge up to 384 pixels (48), less than that up to 1024 (32), and a thirty-second above.
+            smallest: edge of the smallest face to find, in pixels; a larger value is faster. None derives it from the
+                longer edge of the picture: an eighth of it up to 384 pixels, which gives 48; a thirty-second of it
+                from 1024 pixels, which gives 32; in between it falls from 48 to 32.
 
         Raises:
             EmotionError: `smallest` is below 1.
@@ -70,46 +76,43 @@ class HaarDetector:
 
     def find(self, grey: NDArray[np.uint8]) -> list[Box]:
         """Return the faces of a picture, uint8 (h, w), from the largest to the smallest."""
-        scale = WINDOW / self._smallest if self._smallest else _usual_scale(max(grey.shape))
+        scale = WINDOW / self._smallest if self._smallest else _default_scale(max(grey.shape))
         resized = _resize(grey, scale)
         found = _cascade(FRONTAL).detectMultiScale(resized, SCALE_STEP, NEIGHBOURS, minSize=(WINDOW, WINDOW))
-        # Its own threads finish in any order, so ties are broken by the place.
+        # OpenCV's threads finish in any order, so faces of equal size are sorted by position.
         return sorted(_boxes(found, scale), key=lambda box: (-box.width, box.top, box.left))
 
 
-class NoDetector:
-    """Takes every picture as one face."""
-
-    def find(self, grey: NDArray[np.uint8]) -> list[Box]:
-        """Return the whole picture."""
-        height, width = grey.shape
-        return [Box(0, 0, width, height)]
+DETECTORS: Final[dict[Detection, Callable[[int | None], Detector]]] = {"haar": HaarDetector}
+"""What makes the detector of each name."""
 
 
 def detector(name: Detection, smallest: int | None = None) -> Detector:
-    """Return a detector by its name; `smallest` as for `HaarDetector`.
+    """Make a face detector.
+
+    Args:
+        name: one of `DETECTORS`.
+        smallest: as for `HaarDetector`.
 
     Raises:
-        EmotionError: the name is unknown.
+        EmotionError: the name is unknown, or `smallest` is below 1.
     """
-    if name == "haar":
-        return HaarDetector(smallest)
-    if name == "none":
-        return NoDetector()
-    raise EmotionError(f"expected the detection haar or none, received {name!r}")
+    if name not in DETECTORS:
+        raise EmotionError(f"there is no face detector {name!r}; use {' or '.join(DETECTORS)}")
+    return DETECTORS[name](smallest)
 
 
 def crop(grey: NDArray[np.uint8], box: Box, *, align: bool = False) -> NDArray[np.uint8]:
-    """Cut one face out as the network takes it.
+    """Crop one face for the network.
 
-    The crop is the box itself: on the faces of FER-2013 Haar's box is 47 of 48 pixels wide (median) and centred within
-    a quarter of a pixel, as they were cut out by such a cascade.
+    The crop has no margin, because the faces of FER-2013 were cropped by such a cascade too: on them, Haar's box is 47
+    of 48 pixels wide (median) and centred within a quarter of a pixel.
 
     Args:
         grey: uint8, shape (h, w), 0-255.
-        box: of the face; squared around its centre, and repeated edge pixels where it leaves the picture. A box around
-            the whole picture goes to `images.to_face` as it is, as a cropped training example does.
-        align: whether to turn the picture first so that the eyes are level, where two are found.
+        box: the face's box. It is made square around its centre; outside the picture the edge pixels are repeated. A
+            box around the whole picture goes to `images.to_face` unchanged, like a cropped training example.
+        align: whether to turn the picture first so that the eyes are level, if two eyes are found.
 
     Returns:
         uint8, shape (48, 48), grey, 0-255.
@@ -123,44 +126,43 @@ def crop(grey: NDArray[np.uint8], box: Box, *, align: bool = False) -> NDArray[n
 
 
 def tilt(grey: NDArray[np.uint8], box: Box) -> float:
-    """Measure how far a head leans, by the line through its eyes.
+    """Measure how far a head is tilted, from the line through its eyes.
 
     Args:
         grey: uint8, shape (h, w), 0-255.
-        box: of the face, a square.
+        box: the face's box, a square.
 
     Returns:
-        Degrees, positive where the eye on the right of the picture is the lower; 0 where no two plausible eyes are
-        found.
+        Degrees, positive if the eye on the right side of the picture is lower; 0 if no plausible pair of eyes is found.
     """
     face = _cut(grey, box)
     scale = EYE_SEARCH / box.width
     found = _cascade(EYES).detectMultiScale(_resize(face, scale), 1.1, 3, minSize=(EYE_SEARCH // 6, EYE_SEARCH // 6))
     left, right = _eyes([(x + width / 2, y + height / 2) for x, y, width, height in found])
     angle = degrees(atan2(right[1] - left[1], right[0] - left[0]))
-    return angle if abs(angle) <= STEEPEST else 0.0
+    return angle if abs(angle) <= MAX_TILT else 0.0
 
 
 def _eyes(centres: list[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return a pair of eye centres, in pixels of the searched square; a level pair where there are not two."""
+    """Return the centres of two eyes, in pixels of the searched square; a level pair if there are not exactly two."""
     upper = [(x, y) for x, y in centres if y < 0.6 * EYE_SEARCH]
     left = [(x, y) for x, y in upper if x < 0.5 * EYE_SEARCH]
     right = [(x, y) for x, y in upper if x >= 0.5 * EYE_SEARCH]
-    # One each: with three, nobody knows which is a nostril or an eyebrow.
+    # With more than one candidate a side, one of them is a nostril or an eyebrow, and nothing says which.
     if len(left) != 1 or len(right) != 1 or right[0][0] - left[0][0] < 0.25 * EYE_SEARCH:
         return (0.0, 0.0), (1.0, 0.0)
     return left[0], right[0]
 
 
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    """Return this thread's cascade: one that two threads share gives wrong boxes."""
-    cascades: dict[str, cv2.CascadeClassifier] = _loaded.__dict__
+    """Return this thread's cascade; a cascade shared between threads returns wrong boxes."""
+    cascades: dict[str, cv2.CascadeClassifier] = _thread_cascades.__dict__
     if name not in cascades:
         cascades[name] = cv2.CascadeClassifier(str(Path(cv2.__path__[0]) / "data" / name))
     return cascades[name]
 
 
-def _usual_scale(longer: int) -> float:
+def _default_scale(longer: int) -> float:
     return float(np.interp(longer, LONGER_EDGES, SEARCHED_EDGES)) / longer
 
 
@@ -180,7 +182,7 @@ def _square(box: Box) -> Box:
 
 
 def _cut(grey: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """Cut a box out, with repeated edge pixels where it leaves the picture, even if it lies outside altogether."""
+    """Cut a box out; outside the picture the edge pixels are repeated, even if the whole box is outside."""
     height, width = grey.shape
     rows = np.clip(np.arange(box.top, box.top + box.height), 0, height - 1)
     columns = np.clip(np.arange(box.left, box.left + box.width), 0, width - 1)

@@ -1,6 +1,6 @@
-"""Boxes, labels and bars drawn into a picture, readable on small and large ones and without colour.
+"""Draw boxes, labels and bars into a picture, readable at any size and without colour.
 
-Knows arrays and faces; nothing of files and videos.
+This module works on arrays and faces. It knows nothing about files or videos.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from emotion.images import to_grey
 from emotion.inference.results import Box, Face
 from emotion.labels import COLOURS
 
-SMALLEST: Final = 200
-"""Shorter edge in pixels that a label needs; smaller pictures are enlarged."""
+MIN_EDGE: Final = 200
+"""Shorter edge in pixels that a readable label needs; smaller pictures are enlarged to it."""
 
-ENLARGED: Final = 4000
-"""Longer edge in pixels up to which that is done."""
+MAX_ENLARGED: Final = 4000
+"""Longer edge in pixels that an enlarged picture may have."""
 
 BARS: Final = 3
-"""Classes shown beside a face: with seven bars, several faces would hide one another."""
+"""Number of classes shown beside a face; seven bars would cover neighbouring faces."""
 
 FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT: Final = 22
@@ -39,7 +39,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class _Canvas:
-    """A picture that is drawn into, and the height of its text, from which all other lengths follow."""
+    """The picture to draw into, and its text height in pixels, from which all other lengths follow."""
 
     pixels: NDArray[np.uint8]
     text: int
@@ -75,19 +75,19 @@ class _Canvas:
 
 
 def draw(picture: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]:
-    """Draw faces into a copy of a picture: a box and a label each, and its most probable classes where there is room.
+    """Draw faces into a copy of a picture: a box, a label and, where there is room, bars of the most probable classes.
 
-    The box of an uncertain face is dashed and its label says so.
+    An uncertain face has a dashed box, and its label says that it is uncertain.
 
     Args:
         picture: uint8, shape (h, w, 3), RGB.
-        faces: from the largest to the smallest; one without a box is the whole picture.
+        faces: from the largest to the smallest; a face without a box fills the whole picture.
 
     Returns:
-        uint8, of the picture's shape; twice as large or more where its shorter edge is below 200 pixels and
-        its longer one comes to at most 4000.
+        uint8, shape (h, w, 3), RGB. A picture whose shorter edge is below `MIN_EDGE` is enlarged by a whole factor, as
+        far as its longer edge stays within `MAX_ENLARGED`.
     """
-    factor = max(1, min(ceil(SMALLEST / min(picture.shape[:2])), ENLARGED // max(picture.shape[:2])))
+    factor = max(1, min(ceil(MIN_EDGE / min(picture.shape[:2])), MAX_ENLARGED // max(picture.shape[:2])))
     pixels = picture.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else picture.copy()
     canvas = _Canvas(pixels, max(8, round(0.022 * min(pixels.shape[:2]))))
     boxes = [canvas.bounds if face.box is None else _enlarge(face.box, factor) for face in faces]
@@ -97,16 +97,16 @@ def draw(picture: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]
     for box, face in zip(boxes, faces, strict=True):
         taken.append(_draw_label(canvas, box, face))
     for box, face in zip(boxes, faces, strict=True):
-        if panel := _free_place(canvas, box, taken):
+        if panel := _free_area(canvas, box, taken):
             _draw_bars(canvas, panel, face)
             taken.append(panel)
     return pixels
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Convert a Pillow picture of any mode to what `draw` takes; transparent pixels are laid over white."""
+    """Convert a Pillow image of any mode to RGB, uint8 (h, w, 3), for `draw`; transparent pixels become white."""
     if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(to_grey(image))  # Pillow would clip 16 bits to white
+        image = Image.fromarray(to_grey(image))  # Pillow would clip 16-bit values to white
     elif image.mode != "RGB":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return np.asarray(image.convert("RGB"))
@@ -123,7 +123,7 @@ def _colour(label: str) -> Colour:
 
 def _draw_box(canvas: _Canvas, box: Box, face: Face) -> None:
     stroke = _dash if face.uncertain else _frame
-    # Dark below the colour: the line is seen on any ground.
+    # A black line below the coloured one is visible on any background.
     stroke(canvas, box, BLACK, canvas.line + 2)
     stroke(canvas, box, _colour(face.label), canvas.line)
 
@@ -146,39 +146,39 @@ def _dash(canvas: _Canvas, box: Box, colour: Colour, thickness: int) -> None:
 
 
 def _draw_label(canvas: _Canvas, box: Box, face: Face) -> Box:
-    """Write the label above the box, or inside at its top where there is no room; return its place."""
+    """Write the label above the box, or inside it if there is no room above; return the area of the label."""
     words = face.describe()
     width = canvas.width_of(words) + canvas.text
     above = Box(box.left, box.top - canvas.row, width, canvas.row)
-    place = _push_inside(above if above.top >= 0 else replace(above, top=box.top), canvas.bounds)
+    area = _shift_inside(above if above.top >= 0 else replace(above, top=box.top), canvas.bounds)
     colour = _colour(face.label)
-    canvas.fill(place, colour)
-    canvas.write(words, place.left + canvas.text // 2, place, _readable_on(colour))
-    return place
+    canvas.fill(area, colour)
+    canvas.write(words, area.left + canvas.text // 2, area, _text_colour(colour))
+    return area
 
 
-def _readable_on(colour: Colour) -> Colour:
+def _text_colour(colour: Colour) -> Colour:
     red, green, blue = colour
     return BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else WHITE
 
 
-def _push_inside(box: Box, bounds: Box) -> Box:
+def _shift_inside(box: Box, bounds: Box) -> Box:
     left = max(0, min(box.left, bounds.width - box.width))
     return replace(box, left=left, top=max(0, min(box.top, bounds.height - box.height)))
 
 
-def _free_place(canvas: _Canvas, box: Box, taken: Sequence[Box]) -> Box | None:
-    """Find room for the bars beside or below a face that hides no face and no label; None where there is none."""
+def _free_area(canvas: _Canvas, box: Box, taken: Sequence[Box]) -> Box | None:
+    """Find an area beside or below a face where the bars cover no face and no label; None if there is none."""
     width, height, gap = _bars_width(canvas), BARS * canvas.row, canvas.text // 2
     if box.height < 0.75 * height:
-        return None  # beside a crowd of small faces they would hide the picture
-    places = [
+        return None  # beside many small faces, bars would cover the picture
+    areas = [
         Box(box.left + box.width + gap, box.top, width, height),
         Box(box.left - gap - width, box.top, width, height),
         Box(box.left, box.top + box.height + gap, width, height),
     ]
-    inside = [place for place in places if _push_inside(place, canvas.bounds) == place]
-    return next((place for place in inside if not any(_overlap(place, other) for other in taken)), None)
+    inside = [area for area in areas if _shift_inside(area, canvas.bounds) == area]
+    return next((area for area in inside if not any(_overlap(area, other) for other in taken)), None)
 
 
 def _overlap(one: Box, other: Box) -> bool:
@@ -195,7 +195,7 @@ def _bars_width(canvas: _Canvas) -> int:
 
 
 def _draw_bars(canvas: _Canvas, panel: Box, face: Face) -> None:
-    """Draw a line for each of the most probable classes: its name, and a bar whose full length is 1."""
+    """Draw the name and the bar of each of the most probable classes; a full bar is a probability of 1."""
     canvas.fill(panel, DARK)
     start = panel.left + _names_width(canvas) + canvas.text
     longest = panel.left + panel.width - canvas.text // 2 - start

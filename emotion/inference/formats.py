@@ -1,4 +1,4 @@
-"""The JSON and csv forms of recognised pictures, the same for the command line and the server."""
+"""Pictures and their faces as JSON and csv, the same for the command line and the server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, object]
 
 
 def face_as_json(face: Face) -> dict[str, Any]:
-    """Return a face as what JSON can hold: box (or null), label, confidence, uncertain, probabilities."""
+    """Return a face as a JSON object: box (or null), label, confidence, uncertain, probabilities."""
     return {
         "box": asdict(face.box) if face.box else None,
         "label": face.label,
@@ -25,14 +25,14 @@ def face_as_json(face: Face) -> dict[str, Any]:
 
 
 def picture_as_json(picture: Picture) -> dict[str, Any]:
-    """Return a picture as what JSON can hold: source, width, height, faces, error (or null)."""
+    """Return a picture as a JSON object: source, width, height, faces, error (or null)."""
     faces = [face_as_json(face) for face in picture.faces]
     size = {"width": picture.width, "height": picture.height}
     return {"source": picture.source, **size, "faces": faces, "error": picture.error}
 
 
 def csv_text(pictures: Iterable[Picture], classes: Sequence[str]) -> str:
-    """Return pictures as csv with a header line: the rows of `Picture.rows`."""
+    """Return the rows of `Picture.rows` as csv with a header line."""
     stream = io.StringIO()
     write = row_writer(stream)
     for picture in pictures:
@@ -41,9 +41,9 @@ def csv_text(pictures: Iterable[Picture], classes: Sequence[str]) -> str:
 
 
 def row_writer(stream: TextIO) -> Callable[[Sequence[Row]], None]:
-    """Return what writes rows as csv and hands them to the disk at once: a run that is killed leaves whole lines.
+    """Return a function that appends rows to a csv stream; the keys of the first row become the header.
 
-    The keys of the first row become the header.
+    Every call flushes the stream, so that a run that is killed leaves whole lines.
     """
     writer: csv.DictWriter[str] | None = None
 
@@ -59,5 +59,5 @@ def row_writer(stream: TextIO) -> Callable[[Sequence[Row]], None]:
 
 
 def _shorten(value: Any) -> Any:
-    """Leave the seven digits that a float32 holds."""
+    """Round a float to seven digits, the precision of float32."""
     return float(f"{value:.7g}") if isinstance(value, float) else value

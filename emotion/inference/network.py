@@ -1,6 +1,7 @@
-"""The shipped network behind ONNX Runtime: faces in, calibrated probabilities out, in batches.
+"""The exported network in ONNX Runtime: faces in, calibrated probabilities out, in batches.
 
-`evaluate` measures this class, and all that users run is built on it. Knows nothing of pictures or TensorFlow.
+The `evaluate` stage measures this class, and everything that users run is built on it. It knows neither picture files
+nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -17,39 +18,46 @@ from emotion.images import FACE_SIZE
 from emotion.metadata import KEY, Metadata, parse
 
 SHIPPED: Final = Path(__file__).parents[1] / "shipped" / "emotion.onnx"
-"""The network that travels inside the package."""
+"""The network that the package ships."""
 
 HINT: Final = "run: dvc repro export, or make restore"
-"""For those who run the pipeline."""
+"""The remedy in an error, for people who run the pipeline."""
 
 
 class Network:
     """A network with its class names; safe to share between threads.
 
     Attributes:
-        metadata: the facts that travelled inside the model file.
+        metadata: the metadata stored inside the model file.
         classes: class names in the order of the probabilities.
-        threshold: an answer whose largest probability lies below it is uncertain, 0-1.
+        threshold: a face whose largest probability is below it is uncertain, 0-1.
+
+    Example:
+        >>> import numpy as np
+        >>> network = Network()
+        >>> network.classes
+        ('angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise')
+        >>> faces = np.zeros((10, 48, 48), np.uint8)
+        >>> network.probabilities(faces, batch_size=4).shape
+        (10, 7)
     """
 
-    def __init__(
-        self, model: Path | None = None, threads: int = 0, *, yielding: bool = False, hint: str = HINT
-    ) -> None:
+    def __init__(self, model: Path | None = None, threads: int = 0, *, spin: bool = True, hint: str = HINT) -> None:
         """Load a network.
 
         Args:
-            model: an `.onnx` file that `export` wrote; None for the one that the package ships.
-            threads: of the CPU that one call uses; 0 for all cores.
-            yielding: whether these threads sleep between two calls, for programs that do other work there; awake they
-                make the next call faster by a third and cost whoever else wants the cores as much.
-            hint: what an error tells the reader to do.
+            model: an `.onnx` file written by the `export` stage; None for the shipped network.
+            threads: CPU threads that one call uses; 0 for all cores.
+            spin: whether these threads keep spinning between calls. Spinning makes the next call a third faster, but
+                slows down other work on the same cores by about as much.
+            hint: the remedy that errors name.
 
         Raises:
-            ModelError: the file is missing or no ONNX file, carries no metadata or none of `export`, or takes something
-                else than uint8 (n, 48, 48) or gives something else than float32 (n, classes).
+            ModelError: the file is missing, is not an ONNX file, lacks the metadata that `export` writes, or does not
+                map uint8 (n, 48, 48) to float32 (n, classes).
         """
         path = SHIPPED if model is None else model
-        self._session = _open_session(path, threads, yielding, hint)
+        self._session = _open_session(path, threads, spin, hint)
         self.metadata: Metadata = parse(self._session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
         self.classes: tuple[str, ...] = self.metadata.classes
         self.threshold = _threshold(self.metadata, path, hint)
@@ -60,10 +68,10 @@ class Network:
 
         Args:
             faces: uint8, shape (n, 48, 48), grey, 0-255; n may be 0.
-            batch_size: faces that pass through the network at once, at least 1; bounds the memory.
+            batch_size: faces that pass through the network at once, at least 1; it limits the memory.
 
         Returns:
-            float32, shape (n, classes), 0-1; rows sum to 1, order of `classes`.
+            float32, shape (n, classes), 0-1, in the order of `classes`; rows sum to 1.
 
         Raises:
             ImageError: the array has another dtype or shape (`wrong_array`).
@@ -80,29 +88,29 @@ class Network:
         return probabilities
 
 
-def _open_session(path: Path, threads: int, yielding: bool, hint: str) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, threads: int, spin: bool, hint: str) -> onnxruntime.InferenceSession:
     if not path.is_file():
-        raise ModelError(f"expected a model file at {path}, received none; {hint}")
+        raise ModelError(f"there is no model file {path}; {hint}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.use_deterministic_compute = True
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0" if yielding else "1")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     try:
-        # Named, so that a machine with other providers gives the figures that were measured.
+        # Naming the provider makes every machine compute the figures that were measured.
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base class
-        # Its text is a code and a place in the file's bytes, which help nobody.
-        raise ModelError(f"expected an ONNX file at {path}, received another kind or a damaged one; {hint}") from error
+        # The original text, an error code and a byte offset, does not help the reader.
+        raise ModelError(f"{path} is not an ONNX file, or it is damaged; {hint}") from error
 
 
-def _threshold(facts: Metadata, path: Path, hint: str) -> float:
-    if facts.threshold is None:
-        raise ModelError(f"{path}: expected a model with a threshold of certainty, received one without; {hint}")
-    return facts.threshold
+def _threshold(metadata: Metadata, path: Path, hint: str) -> float:
+    if metadata.threshold is None:
+        raise ModelError(f"{path} has no threshold for uncertain faces; {hint}")
+    return metadata.threshold
 
 
 def _check_signature(session: onnxruntime.InferenceSession, classes: int, path: Path, hint: str) -> None:
-    """Refuse a graph of other inputs and outputs; only the number of faces may be free."""
+    """Refuse a graph with other inputs or outputs; only the number of faces may vary."""
     expected = [("tensor(uint8)", [FACE_SIZE, FACE_SIZE]), ("tensor(float)", [classes])]
     nodes = [*session.get_inputs(), *session.get_outputs()]
     if [(node.type, node.shape[1:]) for node in nodes] != expected or isinstance(nodes[0].shape[0], int):

@@ -1,6 +1,6 @@
-"""What recognition gives: pictures, the faces in them and the probabilities of each, ready for rows and JSON.
+"""The results: pictures, their faces and the probabilities of each face.
 
-Plain frozen data, the same for a photo, a frame of a video and an answer of the server.
+Frozen dataclasses, the same for a photo, a video frame and an answer of the server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Box:
-    """Where a face is, in whole pixels of the upright picture; it may reach over the picture's edge.
+    """The position of a face, in whole pixels of the upright picture; it may extend beyond the picture.
 
     Attributes:
         left: column of its first pixel.
@@ -34,13 +34,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Face:
-    """One face and what it appears to show.
+    """One face and the expression that it appears to show.
 
     Attributes:
-        box: where it is; None when the whole picture was taken as a face.
-        label: the most probable class; in a video, an older one that is held for a moment against flicker.
+        box: its position; None if the whole picture is the face.
+        label: the most probable class. In a video, the previous label is kept for a moment to avoid flicker.
         probabilities: calibrated, 0-1, by class in the order of the network; they sum to 1.
-        uncertain: whether the largest probability lies below the threshold that came with the network.
+        uncertain: whether the largest probability is below the network's threshold.
     """
 
     box: Box | None
@@ -58,7 +58,7 @@ class Face:
         return sorted(self.probabilities.items(), key=lambda item: (item[0] != self.label, -item[1]))[:count]
 
     def describe(self, count: int = 1) -> str:
-        """Return the `count` most probable classes in percent, for people; an uncertain answer says so."""
+        """Return the `count` most probable classes in percent, as text; an uncertain face is marked as such."""
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.top(count))
         return f"uncertain: {shares}" if self.uncertain else shares
 
@@ -68,14 +68,14 @@ class Face:
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture with the faces found in it.
+    """One picture and the faces found in it.
 
     Attributes:
-        source: the file's path as it was given, or a name for a picture without one.
-        width: pixels of the upright picture; 0 where it could not be read.
-        height: pixels.
-        faces: from the largest to the smallest; empty where none was found.
-        error: one line on why the picture could not be read; None where it could.
+        source: the path as given, or a name such as `picture 1` for a picture without a path.
+        width: of the upright picture in pixels; 0 if the picture could not be read.
+        height: in pixels, likewise.
+        faces: from the largest to the smallest; empty if none was found.
+        error: one line that says why the picture could not be read; None if it was read.
     """
 
     source: str
@@ -91,14 +91,15 @@ class Picture:
         return f"Picture({self.source!r}, {self.width}x{self.height},{faces or ' no face found'})"
 
     def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
-        """Return one flat row a face for a table; a picture without faces gives one row that says so.
+        """Return one table row for each face, or a single row if there is no face.
 
         Args:
-            classes: the network's, for the columns of a row without a face.
+            classes: the classes of the network; a row without a face has their columns too.
 
         Returns:
-            Dictionaries of equal keys (source, face, status, left, top, width, height, label, confidence, uncertain, a
-            probability for each class, error); `status` is `face`, `no face` or `error`; what does not apply is None.
+            Dictionaries with the same keys: source, face, status, left, top, width, height, label, confidence,
+            uncertain, one probability for each class, error. `status` is `face`, `no face` or `error`. Values that do
+            not apply are None.
         """
         if not self.faces:
             return [self._row(classes, None, "error" if self.error else "no face", None)]
@@ -107,20 +108,20 @@ class Picture:
     def _row(self, classes: Sequence[str], index: int | None, status: str, face: Face | None) -> dict[str, object]:
         box = face.box if face else None
         edges = {edge: getattr(box, edge) if box else None for edge in ("left", "top", "width", "height")}
-        judged = {key: getattr(face, key) if face else None for key in ("label", "confidence", "uncertain")}
+        prediction = {key: getattr(face, key) if face else None for key in ("label", "confidence", "uncertain")}
         shares = {name: face.probabilities[name] if face else None for name in classes}
         start = {"source": self.source, "face": index, "status": status}
-        return {**start, **edges, **judged, **shares, "error": self.error}
+        return {**start, **edges, **prediction, **shares, "error": self.error}
 
 
 @dataclass(frozen=True)
-class Tracked:
-    """A face of one frame with the track it belongs to.
+class TrackedFace:
+    """A face in one frame and the track that it belongs to.
 
     Attributes:
-        track: number of the person, from 1, in order of first appearance.
-        face: box as found in this frame, smoothed probabilities, and the label held against flicker: for at most half a
-            second it may be another than the most probable.
+        track: number of the track, from 1, in order of appearance; one track is one person.
+        face: the box as found in this frame, with smoothed probabilities. The label does not flicker: for up to half a
+            second it may differ from the most probable class.
     """
 
     track: int
@@ -129,11 +130,11 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a source.
+    """One frame of a video file or camera.
 
     Attributes:
-        index: from 0; frames of a camera that came too fast are counted but not seen.
-        time: seconds, position in a file, or since the first frame of a camera.
+        index: from 0; frames of a camera that were skipped count too.
+        time: seconds, since the start of a file or the first frame of a camera.
         pixels: uint8, shape (h, w, 3), RGB.
     """
 
@@ -144,16 +145,19 @@ class Frame:
 
 @dataclass(frozen=True)
 class TrackedFrame:
-    """One frame and the faces in it, each with its track."""
+    """One frame and its faces, each with its track."""
 
     frame: Frame
-    faces: tuple[Tracked, ...]
+    faces: tuple[TrackedFace, ...]
 
     def rows(self, classes: Sequence[str]) -> list[dict[str, object]]:
-        """Return one flat row a face, or one that says there is none: frame, time, track, then as `Picture.rows`.
+        """Return one table row for each face, or a single row if there is no face.
 
         Args:
-            classes: the network's, for the columns of a row without a face.
+            classes: the classes of the network; a row without a face has their columns too.
+
+        Returns:
+            Dictionaries with the keys frame, time, track and those of `Picture.rows` except source and error.
         """
         height, width = self.frame.pixels.shape[:2]
         picture = Picture("", width, height, tuple(tracked.face for tracked in self.faces))
@@ -168,13 +172,13 @@ class TrackedFrame:
 def face_from_probabilities(
     box: Box | None, probabilities: NDArray[np.float32] | NDArray[np.float64], classes: Sequence[str], threshold: float
 ) -> Face:
-    """Turn one row of the network's output into a face.
+    """Make a face from one row of the network's output.
 
     Args:
-        box: where the face is; None when the whole picture was taken as one.
+        box: position of the face; None if the whole picture is the face.
         probabilities: shape (classes,), 0-1.
-        classes: names in the order of the probabilities.
-        threshold: a largest probability below it makes the face uncertain, 0-1.
+        classes: class names in the order of the probabilities.
+        threshold: the face is uncertain if its largest probability is below this, 0-1.
     """
     shares = {name: float(share) for name, share in zip(classes, probabilities, strict=True)}
     best = max(shares, key=lambda name: shares[name])

@@ -1,7 +1,7 @@
-"""Following faces from frame to frame: who is who, probabilities smoothed over time, labels that do not flicker.
+"""Track faces from frame to frame, smooth their probabilities over time and keep their labels from flickering.
 
-Knows boxes, probabilities and seconds; nothing of cameras, files and frame rates. How faces are found and judged is
-handed in.
+This module works on boxes, probabilities and seconds. It knows nothing about cameras, files or frame rates. Callers
+pass the functions that find and classify faces.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ from numpy.typing import NDArray
 
 from emotion.errors import EmotionError
 from emotion.images import to_grey
-from emotion.inference.results import Box, Face, Frame, Tracked, TrackedFrame, face_from_probabilities
+from emotion.inference.results import Box, Face, Frame, TrackedFace, TrackedFrame, face_from_probabilities
 
-STEADY: Final = 3
-"""Consecutive frames in which a track must have its face once to be shown: a wall looks like a face for a moment."""
+MIN_FRAMES: Final = 3
+"""A track is shown once its face was found in this many frames in a row; false detections rarely last that long."""
 
 MIN_OVERLAP: Final = 0.2
-"""Least intersection over union of a face with where its track was expected, 0-1."""
+"""Smallest intersection over union, 0-1, of a face and the expected box of its track."""
 
-PATIENCE: Final = 1.0
-"""Seconds for which a track outlives its face: missed detections and a face that passes in front start no new track."""
+MAX_GAP: Final = 1.0
+"""Seconds after which a track without a face ends; shorter gaps come from missed detections and hidden faces."""
 
-MOTION: Final = 0.2
-"""Time constant of a track's speed in seconds: shorter follows the detector's jitter, longer overshoots at turns."""
+SPEED_SMOOTHING: Final = 0.2
+"""Time constant of a track's speed in seconds; a shorter one follows the detector's jitter, a longer one overshoots."""
 
-MARGIN: Final = 0.1
-"""Probability by which another label must lead to replace the one shown at once."""
+CLEAR_LEAD: Final = 0.1
+"""A new label replaces the current one at once if its probability is higher by at least this."""
 
-HOLD: Final = 0.5
-"""Seconds after which another label replaces the one shown however small its lead."""
+MAX_LABEL_DELAY: Final = 0.5
+"""Seconds after which a new label replaces the current one, however small its lead."""
 
-LINGERING: Final = 0.2
-"""Seconds for which a face that was not found again is still drawn."""
+HOLD_MISSING: Final = 0.2
+"""Seconds for which a face that is no longer found is still drawn."""
 
 
 class Tracker:
-    """The faces of one stream of frames; one tracker a stream, used by one thread at a time.
+    """Tracks the faces of one stream of frames; each stream needs its own tracker. Not safe to share between threads.
 
     Attributes:
-        smoothing: exponential time constant in seconds; 0 shows every frame as it is. May be set while running.
+        smoothing: exponential time constant in seconds; 0 turns smoothing off. It may change between two frames.
     """
 
     def __init__(self, classes: Sequence[str], threshold: float, smoothing: float = 0.5) -> None:
-        """Start without faces.
+        """Start without tracks.
 
         Args:
-            classes: names in the order of the probabilities.
-            threshold: a largest smoothed probability below it makes a face uncertain, 0-1.
-            smoothing: seconds, 0 or more.
+            classes: class names in the order of the probabilities.
+            threshold: a face is uncertain if its largest smoothed probability is below this, 0-1.
+            smoothing: time constant in seconds, at least 0.
         """
         self.smoothing = smoothing
         self._classes, self._threshold = tuple(classes), threshold
@@ -63,41 +63,41 @@ class Tracker:
 
     def update(
         self, boxes: Sequence[Box], probabilities: NDArray[np.float32] | NDArray[np.float64], time: float
-    ) -> list[Tracked]:
-        """Take the faces of the next frame, to be called for frames without faces too.
+    ) -> list[TrackedFace]:
+        """Assign the faces of the next frame to tracks; call this for frames without faces too.
 
         Args:
-            boxes: where the faces are.
-            probabilities: shape (boxes, classes), 0-1, rows in the order of the boxes.
+            boxes: the boxes of the faces.
+            probabilities: shape (boxes, classes), 0-1, in the order of the boxes.
             time: of the frame in seconds, on any clock that does not run backwards.
 
         Returns:
-            One entry a box, in the order of the boxes.
+            One tracked face for each box, in the order of the boxes.
         """
         matches = _match([track.expect(time) for track in self._tracks], boxes)
         rows = np.asarray(probabilities, np.float64)
         for index, (box, row) in enumerate(zip(boxes, rows, strict=True)):
             if index not in matches:
-                matches[index] = self._begin(box, row, time)
-            self._follow(self._tracks[matches[index]], box, row, time)
-        answer = [self._judge(self._tracks[matches[index]]) for index in range(len(boxes))]
-        self._tracks = [track for track in self._tracks if abs(time - track.seen) <= PATIENCE]
-        return answer
+                matches[index] = self._start_track(box, row, time)
+            self._update_track(self._tracks[matches[index]], box, row, time)
+        faces = [self._tracked_face(self._tracks[matches[index]]) for index in range(len(boxes))]
+        self._tracks = [track for track in self._tracks if abs(time - track.last_time) <= MAX_GAP]
+        return faces
 
-    def _begin(self, box: Box, row: NDArray[np.float64], time: float) -> int:
+    def _start_track(self, box: Box, row: NDArray[np.float64], time: float) -> int:
         self._count += 1
-        self._tracks.append(_Track(self._count, box, row, int(row.argmax()), seen=time, confirmed=time))
+        self._tracks.append(_Track(self._count, box, row, int(row.argmax()), last_time=time, label_time=time))
         return len(self._tracks) - 1
 
-    def _follow(self, track: _Track, box: Box, row: NDArray[np.float64], time: float) -> None:
+    def _update_track(self, track: _Track, box: Box, row: NDArray[np.float64], time: float) -> None:
         track.move(box, time)
-        track.blend(row, 1.0 - _remainder(time - track.seen, self.smoothing))
-        track.update_label(time, MARGIN if self.smoothing > 0 else 0.0)
-        track.seen = time
+        track.blend(row, 1.0 - _weight_after(time - track.last_time, self.smoothing))
+        track.update_label(time, CLEAR_LEAD if self.smoothing > 0 else 0.0)
+        track.last_time = time
 
-    def _judge(self, track: _Track) -> Tracked:
+    def _tracked_face(self, track: _Track) -> TrackedFace:
         face = face_from_probabilities(track.box, track.probabilities, self._classes, self._threshold)
-        return Tracked(track.number, replace(face, label=self._classes[track.label]))
+        return TrackedFace(track.number, replace(face, label=self._classes[track.label]))
 
 
 def track_faces(
@@ -106,18 +106,20 @@ def track_faces(
     classify: Callable[[NDArray[np.uint8], list[Box]], NDArray[np.float32]],
     tracker: Tracker,
 ) -> Iterator[TrackedFrame]:
-    """Find, judge and follow the faces of each frame, few frames in memory at a time.
+    """Find, classify and track the faces of each frame, with only a few frames in memory.
 
-    Faces that never last for `STEADY` frames are left out, the others are shown from their first frame on.
+    A track is shown from the first of `MIN_FRAMES` consecutive frames in which its face is found. A track without such
+    frames is left out.
 
     Args:
-        frames: in the order of time.
-        find: where the faces are in grey uint8 (h, w).
-        classify: of such a picture and its boxes, the probabilities (boxes, classes).
-        tracker: joins the faces over time.
+        frames: in order of time.
+        find: returns the boxes of the faces in a grey frame, uint8 (h, w).
+        classify: returns the probabilities, shape (boxes, classes), for such a frame and its boxes.
+        tracker: assigns the faces to tracks.
 
     Yields:
-        Each frame, `STEADY` - 1 frames late; tracks are numbered anew, from 1, in the order in which they lasted.
+        Each frame, delayed by `MIN_FRAMES` - 1 frames. Tracks are numbered from 1, in the order in which they reached
+        `MIN_FRAMES` frames.
     """
     waiting: deque[TrackedFrame] = deque()
     numbers: dict[int, int] = {}
@@ -126,63 +128,65 @@ def track_faces(
             grey = to_grey(frame.pixels)
             boxes = find(grey)
             waiting.append(TrackedFrame(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time))))
-            if len(waiting) == STEADY:
-                _number_steady_tracks(waiting, numbers)
-                yield _keep_steady_tracks(waiting.popleft(), numbers)
-    except EmotionError:  # the source broke off: what it gave is still shown
-        yield from (_keep_steady_tracks(seen, numbers) for seen in waiting)
+            if len(waiting) == MIN_FRAMES:
+                _number_tracks(waiting, numbers)
+                yield _keep_numbered_tracks(waiting.popleft(), numbers)
+    except EmotionError:  # the source failed; the frames read so far are still shown
+        yield from (_keep_numbered_tracks(tracked_frame, numbers) for tracked_frame in waiting)
         raise
-    yield from (_keep_steady_tracks(seen, numbers) for seen in waiting)
+    yield from (_keep_numbered_tracks(tracked_frame, numbers) for tracked_frame in waiting)
 
 
-def _number_steady_tracks(window: Iterable[TrackedFrame], numbers: dict[int, int]) -> None:
+def _number_tracks(window: Iterable[TrackedFrame], numbers: dict[int, int]) -> None:
     """Give a number to each track that has a face in all frames of a window."""
-    for track in sorted(set.intersection(*({tracked.track for tracked in seen.faces} for seen in window))):
+    for track in sorted(set.intersection(*({face.track for face in tracked_frame.faces} for tracked_frame in window))):
         numbers.setdefault(track, len(numbers) + 1)
 
 
-def _keep_steady_tracks(seen: TrackedFrame, numbers: Mapping[int, int]) -> TrackedFrame:
-    kept = [tracked for tracked in seen.faces if tracked.track in numbers]
-    return replace(seen, faces=tuple(replace(tracked, track=numbers[tracked.track]) for tracked in kept))
+def _keep_numbered_tracks(tracked_frame: TrackedFrame, numbers: Mapping[int, int]) -> TrackedFrame:
+    kept = [face for face in tracked_frame.faces if face.track in numbers]
+    return replace(tracked_frame, faces=tuple(replace(face, track=numbers[face.track]) for face in kept))
 
 
 class HeldFaces:
-    """The faces to draw: those of the frame, and those missed for a moment, whose boxes would blink otherwise."""
+    """Keeps faces that are missed for a moment, so that their boxes do not blink in the drawn video."""
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[float, Face]] = {}
 
-    def faces(self, seen: TrackedFrame) -> list[Face]:
-        """Return the faces to draw into the next frame; rows and counts go by `TrackedFrame.faces` alone."""
-        now = seen.frame.time
-        last = {number: kept for number, kept in self._last.items() if now - kept[0] <= LINGERING}
-        self._last = last | {tracked.track: (now, tracked.face) for tracked in seen.faces}
+    def faces(self, tracked_frame: TrackedFrame) -> list[Face]:
+        """Return the faces to draw into the next frame; for rows and counts use `TrackedFrame.faces`."""
+        now = tracked_frame.frame.time
+        last = {track: held for track, held in self._last.items() if now - held[0] <= HOLD_MISSING}
+        self._last = last | {tracked.track: (now, tracked.face) for tracked in tracked_frame.faces}
         return [face for _, face in self._last.values()]
 
 
 @dataclass
 class _Track:
-    """What is remembered of one face: where it was, how fast it goes in pixels a second, and what it showed."""
+    """The state of one track."""
 
     number: int
     box: Box
     probabilities: NDArray[np.float64]
     label: int
-    seen: float
-    confirmed: float
-    """Time at which the label was last the most probable."""
+    last_time: float
+    """Time of the last frame with this face, in seconds."""
+    label_time: float
+    """Last time at which the label was the most probable, in seconds."""
     speed: tuple[float, float] = (0.0, 0.0)
+    """To the right and down, in pixels a second."""
 
     def expect(self, time: float) -> Box:
-        """Return where the face should be by now: two faces that pass each other keep their direction."""
-        elapsed = max(0.0, time - self.seen)
+        """Extrapolate the box from the speed, so that two faces that pass each other keep their tracks."""
+        elapsed = max(0.0, time - self.last_time)
         right, down = (round(speed * elapsed) for speed in self.speed)
         return replace(self.box, left=self.box.left + right, top=self.box.top + down)
 
     def move(self, box: Box, time: float) -> None:
-        elapsed = time - self.seen
+        elapsed = time - self.last_time
         if elapsed > 0:
-            kept = _remainder(elapsed, MOTION)
+            kept = _weight_after(elapsed, SPEED_SMOOTHING)
             steps = (np.array(_centre(box)) - _centre(self.box)) / elapsed
             self.speed = tuple(kept * old + (1 - kept) * new for old, new in zip(self.speed, steps, strict=True))
         self.box = box
@@ -191,15 +195,15 @@ class _Track:
         self.probabilities = (1 - share) * self.probabilities + share * row
 
     def update_label(self, time: float, margin: float) -> None:
-        """Change the label when another leads clearly, or has led for long."""
+        """Change the label if another one leads clearly, or has led for a while."""
         best = int(self.probabilities.argmax())
         lead = self.probabilities[best] - self.probabilities[self.label]
-        if best == self.label or lead >= margin or time - self.confirmed >= HOLD:
-            self.label, self.confirmed = best, time
+        if best == self.label or lead >= margin or time - self.label_time >= MAX_LABEL_DELAY:
+            self.label, self.label_time = best, time
 
 
-def _remainder(elapsed: float, constant: float) -> float:
-    """Return the weight, 0-1, that a value keeps after so many seconds: the same in one step or in thirty."""
+def _weight_after(elapsed: float, constant: float) -> float:
+    """Return the weight, 0-1, of an old value after some seconds; it does not depend on the number of frames."""
     return math.exp(-max(0.0, elapsed) / constant) if constant > 0 else 0.0
 
 
@@ -208,7 +212,7 @@ def _centre(box: Box) -> tuple[float, float]:
 
 
 def _match(expected: Sequence[Box], found: Sequence[Box]) -> dict[int, int]:
-    """Pair found boxes with expected ones, the best overlap first; return index of expected by index of found."""
+    """Pair found boxes with expected boxes, best overlap first; return the expected index of each found index."""
     pairs = [(_overlap(old, new), i, j) for i, old in enumerate(expected) for j, new in enumerate(found)]
     matches: dict[int, int] = {}
     for overlap, i, j in sorted(pairs, reverse=True):

@@ -1,67 +1,56 @@
-"""Frames out of video files, cameras and addresses, and pictures back into a video file.
+"""Read frames from video files, cameras and network addresses.
 
-Knows OpenCV's capture and writer; nothing of the faces in between.
+This module uses OpenCV's capture. It knows nothing about the faces in the frames.
 """
 
 from __future__ import annotations
 
-import math
-import shutil
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from emotion.errors import VideoError
-from emotion.files import is_same_file, partial_of
 from emotion.inference.results import Frame
 
-CODECS: Final = {".avi": "MJPG", ".mp4": "mp4v"}
-"""What OpenCV's wheels write without further packages, by suffix."""
-
 AHEAD: Final = 8
-"""Frames of a file that are decoded while earlier ones are looked at."""
+"""Largest number of frames of a file that are decoded in advance."""
 
-USUAL_RATE: Final = 30.0
-"""Frames a second, where a source does not say."""
+DEFAULT_RATE: Final = 30.0
+"""Frames a second of a source that announces no plausible rate."""
 
-PATIENCE: Final = 10_000
-"""Milliseconds after which an address that sends nothing counts as gone."""
+TIMEOUT: Final = 10_000
+"""Milliseconds to wait for an address that sends nothing."""
 
-RESERVE: Final = 50_000_000
-"""Bytes left free on the disk: more than a second of film and what ends its file."""
-
-TOLERANCE: Final = 0.02
-"""Share of its announced frames that a whole file may lack: some containers only estimate their number."""
+MAX_MISSING: Final = 0.02
+"""Share of the announced frames that may be missing at the end of a file; some containers only estimate the number."""
 
 
 class Capture(Protocol):
-    """What is used of `cv2.VideoCapture`."""
+    """The methods of `cv2.VideoCapture` that are used here."""
 
     def read(self) -> tuple[bool, Any]: ...  # noqa: D102
     def get(self, property_id: int, /) -> float: ...  # noqa: D102
     def release(self) -> None: ...  # noqa: D102
 
 
-class Source:
-    """The frames of a capture, read by a thread of its own; to be entered with `with`, which releases it at the end.
+class VideoSource:
+    """The frames of a video file or camera, read in a thread of their own. Use it in a `with` statement.
 
-    Of a file every frame is given, some decoded ahead; of a camera the newest, so that a slow reader does not lag.
+    A file yields every frame, and some are decoded in advance. A camera yields the newest frame, so that a slow reader
+    does not fall behind.
 
     Attributes:
-        name: as it was given.
-        live: whether it is a camera or a stream without end.
-        rate: frames a second, as announced.
-        total: frames, as announced; None for a live source or where it is not known.
+        name: as given to `open_source`.
+        live: whether the source is a camera or an endless stream.
+        rate: announced frames a second, or `DEFAULT_RATE` if that is implausible.
+        total: announced number of frames; None for a live source or if unknown.
     """
 
     def __init__(self, capture: Capture, name: str, *, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -75,7 +64,7 @@ class Source:
         self._read, self._time, self._started = 0, 0.0, 0.0
         self._closed = self._ended = False
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> VideoSource:
         self._executor = ThreadPoolExecutor(1, "video")
         self._reading = self._executor.submit(self._read_all)
         return self
@@ -93,7 +82,7 @@ class Source:
         """Yield frames until the source ends.
 
         Raises:
-            VideoError: a live source stopped, or a file gave fewer frames than it announced.
+            VideoError: a live source stopped, or a file has no frame or fewer frames than announced.
         """
         while (frame := self._next()) is not None:
             yield frame
@@ -103,7 +92,7 @@ class Source:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ended)
             if not self._waiting:
-                self._reading.result()  # raises what stopped the thread
+                self._reading.result()  # raises the error that stopped the thread, if any
                 return None
             self._changed.notify_all()
             return self._waiting.popleft()
@@ -118,7 +107,7 @@ class Source:
                 self._changed.notify_all()
 
     def _offer(self, frame: Frame) -> bool:
-        """Hand over a frame, of a file when there is room, of a camera in place of the last; False once closed."""
+        """Queue a frame, after waiting for space if it is from a file; return whether to go on reading."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self.live or len(self._waiting) < AHEAD)
             self._waiting.append(frame)
@@ -140,47 +129,50 @@ class Source:
         if self.live:
             return self._clock() - self._started
         position = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        # Some formats carry no times.
+        # Some formats store no times.
         return position if position > self._time else self._time + 1 / self.rate
 
     def _check_end(self) -> None:
         kept = "what was written is kept"
         if self._read == 0:
-            raise VideoError(f"expected a video, received no picture from {self.name}; check that it plays elsewhere")
+            raise VideoError(f"no frame of {self.name} can be read; check that it works in another program")
         if self.live:
-            expected = f"expected {self.name} to go on until Ctrl-C"
-            raise VideoError(f"{expected}, received nothing after frame {self._read}; check the camera; {kept}")
-        if self.total and self._read < self.total - max(2, TOLERANCE * self.total):
-            received = f"expected {self.total} frames of {self.name}, received {self._read}"
-            raise VideoError(f"{received}: it is cut off or damaged; {kept}")
+            raise VideoError(f"source {self.name} stopped after frame {self._read}; check the connection; {kept}")
+        if self.total and self._read < self.total - max(2, MAX_MISSING * self.total):
+            frames = f"frame {self._read} of {self.total}"
+            raise VideoError(f"{self.name} is cut off or damaged after {frames}; {kept}")
 
 
 def _plausible_rate(announced: float, *, live: bool) -> float:
-    least, most = (1, 240) if live else (0.01, 999)  # 0, NaN and 1000, a clock of milliseconds, mean unknown
-    return announced if least <= announced <= most else USUAL_RATE
+    # An unknown rate is announced as 0, NaN or 1000, the latter for a clock in milliseconds.
+    least, most = (1, 240) if live else (0.01, 999)
+    return announced if least <= announced <= most else DEFAULT_RATE
 
 
-def open_source(name: str) -> Source:
-    """Open a video file, a camera by its number or device, or an address.
+def open_source(name: str) -> VideoSource:
+    """Open a video file, a camera or a network address.
+
+    Args:
+        name: path of a file, number or device of a camera, or an address.
 
     Raises:
-        VideoError: there is no such file, or OpenCV cannot open it.
+        VideoError: there is no such file, or OpenCV cannot open the source.
     """
     is_address, path = "://" in name, Path(name)
-    is_camera = name.isdecimal() and len(name) < 10  # on longer numbers OpenCV breaks, for a pipe it waits for ever
+    is_camera = name.isdecimal() and len(name) < 10  # OpenCV fails on longer numbers and waits forever for a pipe
     if not is_camera and not is_address and (not path.exists() or path.is_dir() or path.is_fifo()):
-        raise VideoError(f"expected a video file, a camera number such as 0 or an address, received {name}")
+        raise VideoError(f"{name} is not a file; give a video file, a camera number such as 0, or an address")
     capture = _open_capture(name, is_camera=not is_address and not path.is_file())
     if not capture.isOpened():
-        raise VideoError(f"expected a video or camera that OpenCV can open, received {name}; {_advice(name)}")
+        raise VideoError(f"OpenCV cannot open {name}; {_advice(name)}")
     endless = is_address and capture.get(cv2.CAP_PROP_FRAME_COUNT) < 1
-    return Source(capture, name, live=endless or not (is_address or path.is_file()))
+    return VideoSource(capture, name, live=endless or not (is_address or path.is_file()))
 
 
 def _open_capture(name: str, *, is_camera: bool) -> cv2.VideoCapture:
     if is_camera:
         return cv2.VideoCapture(int(name) if name.isdecimal() else name)
-    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC, PATIENCE]
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT]
     return cv2.VideoCapture(name, cv2.CAP_FFMPEG, limits)
 
 
@@ -188,112 +180,5 @@ def _advice(name: str) -> str:
     if "://" in name:
         return "check the address and the network"
     if Path(name).is_file():
-        return "it may be cut off, damaged or no video; check that it plays elsewhere"
-    return "check that it is connected and that no other program uses it"
-
-
-class VideoFile:
-    """A video file being written; `recording` makes one.
-
-    Attributes:
-        pictures: how many it holds so far.
-    """
-
-    def __init__(self, path: Path, rate: float, *, live: bool) -> None:
-        self.pictures = 0
-        self._path, self._rate, self._live = path, rate, live
-        self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
-        self._checked = 0
-
-    def add(self, pixels: NDArray[np.uint8], time: float) -> None:
-        """Append a picture; of a live source as often as keeps the film in step with the clock, or not at all.
-
-        Args:
-            pixels: uint8, shape (h, w, 3), RGB; resized where it differs from the first.
-            time: of the picture in seconds.
-
-        Raises:
-            VideoError: the file cannot be written, or the disk is nearly full.
-        """
-        if self._writer is None:
-            self._size = (pixels.shape[1], pixels.shape[0])
-            self._writer = _open_writer(self._path, self._rate, self._size)
-        if (pixels.shape[1], pixels.shape[0]) != self._size:
-            # The writer would drop it without a word.
-            pixels = np.asarray(cv2.resize(pixels, self._size), np.uint8)
-        picture = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        self._check_space()
-        due = math.floor(time * self._rate) + 1 - self.pictures if self._live else 1
-        for _ in range(due):
-            self._writer.write(picture)
-            self.pictures += 1
-
-    def _check_space(self) -> None:
-        """Stop about once a second of film while there is room for its end: OpenCV reports no failure to write."""
-        if self.pictures < self._checked:
-            return
-        free = shutil.disk_usage(self._path.parent).free
-        if free < RESERVE:
-            expected = f"expected {RESERVE // 10**6} MB of free space in {self._path.parent.resolve()}"
-            raise VideoError(f"{expected}, received {free // 10**6}; make room; what was written is kept")
-        self._checked = self.pictures + round(self._rate)
-
-    def close(self) -> None:
-        """Write the end of the file, without which players refuse it."""
-        if self._writer is not None:
-            self._writer.release()
-
-
-def _writable_rate(rate: float) -> float:
-    """Round to what .mp4 can hold: a fraction whose numerator, which OpenCV makes a decimal number, fits in 16 bits."""
-    return round(rate, 3 if rate < 65 else 2 if rate < 655 else 1)
-
-
-def _open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, rate, size)
-    if not writer.isOpened():
-        raise VideoError(
-            f"expected a place to write {path.suffix} of {size[0]}x{size[1]}, received {path.parent}; "
-            "check its permissions and free space"
-        )
-    return writer
-
-
-@contextmanager
-def recording(path: Path, source: Source) -> Iterator[VideoFile]:
-    """Yield a film of a source; at the end, also after an error or Ctrl-C, what it holds takes its place at `path`.
-
-    Raises:
-        VideoError: the suffix is none of `CODECS`, the source would be lost, or not all pictures could be written.
-    """
-    if path.suffix.lower() not in CODECS:
-        raise VideoError(f"expected a name that ends with {' or '.join(CODECS)}, received {path}")
-    partial = partial_of(path)
-    if is_same_file(partial, source.name):
-        raise VideoError(f"expected a name other than {path}, whose unfinished film the source is; choose another name")
-    film = VideoFile(partial, _writable_rate(source.rate), live=source.live)
-    try:
-        yield film
-    finally:
-        film.close()
-        _put_in_place(partial, path, film.pictures)
-
-
-def _look_at(path: Path) -> tuple[float, bool]:
-    """Return how many frames a film says it holds, and whether its first can be read."""
-    film = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    return film.get(cv2.CAP_PROP_FRAME_COUNT), film.read()[0]
-
-
-def _put_in_place(partial: Path, path: Path, pictures: int) -> None:
-    """Move a finished film to its name; OpenCV reports no failure to write, so count what arrived."""
-    arrived, playable = _look_at(partial) if pictures else (0, False)
-    # An .avi without its end does not know how many it holds and can be played all the same.
-    if playable:
-        partial.replace(path)
-    else:
-        partial.unlink(missing_ok=True)
-    if arrived < pictures:
-        raise VideoError(f"expected {pictures} frames in {path}, received {max(0, round(arrived))}; is the disk full?")
+        return "check that it is a whole video and plays in another program"
+    return "check that the camera is connected and that no other program uses it"

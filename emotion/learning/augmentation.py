@@ -1,7 +1,7 @@
-"""Random changes of training faces, inside the network's graph: one warp for all geometry, then light and erasing.
+"""Augmentation of training faces as a Keras layer: one geometric warp, then contrast, brightness and random erasing.
 
-Off while serving, when the centre crop is what the network sees. Uses Keras' operations only, so it runs on every
-backend and on the accelerator that trains.
+At inference the layer only scales the face and crops its centre. It consists of Keras operations, so it runs on every
+backend and on the same device as the network.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from keras import ops, random
 from emotion.params import Augmentation as Settings
 
 Tensor = Any
-"""A tensor of whichever backend runs; Keras publishes no type for it."""
+"""A tensor of the current backend; Keras publishes no type for it."""
 
 
 class Augmentation(keras.layers.Layer):
-    """Turn raw faces into grey levels, changed at random while training.
+    """Turn raw faces into grey levels and, in training, change them at random.
 
     Input uint8 (n, size, size), output float32 (n, crop, crop, 1), about 0-1.
     """
@@ -30,11 +30,11 @@ class Augmentation(keras.layers.Layer):
         self.generator = random.SeedGenerator(seed)
 
     def call(self, faces: Tensor, training: bool = False) -> Tensor:
-        """Scale to 0-1 and crop; while training also warp, light and erase."""
+        """Scale to 0-1 and crop; in training also warp, change contrast and brightness, and erase."""
         grey = ops.expand_dims(ops.cast(faces, "float32"), -1) / 255
         if not training:
             return self._crop(grey)
-        return self._erase(self._light(self._crop(self._warp(grey))))
+        return self._erase(self._change_light(self._crop(self._warp(grey))))
 
     def _crop(self, grey: Tensor) -> Tensor:
         size = grey.shape[1]
@@ -42,7 +42,7 @@ class Augmentation(keras.layers.Layer):
         return grey[:, margin : size - margin, margin : size - margin]
 
     def _uniform(self, like: Tensor, low: float, high: float) -> Tensor:
-        """Draw one number a face."""
+        """Draw one random number per face."""
         return random.uniform((ops.shape(like)[0],), low, high, seed=self.generator)
 
     def _warp(self, grey: Tensor) -> Tensor:
@@ -52,19 +52,19 @@ class Augmentation(keras.layers.Layer):
         angle = self._uniform(grey, -1, 1) * float(np.deg2rad(s.rotation))
         zoom = 1 / (1 + self._uniform(grey, -1, 1) * s.zoom)
         mirror = ops.where(self._uniform(grey, 0, 1) < s.flip, -1.0, 1.0)
-        # Output pixel (x, y) reads the input at matrix * (x, y) + move, both counted from the centre of the face.
+        # Output pixel (x, y) takes its value from the input at matrix * (x, y) + shift, both relative to the centre.
         a, b = zoom * ops.cos(angle) * mirror, -zoom * ops.sin(angle)
         c, d = zoom * ops.sin(angle) * mirror, zoom * ops.cos(angle)
         centre = (grey.shape[1] - 1) / 2
         right = centre - (a + b) * centre + self._uniform(grey, -1, 1) * s.shift
         down = centre - (c + d) * centre + self._uniform(grey, -1, 1) * s.shift
-        none = ops.zeros_like(a)
-        transform = ops.stack([a, b, right, c, d, down, none, none], axis=1)
+        zero = ops.zeros_like(a)
+        transform = ops.stack([a, b, right, c, d, down, zero, zero], axis=1)
         return ops.image.affine_transform(
             grey, transform, interpolation="bilinear", fill_mode="nearest", data_format="channels_last"
         )
 
-    def _light(self, grey: Tensor) -> Tensor:
+    def _change_light(self, grey: Tensor) -> Tensor:
         s = self.settings
         if s.contrast:
             mean = ops.mean(grey, axis=(1, 2, 3), keepdims=True)
@@ -74,7 +74,7 @@ class Augmentation(keras.layers.Layer):
         return grey
 
     def _erase(self, grey: Tensor) -> Tensor:
-        """Blot out a rectangle, sides 0.15-0.5 of the face, with one grey (Zhong et al. 2020, arXiv:1708.04896)."""
+        """Fill a rectangle, sides 0.15-0.5 of the face, with one grey level (Zhong et al. 2020, arXiv:1708.04896)."""
         if not self.settings.erasing:
             return grey
         rows, columns = self._band(grey), self._band(grey)
@@ -83,7 +83,7 @@ class Augmentation(keras.layers.Layer):
         return ops.where(hidden, _per_face(self._uniform(grey, 0, 1)), grey)
 
     def _band(self, grey: Tensor) -> Tensor:
-        """Mark a random run of rows (or columns) in each face: bool (n, crop)."""
+        """Choose a random range of rows (or columns) for each face: bool (n, crop)."""
         size = grey.shape[1]
         length = self._uniform(grey, 0.15, 0.5) * size
         start = self._uniform(grey, 0, 1) * (size - length)
@@ -92,5 +92,5 @@ class Augmentation(keras.layers.Layer):
 
 
 def _per_face(values: Tensor) -> Tensor:
-    """Shape (n,) as (n, 1, 1, 1), to meet pictures."""
+    """Reshape (n,) to (n, 1, 1, 1), so that it broadcasts over the faces."""
     return values[:, None, None, None]

@@ -1,7 +1,7 @@
-"""Batch normalisation: by TensorFlow's fused kernel while a network learns, by precise statistics once it has.
+"""Batch normalisation: TensorFlow's fused kernel in training, and precise statistics afterwards.
 
-Keras computes it in half a dozen passes over the maps, in bfloat16 with a cast to float32 before and after; the kernel
-takes one or two. It is the only function of one backend in the learning rooms: on another, nothing is fused.
+Keras reads the feature maps about six times, in bfloat16 with a cast to float32 before and after; the fused kernel
+reads them once or twice. It is the only backend-specific function in this folder: on JAX, Keras' own layer stays.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from emotion.networks import architectures
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras gives it no type
-    """What its parent computes, except that the moving variance takes n / (n - 1) times that of the batch."""
+    """Compute the same as Keras' layer, except that the moving variance is unbiased: n / (n - 1) times as large."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise maps of shape (n, rows, columns, channels); float32 statistics whatever the precision."""
+        """Normalise maps of shape (n, rows, columns, channels), with float32 statistics under every precision."""
         if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -32,7 +32,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
 
 def fuse(network: keras.Model) -> keras.Model:
-    """Return the same network for training, weights and layer names too, with the fused kernel where there is one."""
+    """Return a copy of the network that uses the fused kernel, with the same weights and layer names.
+
+    On a backend other than TensorFlow, return the network itself.
+    """
     if keras.backend.backend() != "tensorflow":
         return network
     fused = cast(keras.Model, keras.models.clone_model(network, clone_function=_replace, recursive=True))
@@ -43,12 +46,12 @@ def fuse(network: keras.Model) -> keras.Model:
 def recompute_statistics(network: keras.Model, batches: Iterable[Any]) -> None:
     """Replace the moving statistics by the mean over batches (Wu and Johnson 2021, arXiv:2105.07576).
 
-    What a network remembers while learning belongs to other weights, where it keeps an average of them, and to
-    augmented faces. Dropout rests meanwhile, as when serving.
+    The statistics from training belong to augmented faces and, if the weights are averaged, to other weights. Dropout
+    is switched off meanwhile, as at inference.
 
     Args:
-        network: as from `architectures.build`; its weights stay.
-        batches: float32 faces as the network sees them when serving, shuffled, of equal size.
+        network: as from `architectures.build`; its trained weights do not change.
+        batches: float32 faces as the network sees them at inference, shuffled, in batches of equal size.
     """
     layers = list(network._flatten_layers())
     momenta = {layer: layer.momentum for layer in layers if isinstance(layer, keras.layers.BatchNormalization)}
@@ -57,7 +60,7 @@ def recompute_statistics(network: keras.Model, batches: Iterable[Any]) -> None:
         layer.rate = 0.0
     for index, faces in enumerate(batches if momenta else ()):
         for layer in momenta:
-            layer.momentum = index / (index + 1)  # the moving average is then the mean of all batches
+            layer.momentum = index / (index + 1)  # makes the moving average the mean over all batches
         network(faces, training=True)
     for layer, momentum in momenta.items():
         layer.momentum = momentum
@@ -66,6 +69,6 @@ def recompute_statistics(network: keras.Model, batches: Iterable[Any]) -> None:
 
 
 def _replace(layer: keras.layers.Layer) -> keras.layers.Layer:
-    maps = isinstance(layer, keras.layers.BatchNormalization) and len(layer.input.shape) == 4
-    kind = FusedBatchNormalization if maps else type(layer)
+    normalises_maps = isinstance(layer, keras.layers.BatchNormalization) and len(layer.input.shape) == 4
+    kind = FusedBatchNormalization if normalises_maps else type(layer)
     return kind.from_config(layer.get_config())

@@ -1,4 +1,4 @@
-"""Batches of faces, in an order that seed and epoch alone decide: a resumed run sees the same ones."""
+"""Batches of faces. Their order depends only on seed and epoch, so a resumed run sees the same batches."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from emotion.params import Train
 
 
 def encode(data: Dataset, settings: Train) -> NDArray[Any]:
-    """Return the labels as the loss takes them: int8 (n,) for the sparse one, else one-hot float32 (n, classes)."""
+    """Return the labels as the loss expects them: int8 (n,) for the sparse loss, else one-hot float32 (n, classes)."""
     if settings.loss == "sparse_categorical_crossentropy":
         return data.labels
     return np.eye(len(data.classes), dtype=np.float32)[data.labels]
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled batches of one shape; the rest that fills no batch waits for another epoch's order.
+    """Shuffled batches of equal size; an epoch leaves out the last faces if they do not fill a batch.
 
-    Where several processes train, each gets its part of every batch.
+    If several processes train together, each gets its part of every batch.
 
     Attributes:
-        epoch: index of the epoch whose order is being served.
+        epoch: index of the current epoch, from 0.
     """
 
     def __init__(self, data: Dataset, settings: Train, epoch: int) -> None:
@@ -52,7 +52,7 @@ class Batches(keras.utils.PyDataset):
         return pixels[own], targets[own]
 
     def on_epoch_end(self) -> None:
-        """Move on to the next epoch's order; Keras calls it."""
+        """Shuffle for the next epoch; Keras calls this."""
         self.epoch += 1
         self._shuffle()
 
@@ -62,7 +62,7 @@ class Batches(keras.utils.PyDataset):
     def _mix(
         self, pixels: NDArray[np.uint8], targets: NDArray[np.float32], index: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Blend each face with the next of its batch (mixup, Zhang et al. 2018, arXiv:1710.09412)."""
+        """Blend each face with the one before it in the batch (mixup, Zhang et al. 2018, arXiv:1710.09412)."""
         generator = np.random.default_rng([self._seed, self.epoch, index])
         share = generator.beta(self._mixup, self._mixup, len(pixels)).astype(np.float32)
         faces = share[:, None, None] * pixels + (1 - share[:, None, None]) * np.roll(pixels, 1, axis=0)
@@ -71,9 +71,9 @@ class Batches(keras.utils.PyDataset):
 
 
 class SharedValidation(keras.utils.PyDataset):
-    """All faces in their order, for several devices: what fills up the last batch has no weight.
+    """All faces in order, for several devices; repeated faces with weight 0 fill the last batch.
 
-    The weight of the others is a little above 1, so that Keras' mean over all, the fillers included, is theirs.
+    The other weights are slightly above 1, so that Keras' mean over all faces equals the mean over the real ones.
     """
 
     def __init__(self, data: Dataset, settings: Train) -> None:
@@ -94,16 +94,16 @@ class SharedValidation(keras.utils.PyDataset):
 
 
 def serving_batches(data: Dataset, settings: Train) -> Iterator[Any]:
-    """Yield float32 batches of the faces, shuffled, as a network sees them when it serves: not augmented."""
-    view = Augmentation(settings.augmentation, settings.seed)
+    """Yield shuffled float32 batches of the faces as the network sees them at inference, without augmentation."""
+    centre_crop = Augmentation(settings.augmentation, settings.seed)
     order = np.random.default_rng(settings.seed).permutation(len(data))
     size = min(settings.batch_size, len(data))
     for start in range(0, len(data) - size + 1, size):
-        yield view(data.pixels[order[start : start + size]])
+        yield centre_crop(data.pixels[order[start : start + size]])
 
 
 def _own_part(size: int) -> slice:
     """Return this process's part of a batch."""
-    number, processes = parallel.process()
-    part = size // processes
-    return slice(number * part, (number + 1) * part)
+    index, count = parallel.process_index_and_count()
+    part = size // count
+    return slice(index * part, (index + 1) * part)

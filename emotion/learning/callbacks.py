@@ -1,4 +1,4 @@
-"""What is remembered of each epoch: its numbers, the weights worth keeping, and the state to resume from."""
+"""The callback that records each epoch: its numbers, the weights to keep, and the state from which to resume."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from emotion.learning.schedules import Phase
 from emotion.params import Train
 
 LOG: Final = Path("build/train.log")
-"""Where durations go: into no artifact, since they differ from run to run."""
+"""Log of durations. They differ from run to run, so no artifact holds them."""
 
 COLUMNS: Final = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate")
 
 
 class Recorder(keras.callbacks.Callback):
-    """Keep history, best weights and checkpoint; set the plateau's learning rate; stop early; refuse NaN.
+    """Record history, best weights and checkpoint; set the `plateau` learning rate; stop early; end on NaN.
 
     Attributes:
-        network: the part of the model whose weights are kept.
-        history: one row of `COLUMNS` an epoch.
-        best: weights of the epoch to keep so far.
+        network: the part of the model whose weights are kept, without augmentation.
+        history: one row of `COLUMNS` per epoch.
+        best: weights of the best epoch so far, or of the last one, as the setting `keep` says.
     """
 
     def __init__(self, settings: Train, network: keras.Model, checkpoint: Checkpoint) -> None:
         super().__init__()
         self._settings, self._checkpoint = settings, checkpoint
-        self._last_phase = schedules.phases(settings)[-1].start
+        self._last_phase_start = schedules.phases(settings)[-1].start
         self.network = network
         self._stored = checkpoint.load()
         self.history = list(self._stored.history) if self._stored else []
         self.best: Arrays = self._stored.best if self._stored else []
-        self._candidate: Arrays = []
-        self._begun = 0.0
+        self._validated: Arrays = []
+        self._epoch_began = 0.0
 
     @property
     def stopped(self) -> bool:
-        """Whether early stopping has ended the run; a head that has learned all it can still waits for the thaw."""
-        accuracies = self._column("val_accuracy")[self._last_phase :]
+        """Whether early stopping has ended the run; epochs with a frozen base do not count."""
+        accuracies = self._column("val_accuracy")[self._last_phase_start :]
         return schedules.should_stop(accuracies, self._settings.early_stopping)
 
     def begin(self, model: keras.Model, phase: Phase) -> None:
-        """Set a compiled model to where the run stands: a second phase begins with the best weights of the first."""
+        """Restore the stored state in a compiled model; start a second phase with the best weights of the first."""
         self._phase = phase
         model.optimizer.build(model.trainable_variables)
         if self._stored:
-            print(f"resuming after epoch {len(self.history)}")
-            running = len(self.history) > phase.start
-            targets = model.variables + (model.optimizer.variables if running else [])
+            print(f"Resuming after epoch {len(self.history)} of {self._settings.epochs}")
+            within_phase = len(self.history) > phase.start
+            targets = model.variables + (model.optimizer.variables if within_phase else [])
             for variable, value in zip(targets, self._stored.variables, strict=False):
                 variable.assign(value)
             self._stored = None
@@ -63,23 +63,23 @@ class Recorder(keras.callbacks.Callback):
             self.network.set_weights(self.best)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Start the clock and set the plateau's learning rate."""
-        self._begun = time.perf_counter()
+        """Start the timer and set the learning rate of the schedule `plateau`."""
+        self._epoch_began = time.perf_counter()
         if self._settings.schedule == "plateau":
             losses = self._column("val_loss")[self._phase.start :]
             self.model.optimizer.learning_rate = schedules.plateau(losses, self._phase.learning_rate)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """End a run that has diverged."""
-        self._check((logs or {})["loss"], f"step {batch + 1}")
+        """End the run if the loss is not finite."""
+        self._check_finite((logs or {})["loss"], f"step {batch + 1}")
 
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
-        """Note the weights just validated, which are the averaged ones where an average is kept."""
-        self._candidate = self.network.get_weights()
+        """Note the weights that were just validated: the averaged ones if an average is kept."""
+        self._validated = self.network.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Record the epoch, keep its weights if they are the best, and store the state to resume from."""
-        self._check((logs or {})["val_loss"], "validation")
+        """Record the epoch, keep its weights if they are the best so far, and store the state to resume from."""
+        self._check_finite((logs or {})["val_loss"], "validation")
         numbers = {
             **(logs or {}),
             "epoch": epoch + 1,
@@ -87,17 +87,17 @@ class Recorder(keras.callbacks.Callback):
         }
         self.history.append({name: round(numbers[name], 6) for name in COLUMNS})
         if self._settings.keep == "last" or schedules.best_epoch(self._column("val_accuracy")) == epoch:
-            self.best = self._candidate
+            self.best = self._validated
         variables = [np.asarray(variable) for variable in self.model.variables + self.model.optimizer.variables]
         if parallel.is_main_process():
             self._checkpoint.save(State(self.history, variables, self.best))
-            _log(f"epoch {epoch + 1}: {time.perf_counter() - self._begun:.1f} s")
+            _log(f"epoch {epoch + 1}: {time.perf_counter() - self._epoch_began:.1f} s")
         self.model.stop_training = self.stopped
 
-    def _check(self, loss: float, where: str) -> None:
+    def _check_finite(self, loss: float, where: str) -> None:
         if not math.isfinite(loss):
             raise ModelError(
-                f"expected a finite loss, received {loss} in epoch {len(self.history) + 1}, {where}; "
+                f"training diverged: the loss is {loss} in epoch {len(self.history) + 1}, {where}; "
                 "lower train.learning_rate or set train.precision to float32"
             )
 

@@ -1,7 +1,7 @@
-"""The state of an unfinished training run, so that a killed one goes on from its last finished epoch.
+"""Checkpoints: the state of an unfinished training run, from which a killed run resumes.
 
-It lies in a folder that Git and DVC ignore, under a key of everything that decides the result; a finished run
-deletes it.
+The state is in a folder that Git and DVC ignore. The name of the folder is a hash of everything that decides the
+result. A finished run deletes its checkpoint.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Arrays = list[NDArray[Any]]
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands after a finished epoch.
+    """The state of a run after a finished epoch.
 
     Attributes:
         history: one row of numbers for each finished epoch.
-        variables: everything that the next epoch starts from: weights, optimizer, random states.
-        best: the weights of the epoch that would be kept if the run ended now.
+        variables: everything from which the next epoch starts: weights, optimizer and random states.
+        best: the weights to keep if no later epoch is better.
     """
 
     history: list[dict[str, float]]
@@ -41,7 +41,7 @@ class State:
 
 
 def key(parameters: dict[str, Any], inputs: list[Path], code: list[Path]) -> str:
-    """Return a name that changes with the parameters, the content of the inputs, or the code."""
+    """Return a name that changes with the parameters, and with the name or content of an input or a module."""
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     for path in [*inputs, *code]:
         digest.update(path.name.encode())
@@ -50,7 +50,7 @@ def key(parameters: dict[str, Any], inputs: list[Path], code: list[Path]) -> str
 
 
 class Checkpoint:
-    """One run's state file."""
+    """The state file of one run."""
 
     def __init__(self, name: str, folder: Path = FOLDER) -> None:
         self.folder = folder / name
@@ -60,24 +60,24 @@ class Checkpoint:
         return self.folder / "state.npz"
 
     def save(self, state: State) -> None:
-        """Replace the stored state; a process killed meanwhile leaves the old one."""
+        """Replace the stored state; if the process is killed meanwhile, the old state remains."""
         arrays = {f"variable_{index:05}": array for index, array in enumerate(state.variables)}
         arrays |= {f"best_{index:05}": array for index, array in enumerate(state.best)}
         with replacing(self._path) as temporary:
             np.savez(temporary, allow_pickle=False, history=np.array(json.dumps(state.history)), **arrays)
 
     def load(self) -> State | None:
-        """Return the stored state, or None where this run has not finished an epoch."""
+        """Return the stored state, or None if there is none or it is damaged."""
         if not self._path.exists():
             return None
         try:
             return self._read()
         except (OSError, EOFError, ValueError, KeyError, NotImplementedError, BadZipFile) as error:
-            print(f"{self._path} cannot be read ({error}): training starts afresh", file=sys.stderr)
+            print(f"{self._path} is damaged ({error}); training starts from the first epoch", file=sys.stderr)
             return None
 
     def _read(self) -> State:
-        # Opened here, because NumPy leaves a file open that turns out to be no archive.
+        # Opened here because `np.load` leaves a damaged file open.
         with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = sorted(arrays.files)
             return State(

@@ -1,6 +1,6 @@
-"""What happens when while a network learns: learning rate, early stopping and the epoch to keep.
+"""Schedules of a training run: phases, learning rate, early stopping and the epoch to keep.
 
-Pure functions of the settings and of the epochs so far, so that a resumed run decides as an uninterrupted one.
+Pure functions of the settings and of the epochs so far, so a resumed run decides like an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ PLATEAU_PATIENCE: Final = 3
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs with one set of learning layers and one learning rate.
+    """Consecutive epochs with the same trainable layers and the same peak learning rate.
 
     Attributes:
         start: index of its first epoch.
         end: index after its last epoch.
         learning_rate: peak.
-        learning: `all`, `head` (not the pretrained base) or `top` (the head and the end of the base).
+        trainable: `all` layers, the `head` (not the pretrained base) or the `top` (the head and the end of the base).
     """
 
     start: int
     end: int
     learning_rate: float
-    learning: Literal["all", "head", "top"]
+    trainable: Literal["all", "head", "top"]
 
 
 def phases(settings: Train) -> list[Phase]:
-    """Divide the epochs: pretrained networks learn their head first, then the end of their base."""
-    frozen = min(settings.transfer.freeze_epochs, settings.epochs)
+    """Divide the epochs into phases: a pretrained network trains its head first, then also the end of its base."""
     pretrained = (
         settings.architecture in APPLICATIONS and settings.transfer.weights != "none" and not settings.start_from
     )
     if not pretrained:
         return [Phase(0, settings.epochs, settings.learning_rate, "all")]
+    frozen = min(settings.transfer.freeze_epochs, settings.epochs)
     head = Phase(0, frozen, settings.learning_rate, "head")
     top = Phase(frozen, settings.epochs, settings.transfer.learning_rate, "top")
     return [phase for phase in (head, top) if phase.end > phase.start]
 
 
 def learning_rate(settings: Train, phase: Phase, steps: int) -> Any:
-    """Return the learning rate of a phase as Keras takes it: a number, or a schedule over its steps.
+    """Return the learning rate of a phase for a Keras optimizer: a number, or a schedule over its steps.
 
     Args:
         settings: the section `train`.
-        phase: of the run.
-        steps: in an epoch.
+        phase: the part of the run.
+        steps: per epoch.
     """
     if settings.schedule != "cosine":
         return phase.learning_rate
@@ -69,7 +69,7 @@ def learning_rate(settings: Train, phase: Phase, steps: int) -> Any:
 
 
 def plateau(losses: Sequence[float], peak: float) -> float:
-    """Return the learning rate after these validation losses: halved after each stretch without a better one."""
+    """Return the learning rate after these validation losses: halved whenever the patience runs out."""
     rate, best, waited = peak, math.inf, 0
     for loss in losses:
         waited = 0 if loss < best else waited + 1
@@ -80,10 +80,10 @@ def plateau(losses: Sequence[float], peak: float) -> float:
 
 
 def best_epoch(accuracies: Sequence[float]) -> int:
-    """Return the index of the highest validation accuracy, the first of equals."""
+    """Return the index of the highest validation accuracy; the first one if several are equal."""
     return max(range(len(accuracies)), key=lambda epoch: accuracies[epoch])
 
 
 def should_stop(accuracies: Sequence[float], patience: int) -> bool:
-    """Tell whether `patience` epochs have passed since the best one; 0 never stops."""
+    """Return whether `patience` epochs have passed since the best one; a patience of 0 never stops."""
     return bool(patience and accuracies) and len(accuracies) - 1 - best_epoch(accuracies) >= patience

@@ -1,6 +1,7 @@
-"""Training: from two datasets and the settings to the network of the best epoch, resumable after any kill.
+"""Training: from two dataset files and the settings to the network of the best epoch.
 
-Knows nothing of the test split. Free of any one backend's own functions.
+Reads top down: `run` is the whole stage, `train` one training run, and their parts follow in the order of use. A
+killed run resumes after its last finished epoch. Never reads the test split; uses no function of a single backend.
 """
 
 from __future__ import annotations
@@ -31,69 +32,56 @@ CODE: Final = (Path(__file__).parent, Path(networks.__path__[0]))
 
 
 def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) -> None:
-    """Train on dataset files and write the model file and the history; afterwards nothing is left to resume from.
+    """Train on dataset files; write the model file and the history, and delete the checkpoint.
 
     Args:
         settings: the section `train`.
-        inputs: training and validation dataset files.
+        inputs: the dataset files of training and validation.
         model: the `.keras` file to write.
-        history: the csv to write, one row an epoch.
+        history: the csv to write, one row per epoch.
 
     Raises:
-        DataError: a dataset file is not as `dataset.load` expects, or the two have different classes.
-        ModelError: as `train`.
+        DataError: a dataset file cannot be used, the two have different classes, or a class has no weight.
+        ModelError: training failed, or the processes that train together differ.
     """
     parallel.connect(settings.distribution, settings.batch_size)
-    training, validation = (dataset.load(path) for path in inputs)
-    if training.classes != validation.classes:
-        raise DataError(
-            f"{inputs[1]}: expected the classes {', '.join(training.classes)}, received "
-            f"{', '.join(validation.classes)}; run: dvc repro preprocess"
-        )
+    training, validation = _load(inputs)
     key = _key(settings, inputs)
     parallel.check_same_run(key)
     checkpoint = Checkpoint(key)
     network, rows = train(settings, training, validation, checkpoint)
-    # A base that was frozen keeps the statistics with which its head learned. Every process settles, though one writes:
-    # JAX ends a process when another has waited for its end for five minutes.
-    if schedules.phases(settings)[-1].learning == "all":
+    # The head of a pretrained network was trained with the statistics of its frozen base, so those stay. Every process
+    # computes them, although only the first one writes: JAX ends a process that waits five minutes for another to end.
+    if schedules.phases(settings)[-1].trainable == "all":
         batch_norm.recompute_statistics(network, batches.serving_batches(training, settings))
-    if not parallel.is_main_process():
-        return
-    facts = Metadata(
-        classes=training.classes,
-        face_size=training.pixels.shape[1],
-        temperature=1.0,
-        data_sha256=sha256_of(inputs[0]),
-        backend=settings.backend,
-        device=keras_setup.device(),
-        parameters={"train": settings.model_dump()},
-    )
-    keras_file.save(architectures.wrap_for_serving(network, facts.face_size, facts.temperature), facts, model)
-    write_csv(history, COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
-    checkpoint.clear()
+    if parallel.is_main_process():
+        _save(network, settings, training, inputs[0], model)
+        write_csv(history, COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
+        checkpoint.clear()
 
 
 def train(
     settings: Train, training: Dataset, validation: Dataset, checkpoint: Checkpoint
 ) -> tuple[keras.Model, list[dict[str, float]]]:
-    """Train a network, going on from the checkpoint where there is one.
+    """Train a network, resuming from the checkpoint if it holds a state.
 
     Returns:
-        The network of the kept epoch in float32 (as `architectures.build`), and one row of numbers an epoch.
+        The network of the kept epoch in float32 (as from `architectures.build`), and one row of numbers per epoch.
 
     Raises:
-        ModelError: weights to start from do not fit, or the loss became NaN.
+        DataError: class weights are balanced and a class has no face.
+        ModelError: the weights to start from do not fit, or the loss became NaN or infinite.
     """
     keras.config.set_dtype_policy(settings.precision)
     network = build(settings, training)
     load_start_weights(network, settings, training.classes)
     network = batch_norm.fuse(network)
-    model = _with_augmentation(network, settings, training.pixels.shape[1])
+    model = _add_augmentation(network, settings, training.pixels.shape[1])
     recorder = Recorder(settings, network, checkpoint)
     parallel.check_same_epoch(len(recorder.history))
     for phase in schedules.phases(settings):
-        _fit(model, settings, phase, training, validation, recorder)
+        if len(recorder.history) < phase.end and not recorder.stopped:
+            _fit(model, settings, phase, training, validation, recorder)
     keras.config.set_dtype_policy("float32")
     parallel.leave()
     kept = build(settings, training)
@@ -101,33 +89,60 @@ def train(
     return kept, recorder.history
 
 
+def _load(inputs: tuple[Path, Path]) -> tuple[Dataset, Dataset]:
+    training, validation = dataset.load(inputs[0]), dataset.load(inputs[1])
+    if training.classes != validation.classes:
+        raise DataError(
+            f"{inputs[1]}: expected the classes {', '.join(training.classes)}, received "
+            f"{', '.join(validation.classes)}; run: dvc repro preprocess"
+        )
+    return training, validation
+
+
+def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
+    """Name the run by everything that decides its result: settings, faces, weights to start from and code."""
+    code = [path for folder in CODE for path in sorted(folder.glob("*.py"))] + [Path(dataset.__file__)]
+    weights = sorted(path for path in WEIGHTS.glob("*") if path.is_file())
+    return checkpoints.key(settings.model_dump(), [*inputs, *weights], code)
+
+
 def build(settings: Train, data: Dataset) -> keras.Model:
-    """Build the network that the settings name for these classes, under the dtype policy in force."""
-    # `start_from` replaces all weights, and the other networks have none to fetch.
-    fetched = settings.architecture in architectures.APPLICATIONS and not settings.start_from
-    weights = _weights(settings.transfer.weights) if fetched else "none"
+    """Build the network that the settings name for the classes of the data, under the current dtype policy."""
+    pretrained = settings.architecture in architectures.APPLICATIONS and not settings.start_from
+    # `start_from` replaces all weights, and the project's own networks have no pretrained ones.
+    weights = _find_weights(settings.transfer.weights) if pretrained else "none"
     size = settings.augmentation.crop or data.pixels.shape[1]
     transfer = architectures.Transfer(weights, settings.transfer.image_size)
     return architectures.build(settings.architecture, size, len(data.classes), transfer)
 
 
+def _find_weights(name: str) -> str:
+    if name in {"imagenet", "none"}:
+        return name
+    if not (WEIGHTS / name).is_file():
+        raise ModelError(
+            f"train.transfer.weights: there is no file {WEIGHTS / name}; put it there, or choose imagenet or none"
+        )
+    return str(WEIGHTS / name)
+
+
 def load_start_weights(network: keras.Model, settings: Train, classes: tuple[str, ...]) -> None:
-    """Take the weights of `train.start_from`, the last layer's only where it stands for the same classes.
+    """Load the weights of the file `train.start_from`; those of the last layer only if the classes are the same.
 
     Raises:
         ModelError: the file is missing, or its layers are not those of this network.
     """
     if not settings.start_from:
         return
-    hint = f"put a .keras or .h5 of this project into {WEIGHTS}/ or set train.start_from to ''"
+    hint = f"put a .keras or .h5 file of this project into {WEIGHTS}/ or set train.start_from to ''"
     model, facts = keras_file.load(WEIGHTS / settings.start_from, hint)
-    source = model.layers[-3] if facts.parameters["train"]["architecture"] == settings.architecture else None
-    fits = source is not None and [_shapes(a) for a in source.layers[:-1]] == [_shapes(b) for b in network.layers[:-1]]
-    if source is None or not fits:
+    stored = facts.parameters["train"]
+    source = model.get_layer(stored["architecture"])
+    if source.name != network.name or _shapes(source) != _shapes(network):
         raise ModelError(
-            f"train.start_from: expected weights of {settings.architecture} at this crop, received "
-            f"{settings.start_from} of {facts.parameters['train']['architecture']}; "
-            "set train.architecture and train.augmentation.crop to its own"
+            f"train.start_from: {settings.start_from} holds {stored['architecture']} with crop "
+            f"{stored['augmentation']['crop']}, which does not fit {settings.architecture} with crop "
+            f"{settings.augmentation.crop}; set train.architecture and train.augmentation.crop to those of the file"
         )
     for old, new in zip(source.layers[:-1], network.layers[:-1], strict=True):
         new.set_weights(old.get_weights())
@@ -136,34 +151,12 @@ def load_start_weights(network: keras.Model, settings: Train, classes: tuple[str
     architectures.set_weights(network, network.get_weights())
 
 
-def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
-    """Return the weight of each class in the loss, or None; `balanced` is n / (classes * faces of the class)."""
-    if settings.class_weights == "none":
-        return None
-    counts = np.bincount(data.labels, minlength=len(data.classes))
-    return {index: len(data) / (len(counts) * int(count)) for index, count in enumerate(counts)}
+def _shapes(network: keras.Model) -> list[list[tuple[int, ...]]]:
+    """Return the shapes of the weights of each layer but the last one, whose shape depends on the classes."""
+    return [[tuple(weight.shape) for weight in layer.weights] for layer in network.layers[:-1]]
 
 
-def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
-    """Name the run by all that decides its result: settings, data, weights to start from, code."""
-    code = [path for folder in CODE for path in sorted(folder.glob("*.py"))] + [Path(dataset.__file__)]
-    weights = sorted(path for path in WEIGHTS.glob("*") if path.is_file())
-    return checkpoints.key(settings.model_dump(), [*inputs, *weights], code)
-
-
-def _weights(name: str) -> str:
-    if name in {"imagenet", "none"}:
-        return name
-    if not (WEIGHTS / name).is_file():
-        raise ModelError(f"train.transfer.weights: expected imagenet, none or a file in {WEIGHTS}/, received {name}")
-    return str(WEIGHTS / name)
-
-
-def _shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
-    return [tuple(weight.shape) for weight in layer.weights]
-
-
-def _with_augmentation(network: keras.Model, settings: Train, face_size: int) -> keras.Model:
+def _add_augmentation(network: keras.Model, settings: Train, face_size: int) -> keras.Model:
     faces = keras.Input((face_size, face_size), dtype="uint8", name="faces")
     return keras.Model(faces, network(augmentation.Augmentation(settings.augmentation, settings.seed)(faces)))
 
@@ -176,51 +169,48 @@ def _fit(
     validation: Dataset,
     recorder: Recorder,
 ) -> None:
-    """Run the epochs of a phase that are not done yet."""
-    if len(recorder.history) >= phase.end or recorder.stopped:
-        return
-    _choose_learning_layers(recorder.network, settings, phase)
+    """Train for those epochs of a phase that are still to come."""
     faces = batches.Batches(training, settings, epoch=max(phase.start, len(recorder.history)))
-    judged: Any = (validation.pixels, batches.encode(validation, settings))
-    if parallel.is_distributed():
-        judged = batches.SharedValidation(validation, settings)
-    model.compile(
-        optimizer=_optimizer(settings, phase, len(faces)),
-        loss=_loss(settings),
-        **{"weighted_metrics" if parallel.is_distributed() else "metrics": ["accuracy"]},
-        jit_compile=_compile(),
-    )
+    _freeze_layers(recorder.network, settings, phase)
+    _compile(model, settings, phase, steps=len(faces))
     recorder.begin(model, phase)
     model.fit(
         faces,
-        validation_data=judged,
-        validation_batch_size=None if parallel.is_distributed() else settings.batch_size,
         initial_epoch=faces.epoch,
         epochs=phase.end,
         class_weight=class_weights(settings, training),
         callbacks=[recorder, *([keras.callbacks.SwapEMAWeights()] if settings.ema else [])],
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
+        **_validation_options(settings, validation),
     )
 
 
-def _compile() -> bool:
-    """Tell whether to compile with XLA: JAX always does; TensorFlow's own CPU kernels are faster and repeatable."""
-    return bool(keras.backend.backend() == "jax")
-
-
-def _choose_learning_layers(network: keras.Model, settings: Train, phase: schedules.Phase) -> None:
-    if phase.learning == "all":
+def _freeze_layers(network: keras.Model, settings: Train, phase: schedules.Phase) -> None:
+    if phase.trainable == "all":
         return
     base = network.get_layer(architectures.BASE)
-    base.trainable = phase.learning == "top"
-    if phase.learning == "top" and settings.transfer.unfreeze_layers:
+    base.trainable = phase.trainable == "top"
+    if phase.trainable == "top" and settings.transfer.unfreeze_layers:
         for layer in base.layers[: -settings.transfer.unfreeze_layers]:
             layer.trainable = False
 
 
+def _compile(model: keras.Model, settings: Train, phase: schedules.Phase, steps: int) -> None:
+    """Choose optimizer, loss and metrics for a phase with this many steps per epoch."""
+    # Only a weighted metric leaves out the repeated faces of `SharedValidation`, whose weight is 0.
+    metrics = "weighted_metrics" if parallel.is_distributed() else "metrics"
+    model.compile(
+        optimizer=_optimizer(settings, phase, steps),
+        loss=_loss(settings),
+        # JAX always compiles with XLA; TensorFlow's own kernels are faster on a CPU, and repeatable.
+        jit_compile=bool(keras.backend.backend() == "jax"),
+        **{metrics: ["accuracy"]},
+    )
+
+
 def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.optimizers.Optimizer:
-    # An average longer than a twentieth of a short run would still hold the weights that it began with.
+    # The average spans at most a twentieth of the phase: in a short run, it would still contain the initial weights.
     momentum = min(settings.ema, 1 - 20 / max(20, steps * (phase.end - phase.start)))
     common: dict[str, Any] = {
         "learning_rate": schedules.learning_rate(settings, phase, steps),
@@ -233,7 +223,7 @@ def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.opt
     else:
         optimizer = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[settings.optimizer](**common)
     if settings.weight_decay:
-        # Decay shrinks directions of kernels; on biases and normalisation it only harms (arXiv:1812.01187).
+        # Weight decay regularises kernels; on biases and batch normalisation it only harms (arXiv:1812.01187).
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
@@ -247,3 +237,46 @@ def _loss(settings: Train) -> keras.losses.Loss:
             alpha=1.0, gamma=2.0, from_logits=True, label_smoothing=smoothing
         )
     return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+
+
+def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
+    """Return the weight of each class in the loss, or None if all faces count the same.
+
+    Raises:
+        DataError: the weights are balanced and a class has no face.
+    """
+    if settings.class_weights == "none":
+        return None
+    # Imported here because scikit-learn takes a second to load and few runs use it.
+    from sklearn.utils.class_weight import compute_class_weight
+
+    if missing := [name for name, count in data.counts().items() if not count]:
+        raise DataError(
+            "train.class_weights: balanced weights need training faces of every class, and there are none of "
+            f"{', '.join(missing)}; add faces or set it to none"
+        )
+    indices = np.arange(len(data.classes))
+    weights = compute_class_weight("balanced", classes=indices, y=data.labels)
+    return {int(index): float(weight) for index, weight in zip(indices, weights, strict=True)}
+
+
+def _validation_options(settings: Train, data: Dataset) -> dict[str, Any]:
+    """Return the validation faces as `fit` takes them: as arrays, or as batches that all devices share."""
+    if parallel.is_distributed():
+        return {"validation_data": batches.SharedValidation(data, settings)}
+    targets = batches.encode(data, settings)
+    return {"validation_data": (data.pixels, targets), "validation_batch_size": settings.batch_size}
+
+
+def _save(network: keras.Model, settings: Train, training: Dataset, faces: Path, model: Path) -> None:
+    """Write the network as users call it, with its metadata."""
+    facts = Metadata(
+        classes=training.classes,
+        face_size=training.pixels.shape[1],
+        temperature=1.0,
+        data_sha256=sha256_of(faces),
+        backend=settings.backend,
+        device=keras_setup.device(),
+        parameters={"train": settings.model_dump()},
+    )
+    keras_file.save(architectures.wrap_for_serving(network, facts.face_size, facts.temperature), facts, model)

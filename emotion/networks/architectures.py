@@ -1,6 +1,6 @@
-"""The networks: one table of named builders, each from grey levels in 0-1 to logits.
+"""The network architectures, from grey levels in 0-1 to logits, and the wrapper with which users call a network.
 
-Knows nothing of training, data files or exports. Free of any one backend's own functions.
+Knows nothing of training, data files and exports; uses no function of a single backend.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Transfer:
-    """What the networks of keras.applications need to know.
+    """Settings of the networks of keras.applications.
 
     Attributes:
         weights: `imagenet`, `none`, or the path of a weights file.
-        image_size: edge in pixels to which faces are enlarged.
+        image_size: edge in pixels; faces are enlarged to it.
     """
 
     weights: str
@@ -32,29 +32,29 @@ class Transfer:
 
 
 def build(name: str, image_size: int, classes: int, transfer: Transfer) -> keras.Model:
-    """Build the network that learns.
+    """Build a network for training, without augmentation.
 
     Args:
         name: a key of `BUILDERS` or `APPLICATIONS`.
         image_size: edge of the square input in pixels.
         classes: number of outputs.
-        transfer: read by the networks of keras.applications alone.
+        transfer: used only by the networks of keras.applications.
 
     Returns:
         A model from float (n, image_size, image_size, 1), grey levels 0-1, to float32 logits (n, classes).
 
     Raises:
-        ModelError: pretrained weights cannot be had.
+        ModelError: the pretrained weights cannot be loaded.
     """
     faces = keras.Input((image_size, image_size, 1), name="grey")
     features = BUILDERS[name](faces) if name in BUILDERS else _application(name, faces, transfer)
-    # Logits in float32 whatever the precision: the loss of a half-precision softmax is too coarse.
+    # Logits are float32 under every precision: a softmax in half precision makes the loss too coarse.
     logits = layers.Dense(classes, dtype="float32", name="logits")(features)
     return keras.Model(faces, logits, name=name)
 
 
 def three_block_cnn(x: Tensor) -> Tensor:
-    """Build [Conv-ReLU-MaxPool-Dropout] x3, then a dense layer: the starting point of most tutorials."""
+    """Build [Conv-ReLU-MaxPool-Dropout] x3, then a dense layer: the usual network of tutorials."""
     for filters in (32, 64, 128):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
         x = layers.MaxPooling2D(2)(x)
@@ -65,7 +65,7 @@ def three_block_cnn(x: Tensor) -> Tensor:
 
 
 def batchnorm_cnn(x: Tensor) -> Tensor:
-    """Build [(Conv-BatchNorm-ReLU) x2-MaxPool-Dropout] x4, then a normalised dense layer."""
+    """Build [(Conv-BatchNorm-ReLU) x2-MaxPool-Dropout] x4, then a dense layer with batch normalisation."""
     for filters in (32, 64, 128, 256):
         x = _convolve(_convolve(x, filters), filters)
         x = layers.MaxPooling2D(2)(x)
@@ -88,10 +88,10 @@ def gap_cnn(x: Tensor) -> Tensor:
 
 
 def resnet(x: Tensor) -> Tensor:
-    """Build a compact residual network (He et al. 2016, arXiv:1512.03385) that leaves full resolution early.
+    """Build a compact residual network (He et al. 2016, arXiv:1512.03385) that halves the resolution early.
 
-    Most of the time of a naive network on 48x48 faces goes into its first layers; here two light convolutions reach
-    half resolution, where the residual blocks begin.
+    A plain network spends most of its time in the first layers, at full resolution. Here, the residual blocks start at
+    half resolution, after two small convolutions.
     """
     x = _convolve(x, 16)
     x = _convolve(x, 64, strides=2)
@@ -110,8 +110,8 @@ def _convolve(x: Tensor, filters: int, size: int = 3, strides: int = 1, activati
 def _residual_block(x: Tensor, filters: int, strides: int) -> Tensor:
     shortcut = x
     if strides != 1 or x.shape[-1] != filters:
-        # Averaging before the 1x1 convolution keeps the three quarters of the map that a stride would skip
-        # (He et al. 2019, arXiv:1812.01187, ResNet-D).
+        # Average before the 1x1 convolution: a stride would skip three quarters of the map (ResNet-D, He et al. 2019,
+        # arXiv:1812.01187).
         if strides != 1:
             shortcut = layers.AveragePooling2D(strides, padding="same")(shortcut)
         shortcut = _convolve(shortcut, filters, size=1, activation=None)
@@ -121,9 +121,9 @@ def _residual_block(x: Tensor, filters: int, strides: int) -> Tensor:
 
 
 def _application(name: str, x: Tensor, transfer: Transfer) -> Tensor:
-    """Enlarge the faces, repeat grey to three channels and bring them to the range that the network learned on."""
+    """Enlarge the faces, repeat grey in three channels and scale to the range on which the network was pretrained."""
     application = APPLICATIONS[name]
-    # Said here: this layer takes training for granted, and so would all behind it when the network is exported.
+    # Without `training=False`, this layer assumes training, and all later layers of an exported graph follow it.
     x = layers.Resizing(transfer.image_size, transfer.image_size)(x, training=False)
     x = layers.Concatenate()([x, x, x])
     x = layers.Rescaling(application.scale, offset=application.offset)(x)
@@ -132,7 +132,7 @@ def _application(name: str, x: Tensor, transfer: Transfer) -> Tensor:
 
 
 def _pretrained(name: str, transfer: Transfer) -> keras.Model:
-    """Build the base without weights, then fill it: Keras builds EfficientNet otherwise when it fetches the weights."""
+    """Build the base without weights, then load them: Keras builds another EfficientNet when it fetches the weights."""
     settings = {"include_top": False, "input_shape": (transfer.image_size, transfer.image_size, 3)}
     make = getattr(keras.applications, name)
     base = make(weights=None, name=BASE, **settings)
@@ -141,16 +141,16 @@ def _pretrained(name: str, transfer: Transfer) -> keras.Model:
             set_weights(base, make(weights="imagenet", **settings).get_weights())
         elif transfer.weights != "none":
             base.load_weights(transfer.weights)
-    except Exception as error:  # what Keras raises for a failed fetch has no narrower type
+    except Exception as error:  # Keras raises nothing narrower when a download fails
         raise ModelError(
-            f"train.transfer.weights: expected weights of {name}, received {transfer.weights} ({error}); "
-            "put a file into data/weights/ and name it there, or set it to none"
+            f"train.transfer.weights: cannot load {transfer.weights} into {name} ({error}); "
+            "put a file with its weights into data/weights/ and name it here, or set it to none"
         ) from error
     return base
 
 
 def set_weights(network: keras.Model, weights: list[Any]) -> None:
-    """Set all weights, and tell the layers that keep constants computed from theirs: input normalisation."""
+    """Set all weights, and update the constants that input normalisation derives from its weights."""
     network.set_weights(weights)
     inner = [layer for part in network.layers if isinstance(part, keras.Model) for layer in part.layers]
     for layer in [*network.layers, *inner]:
@@ -164,20 +164,20 @@ BUILDERS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "gap_cnn": gap_cnn,
     "resnet": resnet,
 }
-"""The networks of this project: each function takes grey levels and returns features, shape (n, features)."""
+"""The project's own networks: each function maps grey levels to features of shape (n, features)."""
 
 
 @dataclass(frozen=True)
 class Application:
-    """A network of keras.applications and the range it learned on: grey level (0-1) * scale + offset."""
+    """A network of keras.applications and its input range: grey level (0-1) * scale + offset."""
 
     name: str
     scale: float | list[float]
     offset: float | list[float]
 
 
-# EfficientNet subtracts the means of ImageNet and divides by the square root of the deviations; its weights want the
-# deviations themselves, so the rest of the division stands here (red, green, blue; shares of 255).
+# EfficientNet in Keras subtracts the means of ImageNet but divides by the square root of the standard deviations. Its
+# weights need a division by the deviations themselves, so the rest is done here (red, green, blue; fractions of 255).
 _MEANS: Final = (0.485, 0.456, 0.406)
 _DEVIATIONS: Final = (0.229, 0.224, 0.225)
 _EFFICIENTNET: Final = Application(
@@ -186,7 +186,7 @@ _EFFICIENTNET: Final = Application(
     offset=[255 * mean * (1 - 1 / deviation**0.5) for mean, deviation in zip(_MEANS, _DEVIATIONS, strict=True)],
 )
 
-# The means of ImageNet in the order blue, green, red, as ResNet50 and VGG16 learned with; our channels are equal.
+# The means of ImageNet as ResNet50 and VGG16 subtract them: blue, green, red. The channels of a grey face are equal.
 _IMAGENET_MEANS: Final = [-103.939, -116.779, -123.68]
 
 APPLICATIONS: Final = {
@@ -197,17 +197,17 @@ APPLICATIONS: Final = {
 }
 
 MOMENTUM: Final = 0.9
-"""Share of batch normalisation's moving statistics that a step leaves; 0.99 lags in short runs."""
+"""Momentum of the moving statistics of batch normalisation; Keras' default of 0.99 is too slow for short runs."""
 
 BASE: Final = "base"
 """Name of the pretrained part inside the networks of keras.applications."""
 
 
 def wrap_for_serving(network: keras.Model, face_size: int, temperature: float) -> keras.Model:
-    """Wrap a network as users call it: raw pixels in, calibrated probabilities out (contract 2 of the design).
+    """Wrap a network for users: raw pixels in, calibrated probabilities out.
 
     Args:
-        network: as from `build`; where it learned on smaller crops, it sees the centre of the face.
+        network: as from `build`; if its input is smaller than a face, it gets the centre of the face.
         face_size: edge of a face in pixels.
         temperature: divisor of the logits (Guo et al. 2017, arXiv:1706.04599).
 

@@ -1,6 +1,6 @@
-"""Model files with their metadata inside: reading `.keras` and `.h5`, writing `.keras`.
+"""Model files with metadata: reads `.keras` and `.h5`, writes `.keras`.
 
-Equal models give equal bytes: Keras puts the time, zip dates and memory addresses into its files; here they are fixed.
+Equal models give equal bytes: the time, zip dates and memory addresses that Keras writes are replaced by constants.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ def load(path: Path, hint: str = "run: dvc repro train") -> tuple[keras.Model, M
 
     Args:
         path: the file.
-        hint: what an error tells the reader to do.
+        hint: what to do if the file cannot be used, for the error.
 
     Raises:
-        ModelError: the file is missing, is no model file, or carries no metadata of ours.
+        ModelError: the file is missing, is no model file, or holds no metadata of this project.
     """
     try:
         text = _read_text(path)
         if text is None:
-            raise ValueError("one without metadata")
+            raise ValueError("it has no metadata")
         facts = metadata.parse(text, path.name)
         return keras.models.load_model(path, compile=False), facts
     except ModelError:
         raise
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
-            raise  # Keras unpacks the file: the disk is full, and the model is not to blame.
-        raise ModelError(f"expected a model file of this project at {path}, received {error}; {hint}") from error
+            raise  # Keras unpacks the file to disk: the disk is full, and the file itself may be fine.
+        raise ModelError(f"{path} cannot be read as a model of this project ({error}); {hint}") from error
 
 
 def _read_text(path: Path) -> str | None:
@@ -82,14 +82,14 @@ def _fix(name: str, content: bytes) -> bytes:
     return json.dumps(document).encode()
 
 
-def _renumber(node: Any, seen: dict[int, int]) -> None:
-    """Replace each `shared_object_id`, a memory address, by the order in which it first stands in the document."""
+def _renumber(node: Any, numbers: dict[int, int]) -> None:
+    """Replace each `shared_object_id`, a memory address, by its order of first appearance in the document."""
     if isinstance(node, list):
         for item in node:
-            _renumber(item, seen)
+            _renumber(item, numbers)
     elif isinstance(node, dict):
         address = node.get("shared_object_id")
         if isinstance(address, int):
-            node["shared_object_id"] = seen.setdefault(address, len(seen) + 1)
+            node["shared_object_id"] = numbers.setdefault(address, len(numbers) + 1)
         for item in node.values():
-            _renumber(item, seen)
+            _renumber(item, numbers)

@@ -1,4 +1,4 @@
-"""Which backend Keras runs on, with how many threads and from which seed; to be called before Keras is imported."""
+"""Set-up of Keras before its first import: backend, threads and seed."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from contextlib import contextmanager
 
 
 def prepare(backend: str, threads: int, seed: int) -> None:
-    """Choose the backend and make its results repeatable: same inputs, same bytes.
+    """Choose the backend and make its results deterministic: the same inputs give the same bytes.
 
     Args:
         backend: `tensorflow` or `jax`.
-        threads: threads of the CPU that one operation may use; weights depend on it. JAX takes all that the process
-            may use, whatever this says.
-        seed: of every random number that the network draws.
+        threads: CPU threads for one TensorFlow operation, on which the weights depend; 0 for all. JAX ignores it and
+            uses all that the process may use.
+        seed: of all random numbers in Keras.
     """
     os.environ["KERAS_BACKEND"] = backend
-    # TensorFlow's C++ marks notes about graphs as errors; what goes wrong reaches Python as an exception anyway.
+    # TensorFlow logs harmless notes as errors; real errors reach Python as exceptions anyway.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if backend == "tensorflow":
         _prepare_tensorflow(threads)
     else:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
-    # Keras imports TensorFlow beside JAX too.
+    # Keras imports TensorFlow even if JAX is the backend.
     with quiet():
         import keras
 
@@ -31,10 +31,10 @@ def prepare(backend: str, threads: int, seed: int) -> None:
 
 
 def device() -> str:
-    """Return the kind of device that the backend computes on: `cpu` or `gpu`."""
+    """Return the kind of device on which the backend computes: `cpu` or `gpu`."""
     import keras
 
-    # Asked for GPUs alone, JAX raises where there is none.
+    # JAX raises an error if it is asked for GPUs only and there is none.
     return "gpu" if any(name.startswith("gpu") for name in keras.distribution.list_devices()) else "cpu"
 
 
@@ -50,9 +50,9 @@ def _prepare_tensorflow(threads: int) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what C++ prints on standard error, such as notes about CPU features, whatever the log level.
+    """Suppress what C++ code prints on standard error at any log level, such as notes about CPU features.
 
-    It comes past `sys.stderr`, hence the descriptor. Python's errors are raised all the same.
+    C++ bypasses `sys.stderr`, so the file descriptor itself is redirected. Exceptions pass as usual.
     """
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)

@@ -1,6 +1,6 @@
-"""The web page and the API of `emotion serve`: pictures and webcam frames in, faces out; nothing is written to disk.
+"""The web page and the API of `emotion serve`: images and webcam frames in, faces out. Nothing is written to disk.
 
-Knows the predictor, the tracker and what was shipped; who may ask is `access`, how much is `limits`.
+Knows the predictor, the tracker and the shipped files. `auth` decides who may ask, `uploads` how much.
 """
 
 from __future__ import annotations
@@ -35,60 +35,60 @@ from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
 from emotion.labels import COLOURS, FIGURES, REPORTED_SPLITS
-from emotion.server import contract, uploads, webcam
-from emotion.server.auth import AccessControl, is_no_refusal, is_this_machine, refusal
+from emotion.server import schemas, uploads, webcam
+from emotion.server.auth import AccessControl, is_this_machine, is_worth_logging, refusal
 
 STATIC: Final = Path(__file__).parent / "static"
 
 SHUTDOWN_SECONDS: Final = 3
-"""Time that open connections get when the server ends."""
+"""Time for open connections to finish when the server stops."""
 
 THREADS: Final = 4
-"""Pictures looked at in parallel, at most: the largest that are let in take some hundred MB each."""
+"""Largest number of images processed in parallel: the largest accepted ones take some hundred MB each."""
 
 SMALLEST_LIVE_FACE: Final = 64
-"""Edge in pixels of the smallest face looked for in a webcam's frame: 1.4 m away at 640. 48 takes twice as long."""
+"""Edge in pixels of the smallest face found in a webcam frame: 1.4 m away at 640 pixels. 48 takes twice as long."""
 
 T = TypeVar("T")
 
 
 class ServerError(EmotionError):
-    """The server cannot start as it was asked to."""
+    """The server cannot start with the given settings."""
 
 
 class PredictionService:
-    """Where pictures are looked at, in threads of its own, so that the server answers meanwhile."""
+    """Finds faces in threads of its own, so that the server can answer other requests in the meantime."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self.pictures = uploads.Slots(uploads.PICTURES_AT_ONCE)
-        self.webcams = uploads.Slots(uploads.LIVE_AT_ONCE)
-        self._find = detector("haar", SMALLEST_LIVE_FACE).find
+        self.images = uploads.Slots(uploads.IMAGES_AT_ONCE)
+        self.webcams = uploads.Slots(uploads.WEBCAMS_AT_ONCE)
+        self._find_faces = detector("haar", SMALLEST_LIVE_FACE).find
         self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS), thread_name_prefix="predictions")
 
-    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Do some work in one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._threads.shutdown(cancel_futures=True)
 
     def predict(self, upload: uploads.Upload) -> Picture:
-        """Look at a picture."""
+        """Find the faces in an uploaded image."""
         try:
             uploads.check_size(upload.content, uploads.MAX_PIXELS)
         except ImageError as error:
             return Picture(upload.name, error=str(error))
         return replace(self.predictor.predict([upload.content])[0], source=upload.name)
 
-    def follow(self, frame: bytes, tracker: Tracker) -> dict[str, Any]:
-        """Look at a frame of a webcam."""
+    def predict_frame(self, frame: bytes, tracker: Tracker) -> dict[str, Any]:
+        """Find and track the faces in a webcam frame; return the answer as what JSON can hold."""
         uploads.check_size(frame, uploads.MAX_FRAME_PIXELS)
         grey = to_grey(read_image(frame))
-        boxes = self._find(grey)
+        boxes = self._find_faces(grey)
         tracked = tracker.update(boxes, self.predictor.classify(grey, boxes), time.monotonic())
-        faces = [{"track": entry.track, **formats.face_as_json(entry.face)} for entry in tracked]
+        faces = [{"track": each.track, **formats.face_as_json(each.face)} for each in tracked]
         return {"width": grey.shape[1], "height": grey.shape[0], "faces": faces}
 
 
@@ -98,10 +98,10 @@ def create_app(
     """Build the application.
 
     Args:
-        predictor: looks at the pictures.
-        stop: called when a person on this machine ends the server.
+        predictor: finds and classifies the faces.
+        stop: called when a person on this machine chooses Exit.
         password: None for a server that answers this machine only.
-        shipped: folder of the card and the figures that belong to the predictor's network; None where none do.
+        shipped: folder with the model card and the metrics of the predictor's network; None if there is none.
     """
     service = PredictionService(predictor)
 
@@ -110,13 +110,13 @@ def create_app(
         yield
         service.close()
 
-    # No documentation pages: they load their scripts from elsewhere.
+    # No documentation pages, because they load scripts from other sites.
     app = FastAPI(title="Apparent facial expression", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.add_middleware(AccessControl, password=password)
     _add_page(app)
-    _add_pictures(app, service)
-    _add_webcams(app, service)
-    _add_facts(app, predictor, shipped)
+    _add_predict(app, service)
+    _add_live(app, service)
+    _add_model(app, predictor, shipped)
     _add_exit(app, stop)
     return app
 
@@ -134,19 +134,19 @@ def _add_page(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def explain(_: Request, error: RequestValidationError) -> Response:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        return refusal(422, "; ".join(faults))
+        return refusal(422, "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()))
 
 
-def _add_pictures(app: FastAPI, service: PredictionService) -> None:
+def _add_predict(app: FastAPI, service: PredictionService) -> None:
     @app.post(
         "/api/predict",
-        summary="Find the faces in a picture and judge their expressions",
-        responses=contract.ANSWERS,
-        openapi_extra={"requestBody": contract.BODY},
+        summary="Find the faces in an image and classify their expressions",
+        response_model=schemas.Picture,
+        responses=schemas.ANSWERS,
+        openapi_extra={"requestBody": schemas.BODY},
     )
     async def predict(request: Request, format: Literal["json", "csv"] = "json") -> Response:
-        with service.pictures.take():
+        with service.images.take():
             picture = await service.run(service.predict, await uploads.read_upload(request))
         if picture.error is not None:
             raise HTTPException(422, picture.error)
@@ -155,24 +155,24 @@ def _add_pictures(app: FastAPI, service: PredictionService) -> None:
         return JSONResponse(formats.picture_as_json(picture))
 
 
-def _add_webcams(app: FastAPI, service: PredictionService) -> None:
+def _add_live(app: FastAPI, service: PredictionService) -> None:
     @app.websocket("/api/live")
-    async def follow(connection: WebSocket) -> None:
+    async def live(connection: WebSocket) -> None:
         await connection.accept()
         tracker = Tracker(service.predictor.classes, service.predictor.threshold)
 
-        async def look(frame: bytes) -> dict[str, Any]:
-            return await service.run(service.follow, frame, tracker)
+        async def handle(frame: bytes) -> dict[str, Any]:
+            return await service.run(service.predict_frame, frame, tracker)
 
         try:
             with service.webcams.take():
-                await webcam.follow(connection, look, partial(setattr, tracker, "smoothing"))
+                await webcam.answer_frames(connection, handle, partial(setattr, tracker, "smoothing"))
         except HTTPException as error:
             await connection.close(webcam.TRY_LATER, error.detail)
 
 
-def _add_facts(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None:
-    facts = {
+def _add_model(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None:
+    description = {
         "classes": predictor.classes,
         "colours": COLOURS,
         "threshold": predictor.threshold,
@@ -180,9 +180,9 @@ def _add_facts(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None
         **(_read_shipped(shipped) if shipped else {}),
     }
 
-    @app.get("/api/model", summary="Describe the network: classes, figures, confusion matrix and model card")
+    @app.get("/api/model", summary="Describe the network: classes, metrics, confusion matrix and model card")
     async def model() -> dict[str, Any]:
-        return facts
+        return description
 
 
 def _read_shipped(folder: Path) -> dict[str, Any]:
@@ -209,34 +209,33 @@ def _read_confusion(path: Path) -> dict[str, Any] | None:
 def _add_exit(app: FastAPI, stop: Callable[[], None]) -> None:
     @app.post(
         "/api/exit",
-        summary="End the server; honoured from its own machine only",
-        responses={status: contract.ANSWERS[status] for status in (400, 401, 403, 429)},
+        summary="Stop the server; accepted from its own machine only",
+        responses={status: schemas.ANSWERS[status] for status in (400, 401, 403, 429)},
     )
-    async def leave(request: Request) -> dict[str, str]:
+    async def exit_server(request: Request) -> dict[str, str]:
         if not is_this_machine(request):
-            raise HTTPException(403, "expected a request of the server's machine, received one of another; exit there")
+            raise HTTPException(403, "Only the machine that runs the server can stop it; choose Exit there.")
         stop()
         return {"status": "ending"}
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the socket on which the server answers; port 0 takes any free one.
+    """Open the socket on which the server listens; port 0 takes any free port.
 
     Raises:
-        ServerError: the address is none of this machine's, or the port is taken or reserved.
+        ServerError: the address does not belong to this machine, or the port is taken or reserved.
     """
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        reason = str(error.strerror).partition(" (while")[0]  # the address follows
+        reason = str(error.strerror).partition(" (while")[0]  # the rest repeats the address
         raise ServerError(
-            f"expected an address of this machine and a free port, received {host} port {port} ({reason}); "
-            "choose another with --host or --port"
+            f"cannot listen on {host} port {port} ({reason}); choose another address or port with --host or --port"
         ) from error
 
 
 def address_of(listener: socket.socket, host: str, *, secure: bool) -> str:
-    """Return what to type into a browser."""
+    """Return the address to type into a browser."""
     name = socket.gethostname() if host in {"", "0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
     return f"{'https' if secure else 'http'}://{name}:{listener.getsockname()[1]}"
 
@@ -249,10 +248,10 @@ def prepare(
     key: Path | None = None,
     shipped: Path | None = None,
 ) -> uvicorn.Server:
-    """Make the server; its `run([listener])` answers until a person on this machine chooses Exit, or a signal comes.
+    """Make the server; its `run([listener])` answers until a person on this machine chooses Exit or a signal arrives.
 
     Args:
-        predictor: looks at the pictures.
+        predictor: finds and classifies the faces.
         password: None for a server that answers this machine only.
         certificate: PEM file of the certificate chain; None for plain HTTP.
         key: PEM file of the certificate's private key.
@@ -275,22 +274,22 @@ def _configure(app: FastAPI, certificate: Path | None, key: Path | None) -> uvic
         app,
         http=uploads.Connection,
         log_level="warning",
-        access_log=False,  # it would write down the names of files and addresses
-        proxy_headers=False,  # they would let another machine pass for this one
+        access_log=False,  # it would record file names and addresses
+        proxy_headers=False,  # another machine could pretend to be this one
         server_header=False,
         limit_concurrency=uploads.CONNECTIONS,
         ws_max_size=uploads.MAX_FRAME_BYTES,
-        ws_per_message_deflate=False,  # frames are compressed already
+        ws_per_message_deflate=False,  # frames are already compressed
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
-    logging.getLogger("uvicorn.error").addFilter(is_no_refusal)
+    logging.getLogger("uvicorn.error").addFilter(is_worth_logging)
     try:
         config.load()
     except OSError as error:
         raise ServerError(
-            f"expected a certificate and its key as PEM files, received {certificate} and {key} ({error}); name others "
-            "with --ssl-certfile and --ssl-keyfile"
+            f"cannot read the certificate {certificate} with the key {key} ({error}); give PEM files with "
+            "--ssl-certfile and --ssl-keyfile"
         ) from error
     return config

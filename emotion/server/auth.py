@@ -1,6 +1,6 @@
-"""Who may speak to the server: pages of its own, and people with the password; others get one line.
+"""Who may use the server: its own page and clients with the password; all others are refused in one line.
 
-Knows headers, addresses and passwords; nothing of pictures. It stands in front of every request and WebSocket.
+Knows headers, addresses and passwords; knows nothing of images. Every request and WebSocket passes through it.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from emotion.errors import EmotionError
 
 COOKIE: Final = "emotion"
-"""It carries a token of this run: not every browser sends a password with a WebSocket."""
+"""Carries a token of this run, because not every browser sends a password with a WebSocket."""
 
-OPEN: Final = "/healthz"
-"""The path that needs no password: it says nothing but that the server answers."""
+PUBLIC_PATH: Final = "/healthz"
+"""Needs no password: it only tells that the server answers."""
 
 SHORTEST_PASSWORD: Final = 8
 """Characters."""
 
 FIRST_DELAY: Final = 0.5
-"""Seconds that a wrong password costs; doubled with each further one of the same client."""
+"""Seconds of delay after a wrong password; each further one of the same client doubles it."""
 
 LONGEST_DELAY: Final = 30.0
-"""Seconds that the doubling ends at."""
+"""Seconds; the delay does not grow beyond it."""
 
-REMEMBERED: Final = 1000
-"""Clients whose wrong passwords are remembered, the latest ones; bounds the memory."""
+MAX_CLIENTS: Final = 1000
+"""Clients whose wrong passwords are remembered, the latest ones; this limits the memory."""
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -54,46 +54,46 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""With every answer: the page loads nothing from elsewhere and no other page embeds it."""
+"""Sent with every answer: the page loads nothing from other sites, and no other page can embed it."""
 
 
 class AccessError(EmotionError):
-    """The server would be open to more people than it should be."""
+    """The server would be open to more people than intended."""
 
 
 def check_exposure(host: str, password: str | None, certificate: Path | None, key: Path | None) -> None:
-    """Refuse to be reached from other machines without a password and a certificate.
+    """Refuse to listen to other machines without a password and a certificate.
 
     Raises:
-        AccessError: one of them lacks, the password is shorter than `SHORTEST_PASSWORD`, or one of certificate and key
-            came without the other.
+        AccessError: either is missing, the password is shorter than `SHORTEST_PASSWORD`, or only one of certificate and
+            key is given.
     """
     if (certificate is None) != (key is None):
-        raise AccessError("expected --ssl-certfile and --ssl-keyfile together, received one of them; give both or none")
+        raise AccessError("--ssl-certfile and --ssl-keyfile belong together; give both or neither")
     if password is not None and len(password) < SHORTEST_PASSWORD:
-        raise AccessError(f"expected a password of {SHORTEST_PASSWORD} characters or more, received {len(password)}")
+        raise AccessError(f"expected a password of at least {SHORTEST_PASSWORD} characters, received {len(password)}")
     if is_local_address(host):
         return
-    expected = f"other machines reach {host}: expected"
     if password is None:
-        raise AccessError(f"{expected} a password, received none; set EMOTION_PASSWORD or give --password")
+        hint = "set EMOTION_PASSWORD or give --password"
+        raise AccessError(f"other machines can reach {host!r}, so the server needs a password; {hint}")
     if certificate is None:
-        hint = "browsers give a page its camera over https only; give --ssl-certfile and --ssl-keyfile"
-        raise AccessError(f"{expected} a certificate, received none; {hint}")
+        hint = "browsers allow the camera over https only; give --ssl-certfile and --ssl-keyfile"
+        raise AccessError(f"other machines can reach {host!r}, so the server needs a certificate: {hint}")
 
 
 class AccessControl:
-    """Middleware that refuses other sites' pages, other names of this machine, and strangers without the password."""
+    """Middleware that refuses pages of other sites, other names of this machine and clients without the password."""
 
     def __init__(self, app: ASGIApp, password: str | None = None) -> None:
-        """Stand in front of an application.
+        """Protect an application.
 
         Args:
-            app: what the admitted reach.
-            password: None where the server answers this machine only.
+            app: answers the requests that are let through.
+            password: None if the server answers this machine only.
         """
         self._app = app
-        self._door = PasswordCheck(password) if password else None
+        self._password_check = PasswordCheck(password) if password else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on a request or a WebSocket."""
@@ -101,68 +101,68 @@ class AccessControl:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        door = None if scope["path"] == OPEN else self._door
-        refusal = self._refuse_page(connection) or (door and await door.face_from_probabilities(connection))
-        # Only to those whom the door let in: the cookie opens it.
-        cookie = door.cookie(secure=scope["scheme"] in {"https", "wss"}) if door and not refusal else None
+        check = None if scope["path"] == PUBLIC_PATH else self._password_check
+        refusal = self._refuse_page(connection) or (check and await check.refuse(connection))
+        # Only for clients with the password, because the cookie replaces it.
+        cookie = check.cookie(secure=scope["scheme"] in {"https", "wss"}) if check and not refusal else None
         await (refusal or self._app)(scope, receive, _with_headers(send, cookie))
 
     def _refuse_page(self, connection: HTTPConnection) -> Response | None:
         host, origin = connection.headers.get("host", ""), connection.headers.get("origin")
-        # A page of another site can give its own name this machine's address; it cannot know a password.
-        if self._door is None and not _is_local_name(host):
-            return refusal(400, f"expected the host localhost or 127.0.0.1, received {host[:80]!r}; open that address")
+        # Another site can point its own name at this machine's address (DNS rebinding), but cannot know a password.
+        if self._password_check is None and not _is_local_name(host):
+            return refusal(400, f"{host[:80]!r} is not a name of this machine; open localhost or 127.0.0.1.")
         if origin is not None and origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
-            return refusal(403, f"expected a request of this server's own page, received one of {origin[:80]!r}")
+            return refusal(403, f"Requests from pages of {origin[:80]!r} are refused; open this server's own page.")
         return None
 
 
 class PasswordCheck:
-    """One password, and a memory of who gave wrong ones."""
+    """Checks a password and slows down clients that guess."""
 
     def __init__(self, password: str) -> None:
         self._password = password.encode()
         self._token = secrets.token_urlsafe()
         self._failures: dict[str, int] = {}
-        self._closed_until: dict[str, float] = {}
+        self._blocked_until: dict[str, float] = {}
 
     def cookie(self, *, secure: bool) -> str:
-        """Return the Set-Cookie header for those who are in."""
+        """Return the Set-Cookie header for clients with the password."""
         return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
 
-    async def face_from_probabilities(self, connection: HTTPConnection) -> Response | None:
-        """Return None to let a client in, otherwise the refusal; after a wrong password that takes a while."""
+    async def refuse(self, connection: HTTPConnection) -> Response | None:
+        """Return None for a client with the password, otherwise the refusal, after a delay if the password is wrong."""
         if secrets.compare_digest(connection.cookies.get(COOKIE, "").encode(), self._token.encode()):
             return None
         given = _password_of(connection.headers.get("authorization", ""))
         if given is None:
-            return _unauthorised("expected the password of this server (any user name), received none")
+            return _unauthorised("This server needs a password; any user name will do.")
         client = _network_of(connection)
-        # Checked before the password: many connections at once guess no faster than one.
-        wait = self._closed_until.get(client, 0.0) - time.monotonic()
+        # Checked before the password, so that many connections at once guess no faster than one.
+        wait = self._blocked_until.get(client, 0.0) - time.monotonic()
         if wait > 0:
-            text = f"expected a pause after a wrong password, received another attempt; wait {math.ceil(wait)} s"
-            return refusal(429, text, {"Retry-After": str(math.ceil(wait))})
+            seconds = math.ceil(wait)
+            return refusal(429, f"Too many wrong passwords; try again in {seconds} s.", {"Retry-After": str(seconds)})
         if secrets.compare_digest(given, self._password):
             self._failures.pop(client, None)
             return None
-        await asyncio.sleep(self._close(client))
-        return _unauthorised("expected the password of this server, received another; try again")
+        await asyncio.sleep(self._block(client))
+        return _unauthorised("The password is wrong; try again.")
 
-    def _close(self, client: str) -> float:
-        """Note a wrong password and return the seconds for which this client's next attempt is not looked at."""
+    def _block(self, client: str) -> float:
+        """Note a wrong password and return the seconds during which this client's attempts are ignored."""
         count = self._failures.pop(client, 0)
         self._failures[client] = count + 1
         delay = min(FIRST_DELAY * 2.0 ** min(count, 10), LONGEST_DELAY)
-        self._closed_until[client] = time.monotonic() + delay
-        if len(self._failures) > REMEMBERED:
+        self._blocked_until[client] = time.monotonic() + delay
+        if len(self._failures) > MAX_CLIENTS:
             oldest = next(iter(self._failures))
-            del self._failures[oldest], self._closed_until[oldest]
+            del self._failures[oldest], self._blocked_until[oldest]
         return delay
 
 
 def is_this_machine(connection: HTTPConnection) -> bool:
-    """Tell whether a request comes from the machine that runs the server, by its sockets' addresses."""
+    """Tell from the socket addresses whether a request comes from the machine that runs the server."""
     if connection.client is None:
         return False
     server = connection.scope.get("server") or ("", None)
@@ -170,17 +170,17 @@ def is_this_machine(connection: HTTPConnection) -> bool:
 
 
 def is_local_address(host: str) -> bool:
-    """Tell whether a server that listens on `host` is reached from this machine only."""
+    """Tell whether only this machine can reach a server that listens on `host`."""
     return host == "localhost" or _is_loopback(host)
 
 
 def refusal(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer of one line, in the form that the API's other errors have."""
+    """Return an error answer of one line, in the form of the API's other errors."""
     return JSONResponse({"detail": text}, status, headers)
 
 
-def is_no_refusal(record: logging.LogRecord) -> bool:
-    """Tell whether a line belongs in the log: uvicorn takes each refused WebSocket for a fault of the application."""
+def is_worth_logging(record: logging.LogRecord) -> bool:
+    """Tell whether a record belongs in the log: uvicorn reports each refused WebSocket as an application error."""
     return "returned without completing handshake" not in record.getMessage()
 
 
@@ -191,19 +191,19 @@ def _unauthorised(text: str) -> Response:
 def _is_local_name(host: str) -> bool:
     try:
         return is_local_address(urlsplit(f"//{host}").hostname or "")
-    except ValueError:  # brackets without an address between them
+    except ValueError:  # brackets without an address
         return False
 
 
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
-    except ValueError:  # a name
+    except ValueError:  # a host name
         return False
 
 
 def _network_of(connection: HTTPConnection) -> str:
-    """Return whom wrong passwords are counted for: an address, of IPv6 the network, which one person has whole."""
+    """Return the address for which wrong passwords are counted; for IPv6 the /64 network, which one client owns."""
     host = connection.client.host if connection.client else ""
     return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False)) if ":" in host else host
 

@@ -1,6 +1,6 @@
-"""What the server takes in, and no more: bytes, pixels, pictures at once. Everything stays in memory.
+"""What the server accepts: bytes, pixels, images at once. Everything stays in memory.
 
-Knows requests and headers of pictures; nothing of faces.
+Knows requests and image headers; knows nothing of faces.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ MAX_BYTES: Final = 20_000_000
 """Largest request body."""
 
 REQUEST_SECONDS: Final = 10.0
-"""Time for the head of a request to arrive; a connection that sends none is ended after at most twice that."""
+"""Time for the head of a request to arrive. A connection that sends none is closed after at most twice this time."""
 
 BODY_SECONDS: Final = 30.0
-"""Time for a request body to arrive: a client that stalls holds no place."""
+"""Time for a request body to arrive: a stalled client does not keep its slot."""
 
 MAX_PIXELS: Final = 50_000_000
-"""Largest picture; decoded it takes 200 MB."""
+"""Largest image; decoded it takes 200 MB."""
 
 MAX_EDGE: Final = 20_000
-"""Longest edge of a picture, in pixels."""
+"""Longest edge of an image, in pixels."""
 
 MAX_FRAME_BYTES: Final = 1_000_000
-"""Largest frame of a webcam, as a file."""
+"""Largest encoded webcam frame."""
 
 MAX_FRAME_PIXELS: Final = 1920 * 1080
-"""Largest frame of a webcam, decoded."""
+"""Largest decoded webcam frame."""
 
-PICTURES_AT_ONCE: Final = 8
-"""Pictures being received or worked on; the next client is told that the server is busy."""
+IMAGES_AT_ONCE: Final = 8
+"""Images that are received or processed at once; further clients are told that the server is busy."""
 
-LIVE_AT_ONCE: Final = 4
+WEBCAMS_AT_ONCE: Final = 4
 """Webcams at once."""
 
 CONNECTIONS: Final = 64
@@ -55,10 +55,10 @@ CONNECTIONS: Final = 64
 
 @dataclass(frozen=True)
 class Upload:
-    """One picture as it arrived.
+    """One image as it arrived.
 
     Attributes:
-        name: the file's plain name, or `picture` where none came along.
+        name: the file's name without folders; `picture` if the client gave none.
         content: the file.
     """
 
@@ -67,20 +67,20 @@ class Upload:
 
 
 class Slots:
-    """A number of things that may go on at once."""
+    """A limit on how many things run at once."""
 
     def __init__(self, count: int) -> None:
         self._free = count
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Hold a place for the block.
+        """Hold a slot while the block runs.
 
         Raises:
-            HTTPException: 503, none is free; nobody waits in a queue.
+            HTTPException: 503, no slot is free; requests are not queued.
         """
         if self._free == 0:
-            raise HTTPException(503, "the server is busy; try again in a second", {"Retry-After": "1"})
+            raise HTTPException(503, "The server is busy; try again in a second.", {"Retry-After": "1"})
         self._free -= 1
         try:
             yield
@@ -89,46 +89,46 @@ class Slots:
 
 
 class Connection(H11Protocol):
-    """A connection that is ended when no request comes over it, though some bytes of one may: it holds a place."""
+    """A connection that is closed if no whole request arrives in time, even while bytes of one trickle in."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to watch the connection."""
+        """Start to watch the connection."""
         super().connection_made(transport)
-        self._answered: object = None
+        self._last_cycle: object = None
         self.loop.call_later(REQUEST_SECONDS, self.close_if_idle)
 
     def close_if_idle(self) -> None:
-        """End the connection if no request came since the last time and none is being answered."""
+        """Close the connection if no request arrived since the last check and none is being answered."""
         if self not in self.connections:
             return  # closed, or a WebSocket by now
-        if self.cycle is None or (self.cycle is self._answered and self.cycle.response_complete):
+        if self.cycle is None or (self.cycle is self._last_cycle and self.cycle.response_complete):
             self.transport.close()
             return
-        self._answered = self.cycle
+        self._last_cycle = self.cycle
         self.loop.call_later(REQUEST_SECONDS, self.close_if_idle)
 
 
 async def read_upload(request: Request) -> Upload:
-    """Read the picture of a request: the file of a form, or the whole body.
+    """Read the image of a request: the file of a form, or the whole body.
 
     Raises:
-        HTTPException: 400, it is no form with one file, has a path for a name, or is empty; 408, it takes too long;
-            413, it is larger than `MAX_BYTES`.
+        HTTPException: 400, the form has no file, the file name is a path, or the body is empty; 408, the body takes
+            too long; 413, it is larger than `MAX_BYTES`.
     """
     try:
         async with asyncio.timeout(BODY_SECONDS):
             upload = await _read(request)
     except TimeoutError as error:
-        raise HTTPException(408, f"expected the picture within {BODY_SECONDS:.0f} s, received a part of it") from error
+        raise HTTPException(408, f"The image did not arrive within {BODY_SECONDS:.0f} s; send it again.") from error
     except ClientDisconnect as error:
-        raise HTTPException(400, "expected a picture, received an end of the connection") from error
+        raise HTTPException(400, "The connection closed before the image arrived.") from error
     if not upload.content:
-        raise HTTPException(400, "expected a picture, received an empty body")
+        raise HTTPException(400, "The request holds no data; send an image.")
     return upload
 
 
 def check_size(content: bytes, pixels: int) -> None:
-    """Refuse a picture with too many pixels, by its header, before anything is decoded.
+    """Refuse an image with too many pixels by its header, before it is decoded.
 
     Raises:
         ImageError: it has more than `pixels` pixels or an edge longer than `MAX_EDGE` (`too_large`).
@@ -138,27 +138,27 @@ def check_size(content: bytes, pixels: int) -> None:
             width, height = image.size
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", f"expected at most {pixels} pixels, received many times more") from error
-    except Exception:  # no picture: whoever decodes it says so
+    except Exception:  # not an image: decoding it reports that
         return
     if width * height > pixels or max(width, height) > MAX_EDGE:
-        expected = f"expected at most {pixels} pixels and edges of {MAX_EDGE}"
-        raise ImageError("too_large", f"{expected}, received {width}x{height}; send a smaller picture")
+        expected = f"expected at most {pixels} pixels and edges of at most {MAX_EDGE}"
+        raise ImageError("too_large", f"{expected}, received {width}x{height}; send a smaller image")
 
 
 class _MemoryParser(MultiPartParser):
-    """Reads a form without the temporary file that larger uploads otherwise go to."""
+    """Reads a form without a temporary file, even for large uploads."""
 
     spool_max_size = MAX_BYTES + 1
 
 
 async def _read(request: Request) -> Upload:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
-        return Upload("picture", b"".join([chunk async for chunk in _bounded(request)]))
+        return Upload("picture", b"".join([chunk async for chunk in _limited(request)]))
     try:
-        form = await _MemoryParser(request.headers, _bounded(request), max_files=1, max_fields=8).parse()
-    except (MultiPartException, UnicodeError) as error:  # the second where the form names a codec that decodes nothing
-        reason = getattr(error, "message", error)
-        raise HTTPException(400, f"expected a form with one file, received another: {reason}") from error
+        form = await _MemoryParser(request.headers, _limited(request), max_files=1, max_fields=8).parse()
+    except (MultiPartException, UnicodeError) as error:  # UnicodeError: the form names a codec that cannot decode it
+        reason = str(getattr(error, "message", error)).rstrip(".")
+        raise HTTPException(400, f"The form cannot be read ({reason}); send one file.") from error
     try:
         return await _file_of(form)
     finally:
@@ -168,12 +168,12 @@ async def _read(request: Request) -> Upload:
 async def _file_of(form: FormData) -> Upload:
     file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
     if file is None:
-        raise HTTPException(400, "expected a form with one file, received none; send the picture as the field 'file'")
-    return Upload(_plain_name(file.filename or "picture"), await file.read())
+        raise HTTPException(400, "The form holds no file; send the image as the field 'file'.")
+    return Upload(_check_name(file.filename or "picture"), await file.read())
 
 
-async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
-    refusal = HTTPException(413, f"expected at most {MAX_BYTES} bytes, received more; send a smaller picture")
+async def _limited(request: Request) -> AsyncGenerator[bytes, None]:
+    refusal = HTTPException(413, f"The server accepts at most {MAX_BYTES} bytes; send a smaller image.")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BYTES:
         raise refusal
@@ -185,7 +185,7 @@ async def _bounded(request: Request) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-def _plain_name(name: str) -> str:
+def _check_name(name: str) -> str:
     if "/" in name or "\\" in name or not name.isprintable() or len(name) > 255:
-        raise HTTPException(400, f"expected the plain name of a file, received {name[:80]!r}; send it without folders")
+        raise HTTPException(400, f"{name[:80]!r} is not a plain file name; send a short name without folders.")
     return name

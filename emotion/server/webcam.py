@@ -1,6 +1,6 @@
-"""One browser's webcam over a WebSocket: frames come in, faces go out, and nobody queues.
+"""One browser's webcam over a WebSocket: frames come in, faces go out, and nothing is queued.
 
-The newest frame waits for the one before it; older ones are dropped. Knows sockets; what a frame shows it is told.
+Only the newest frame waits; older ones are dropped. Knows sockets; the caller finds the faces.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from emotion.errors import EmotionError, one_line
 
 IDLE_SECONDS: Final = 60.0
-"""Time without a message after which a webcam's place is given to another."""
+"""Time without a message after which the WebSocket is closed, so that another webcam can have the slot."""
 
 LONGEST_SMOOTHING: Final = 5.0
 """Seconds."""
 
 REFUSED: Final = 1003
-"""The code with which a WebSocket closes after data that it does not take."""
+"""Close code of a WebSocket that sent data of the wrong kind."""
 
 TRY_LATER: Final = 1013
-"""The code with which a WebSocket closes when the server is busy."""
+"""Close code of a WebSocket when the server is busy."""
 
 MAX_REASON: Final = 123
-"""Bytes of text that fit beside the code."""
+"""Bytes of text that fit next to the close code."""
 
-Look = Callable[[bytes], Awaitable[dict[str, Any]]]
-"""Takes an encoded frame and returns what is sent back for it."""
+FrameHandler = Callable[[bytes], Awaitable[dict[str, Any]]]
+"""Takes an encoded frame and returns the answer to it."""
 
 
 class LatestFrame:
-    """A place for one waiting frame; a newer one takes it.
+    """Holds one waiting frame; a newer frame replaces it.
 
     Attributes:
-        received: frames that were put in.
-        dropped: frames that a newer one pushed out.
+        received: frames that arrived so far.
+        dropped: frames that a newer one replaced.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class LatestFrame:
         self._changed = asyncio.Event()
 
     def put(self, frame: bytes) -> None:
-        """Put in a frame, in place of one that nobody took."""
+        """Store a frame in place of any that still waits."""
         self.received += 1
         self.dropped += self._frame is not None
         self._frame = frame
@@ -62,33 +62,36 @@ class LatestFrame:
         return self.received, frame
 
 
-async def follow(socket: WebSocket, look: Look, smooth: Callable[[float], None]) -> None:
-    """Answer the frames of one accepted WebSocket until it closes; on what is no frame, say so in one line and close.
+async def answer_frames(socket: WebSocket, handle: FrameHandler, set_smoothing: Callable[[float], None]) -> None:
+    """Answer the frames of one accepted WebSocket until it closes; refuse anything else in one line.
 
     Args:
-        socket: sends frames as binary messages and settings as text, `{"smoothing": seconds}`; receives for each frame
-            that was looked at what `look` returned, with its number and the count of dropped frames so far.
-        look: called for one frame at a time.
-        smooth: called with each new smoothing.
+        socket: brings frames as binary messages and settings as text, `{"smoothing": seconds}`. For each frame that
+            was handled it gets the result of `handle` with the frame's number and the count of dropped frames so far.
+        handle: called for one frame at a time.
+        set_smoothing: called with each new smoothing, in seconds.
     """
     latest = LatestFrame()
-    tasks = [asyncio.create_task(_receive(socket, latest, smooth)), asyncio.create_task(_answer(socket, latest, look))]
+    tasks = [
+        asyncio.create_task(_receive(socket, latest, set_smoothing)),
+        asyncio.create_task(_answer(socket, latest, handle)),
+    ]
     try:
-        # Both go on until one of them raises.
+        # Both run until one of them raises.
         await asyncio.gather(*tasks)
     except WebSocketDisconnect:
         return
     except EmotionError as error:
         await _refuse(socket, one_line(error))
     except TimeoutError:
-        await _refuse(socket, f"expected a frame within {IDLE_SECONDS:.0f} s, received none; start again")
+        await _refuse(socket, f"No frame arrived within {IDLE_SECONDS:.0f} s; start again.")
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _receive(socket: WebSocket, latest: LatestFrame, smooth: Callable[[float], None]) -> None:
+async def _receive(socket: WebSocket, latest: LatestFrame, set_smoothing: Callable[[float], None]) -> None:
     while True:
         async with asyncio.timeout(IDLE_SECONDS):
             message = await socket.receive()
@@ -96,16 +99,16 @@ async def _receive(socket: WebSocket, latest: LatestFrame, smooth: Callable[[flo
             raise WebSocketDisconnect(message.get("code", 1000))
         frame = message.get("bytes")
         if frame is None:
-            smooth(_smoothing_of(message.get("text", "")))
+            set_smoothing(_parse_smoothing(message.get("text", "")))
         else:
             latest.put(frame)
 
 
-async def _answer(socket: WebSocket, latest: LatestFrame, look: Look) -> None:
+async def _answer(socket: WebSocket, latest: LatestFrame, handle: FrameHandler) -> None:
     while True:
         number, frame = await latest.take()
-        result = await look(frame)
-        # Waits while the client does not read; frames that come meanwhile push one another out.
+        result = await handle(frame)
+        # Blocks while the client does not read; frames that arrive in the meantime replace one another.
         await socket.send_json({"frame": number, "dropped": latest.dropped, **result})
 
 
@@ -113,11 +116,11 @@ async def _refuse(socket: WebSocket, text: str) -> None:
     try:
         await socket.send_json({"detail": text})
         await socket.close(REFUSED, text.encode()[:MAX_REASON].decode(errors="ignore"))
-    except (WebSocketDisconnect, RuntimeError):  # gone meanwhile; the second where it closed while this sent
+    except (WebSocketDisconnect, RuntimeError):  # the client has left; RuntimeError: it left during this send
         return
 
 
-def _smoothing_of(text: str) -> float:
+def _parse_smoothing(text: str) -> float:
     try:
         smoothing = float(json.loads(text)["smoothing"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:

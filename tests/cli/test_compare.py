@@ -26,7 +26,7 @@ from emotion.cli import main
 Compare = Callable[..., int]
 
 FEWER = MISSES[40:]
-"""Of the misses half remain, all on unseen faces: better beyond doubt."""
+"""Half of the wrong predictions, all on unseen faces: a significant improvement."""
 
 
 @pytest.fixture
@@ -58,41 +58,42 @@ def branch(project: Path, misses: tuple[int, ...], epochs: int = 28) -> None:
 
 
 def cells(report: str, start: str) -> list[str]:
-    """The row of a table that begins with a cell."""
+    """Return the cells of the row whose first cell starts like this."""
     row = next(line for line in report.splitlines() if line.startswith(f"| {start}"))
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
 def table_below(report: str, title: str) -> list[list[str]]:
-    """The rows of the table below a heading, without its head."""
+    """Return the rows of the table below a heading, without its header."""
     lines = report.split(f"### {title}")[1].split("###")[0].splitlines()
     return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")][2:]
 
 
-def test_same_answers_are_no_evidence(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
+def test_equal_predictions_are_no_evidence(project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]) -> None:
     branch(project, MISSES)
     assert compare("main", "--fail-if-worse") == 0
     report = capsys.readouterr().out
     assert report.startswith("## `workspace` against `main` (`")
-    assert "**Verdict: no evidence of a difference.** Both decide alike on every face." in report
+    assert "**Verdict: no evidence of a difference.** Both networks predict the same class for every face." in report
     assert report.count("None.") == 2  # settings, metrics
-    assert "flipped" not in report
+    assert "changed most" not in report
 
 
-def test_a_clear_gain_is_better_and_the_way_back_is_worse(
+def test_a_clear_gain_is_better_and_the_reverse_is_worse(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
 ) -> None:
     branch(project, FEWER)
     assert compare("main", "branch", "--fail-if-worse") == 0
     report = capsys.readouterr().out
     assert (
-        "**Verdict: better.** Of 300 unseen validation faces `main` gets 80.00% right, `branch` 86.67%: +6.67" in report
+        "**Verdict: better.** On 300 unseen validation faces, the accuracy is 80.00% for `main` and 86.67% for "
+        "`branch`: +6.67 points, 95% confidence interval +" in report
     )
     assert cells(report, "`validation` unseen")[1:5] == ["300", "80.00%", "86.67%", "+6.67"]
     assert cells(report, "`validation` unseen")[6:] == ["0", "20", "< 0.001"]
     assert cells(report, "`validation` all")[1:5] == ["400", "80.00%", "90.00%", "+10.00"]
-    assert cells(report, "`test` all")[8] == ""  # a report is no judge
-    assert len(table_below(report, "The 10 validation faces that flipped most")) == 10
+    assert cells(report, "`test` all")[8] == ""  # only the deciding split has a p-value
+    assert len(table_below(report, "The 10 validation predictions that changed most")) == 10
     assert compare("branch", "main") == 0
     assert compare("branch", "main", "--fail-if-worse") == 1
     assert "**Verdict: worse.**" in capsys.readouterr().out
@@ -102,12 +103,12 @@ def test_a_small_gain_is_no_evidence(project: Path, compare: Compare, capsys: py
     branch(project, MISSES[:-3])
     assert compare("main") == 0
     report = capsys.readouterr().out
-    assert "**Verdict: no evidence of a difference.** Of 300 unseen validation faces" in report
+    assert "**Verdict: no evidence of a difference.** On 300 unseen validation faces" in report
     assert "p = 0.25 (McNemar's exact test)" in report
-    assert "Moved beyond noise: none." in report
+    assert "Significant changes in recall on unseen validation faces: none." in report
 
 
-def test_a_loss_on_faces_with_a_copy_in_train_fails_nothing(project: Path, compare: Compare) -> None:
+def test_a_loss_only_on_faces_with_a_copy_in_train_does_not_fail(project: Path, compare: Compare) -> None:
     branch(project, (*MISSES, *range(1, 100, 5), *range(2, 100, 5)))
     assert compare("main", "--fail-if-worse") == 0
 
@@ -161,7 +162,7 @@ def test_other_classes_are_not_compared(project: Path, compare: Compare, capsys:
     assert "`happy, sad, fear in main, happy, sad, surprise in workspace`" in report
 
 
-def test_a_setting_that_the_pipeline_did_not_run_on_is_a_warning(
+def test_a_setting_that_the_pipeline_has_not_run_on_is_a_warning(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digest = hashlib.md5((project / "data/predictions.csv").read_bytes(), usedforsecurity=False).hexdigest()
@@ -173,12 +174,12 @@ def test_a_setting_that_the_pipeline_did_not_run_on_is_a_warning(
     warnings = [line for line in capsys.readouterr().out.splitlines() if line.startswith(">")]
     assert len(warnings) == 1
     assert (
-        "`workspace` differs from the run that its `dvc.lock` records**, in `data/predictions.csv`, `train.epochs`"
+        "`workspace` differs from the last run in its `dvc.lock`** (`data/predictions.csv`, `train.epochs`)"
         in warnings[0]
     )
 
 
-def test_missing_packages_are_one_line_and_end_with_2(
+def test_missing_packages_are_one_line_and_exit_with_2(
     project: Path, compare: Compare, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
@@ -186,20 +187,20 @@ def test_missing_packages_are_one_line_and_end_with_2(
     assert compare("main", "--fail-if-worse") == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("emotion: expected the packages of the extra pipeline, received none (")
+    assert printed.err.startswith("emotion: the packages of the extra pipeline are not installed (")
     assert printed.err.endswith("pip install '.[pipeline]'\n")
 
 
 @pytest.mark.parametrize("name", ["nosuch", "--", "0123456", "main:params.yaml", "-x"])
-def test_unknown_revision_is_one_line_and_ends_with_2(
+def test_unknown_revision_is_one_line_and_exits_with_2(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert project.is_dir()
     assert compare("--", name) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert f"expected a branch, tag or commit of this repository, received {name!r}" in said.err
-    assert said.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"{name!r} is not a branch, tag or commit of this repository" in printed.err
+    assert printed.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("missing", ["data/predictions.csv", "params.yaml"])
@@ -210,11 +211,11 @@ def test_missing_file_is_one_line_that_says_where(
     commit(project)
     write_project(project)
     assert compare("main") == 2
-    expected = f"emotion: main, {missing}: expected a file, received none; run dvc repro there and commit\n"
+    expected = f"emotion: main, {missing}: the file is missing; run dvc repro there and commit the result\n"
     assert capsys.readouterr() == ("", expected)
     (project / missing).unlink()
     assert compare("main~1") == 2
-    expected = f"emotion: workspace, {missing}: expected a file, received none; run dvc repro\n"
+    expected = f"emotion: workspace, {missing}: the file is missing; run dvc repro\n"
     assert capsys.readouterr() == ("", expected)
 
 
@@ -226,16 +227,16 @@ def test_missing_file_is_one_line_that_says_where(
         (
             "data/predictions.csv",
             "split,name,actual,predicted,a,b,twin\nvalidation,x,a,a,0.5\n",
-            "a class, a probability",
+            "expected a class, probabilities",
         ),
         (
             "data/predictions.csv",
             "split,name,actual,predicted,a,b,twin\nvalidation,x,c,a,0.5,0.5,0\n",
-            "a class, a probability",
+            "expected a class, probabilities",
         ),
         ("data/predictions.csv", f"split,name,actual,predicted,a,b,twin\n{'x' * 140_000}\n", "larger than field limit"),
-        ("metrics/test.json", "{", "expected JSON"),
-        ("params.yaml", "train: [", "expected YAML"),
+        ("metrics/test.json", "{", "the file is not valid JSON"),
+        ("params.yaml", "train: [", "the file is not valid YAML"),
         ("metrics/test.json", "[1]", "expected keys with values, received [1]"),
         ("params.yaml", "text", "expected keys with values, received 'text'"),
         ("dvc.lock", "stages: 3", "expected stages as DVC writes them"),
@@ -246,10 +247,10 @@ def test_broken_file_is_one_line(
 ) -> None:
     (project / path).write_text(content)
     assert compare("main") == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("emotion: workspace, ")
-    assert received in said.err
-    assert (said.out, said.err.count("\n")) == ("", 1)
+    printed = capsys.readouterr()
+    assert printed.err.startswith("emotion: workspace, ")
+    assert received in printed.err
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
 def test_outside_a_repository_is_one_line(
@@ -259,7 +260,7 @@ def test_outside_a_repository_is_one_line(
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert compare("main") == 2
     assert capsys.readouterr().err == (
-        f"emotion: expected a Git repository, received the folder {tmp_path}; run it in the project's clone\n"
+        f"emotion: {tmp_path} is not in a Git repository; run the command in the project's clone\n"
     )
 
 
@@ -275,7 +276,7 @@ def test_a_project_below_the_top_of_its_repository_is_found(
     assert len(table_below(capsys.readouterr().out, "Metrics changed")) == 0
 
 
-def test_names_from_files_neither_break_a_table_nor_call_anybody(
+def test_names_from_files_neither_break_a_table_nor_mention_a_user(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [*predictions("validation"), *predictions("test")]

@@ -29,32 +29,34 @@ BROKEN = Picture("c.jpg", error="expected a picture, received something else")
 def test_each_face_has_a_line() -> None:
     assert output.lines(FOUND) == [
         "a.jpg  happy 60%  (box 100,50 120x120)",
-        "a.jpg  uncertain: happy 60%  (whole picture)",
+        "a.jpg  uncertain: happy 60%  (whole image)",
     ]
     assert output.lines(FOUND, top=2)[0] == "a.jpg  happy 60%, neutral 15%  (box 100,50 120x120)"
 
 
-def test_picture_without_a_face_and_one_that_cannot_be_read_have_a_line() -> None:
+def test_image_without_a_face_and_unreadable_image_have_a_line() -> None:
     assert output.lines(EMPTY) == ["b.jpg  no face found"]
     assert output.lines(BROKEN) == ["c.jpg  cannot be read: expected a picture, received something else"]
 
 
-def test_name_of_a_file_cannot_break_the_line_or_command_the_terminal() -> None:
+def test_control_characters_in_a_file_name_are_escaped() -> None:
     (line,) = output.lines(Picture("über\n\x1b[31m\udcff.jpg", 9, 9))
     assert line == r"über\n\x1b[31m\udcff.jpg  no face found"
 
 
-def test_error_with_such_a_name_neither() -> None:
+def test_control_characters_in_an_error_are_escaped() -> None:
     (line,) = output.lines(Picture("a", error="expected a picture file, received \x1b[31m\udcff.jpg"))
     assert line == r"a  cannot be read: expected a picture file, received \x1b[31m\udcff.jpg"
 
 
-def test_count_goes_with_its_noun() -> None:
+def test_count_has_the_right_noun() -> None:
     assert [output.count(number, "face") for number in (0, 1, 2000)] == ["0 faces", "1 face", "2,000 faces"]
 
 
 @pytest.mark.parametrize("pictures", [[], [FOUND], [FOUND, EMPTY, BROKEN]])
-def test_json_array_is_whole_even_when_cut_short(capsys: pytest.CaptureFixture[str], pictures: list[Picture]) -> None:
+def test_json_array_is_complete_after_an_interruption(
+    capsys: pytest.CaptureFixture[str], pictures: list[Picture]
+) -> None:
     with suppress(KeyboardInterrupt), JsonArray() as array:
         for picture in pictures:
             array.add(picture)
@@ -84,23 +86,23 @@ def test_annotated_copy_shows_the_faces(tmp_path: Path) -> None:
     assert np.any(drawn != drawn[0, 0])
 
 
-def test_content_without_a_file_is_annotated_too(tmp_path: Path) -> None:
+def test_image_without_a_file_is_annotated(tmp_path: Path) -> None:
     content = encode(Image.new("RGB", (300, 300)))
     path = AnnotatedCopies(tmp_path, []).add(Picture("standard input", 300, 300), content)
     assert path.name == "standard input_faces.jpg"
 
 
-def test_annotated_copies_replace_neither_one_another_nor_an_original(tmp_path: Path) -> None:
+def test_annotated_copies_replace_neither_each_other_nor_an_original(tmp_path: Path) -> None:
     names = ["a.png", "deep/a.png", "a.bmp", "A.bmp", "a_faces.jpg", ".a_faces-2.partial.jpg"]
     sources = [photo(tmp_path / name) for name in names]
     before = {path: path.read_bytes() for path in sources}
-    album = AnnotatedCopies(tmp_path, map(str, sources))
-    written = [album.add(Picture(str(path), 640, 480), str(path)) for path in sources]
+    copies = AnnotatedCopies(tmp_path, map(str, sources))
+    written = [copies.add(Picture(str(path), 640, 480), str(path)) for path in sources]
     assert len({path.name.casefold() for path in written}) == len(sources)
     assert {path: path.read_bytes() for path in sources} == before
 
 
-def test_disk_that_fills_while_a_copy_is_written_is_an_error(tmp_path: Path) -> None:
+def test_full_disk_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     program = """
 import resource, signal, sys
 from pathlib import Path
@@ -122,11 +124,11 @@ AnnotatedCopies(Path(sys.argv[1]), []).add(Picture("a", 300, 300), encode(noise(
 
 
 @pytest.mark.parametrize("letter", ["x", "€"])
-def test_long_names_are_cut_and_stay_apart(tmp_path: Path, letter: str) -> None:
-    long = letter * (250 // len(letter.encode()))
-    sources = [photo(tmp_path / f"{long}.png"), photo(tmp_path / f"{long}.bmp")]
-    album = AnnotatedCopies(tmp_path, sources)
-    written = {album.add(Picture(str(path), 640, 480), str(path)) for path in sources}
+def test_long_names_are_shortened_and_stay_distinct(tmp_path: Path, letter: str) -> None:
+    stem = letter * (250 // len(letter.encode()))
+    sources = [photo(tmp_path / f"{stem}.png"), photo(tmp_path / f"{stem}.bmp")]
+    copies = AnnotatedCopies(tmp_path, sources)
+    written = {copies.add(Picture(str(path), 640, 480), str(path)) for path in sources}
     assert all(path.is_file() for path in written)
     assert len(written) == 2
 

@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A photo with a face, one without, and a file that is no picture."""
+    """A photo with a face, one without, and a file that is not an image."""
     astronaut().save(tmp_path / "face.png")
     noise(1, (200, 150), "RGB").save(tmp_path / "none.png")
     (tmp_path / "text.jpg").write_text("hello")
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def predict(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Predict:
-    """Run `emotion predict` with a small network in the folder; return what it printed, line by line."""
+    """Run `emotion predict` with a small network in the folder; return the printed lines."""
     monkeypatch.chdir(folder)
 
     def run(*arguments: object) -> list[str]:
@@ -58,14 +58,14 @@ def box_of(face: dict[str, dict[str, int]]) -> Box:
     return Box(**face["box"])
 
 
-def test_shipped_network_sees_a_happy_astronaut(
+def test_shipped_network_finds_the_astronaut_happy(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert answer(monkeypatch, "predict", str(folder / "face.png")) == 0
     assert capsys.readouterr().out.startswith(f"{folder}/face.png  happy 9")
 
 
-def test_each_picture_has_its_line(predict: Predict) -> None:
+def test_each_image_has_a_line(predict: Predict) -> None:
     face, none = predict("face.png", "none.png")
     assert face.startswith("face.png  ")
     assert "  (box 1" in face
@@ -77,21 +77,20 @@ def test_top_shows_more_classes(predict: Predict) -> None:
     assert line.count("%") == 3
 
 
-def test_unreadable_files_have_their_line_and_the_end_is_1(
+def test_unreadable_files_have_a_line_and_are_counted(
     folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
     ended = answer(monkeypatch, "predict", "text.jpg", "none.png", "absent.jpg", "--model", str(model))
-    assert ended == "emotion: 2 of 3 pictures could not be read"
+    assert ended == "emotion: 2 of 3 images could not be read"
     text, none, absent = capsys.readouterr().out.splitlines()
-    assert text.startswith("text.jpg  cannot be read: expected a picture (JPEG,")
-    assert text.endswith("received another kind of file")
+    assert text.startswith("text.jpg  cannot be read: not a picture in a supported format (JPEG,")
     assert none == "none.png  no face found"
-    assert absent == ("absent.jpg  cannot be read: expected a picture file, received none (No such file or directory)")
+    assert absent == "absent.jpg  cannot be read: no readable file (No such file or directory)"
 
 
-def test_one_picture_that_cannot_be_read_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert answer(monkeypatch, "predict", str(folder / "text.jpg")) == "emotion: 1 of 1 picture could not be read"
+def test_one_unreadable_image_is_counted_in_the_singular(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answer(monkeypatch, "predict", str(folder / "text.jpg")) == "emotion: 1 of 1 image could not be read"
 
 
 def test_json_is_one_array(predict: Predict) -> None:
@@ -101,22 +100,22 @@ def test_json_is_one_array(predict: Predict) -> None:
     assert (none["source"], none["faces"], none["error"]) == ("none.png", [], None)
 
 
-def test_jsonl_is_a_line_for_each_picture(predict: Predict) -> None:
+def test_jsonl_is_a_line_for_each_image(predict: Predict) -> None:
     lines = [json.loads(line) for line in predict("face.png", "none.png", "--jsonl")]
     assert [len(line["faces"]) for line in lines] == [1, 0]
 
 
-def test_csv_is_written_instead_of_lines_and_the_end_says_so(
+def test_csv_replaces_the_lines_by_a_summary(
     folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
     assert answer(monkeypatch, "predict", "face.png", "none.png", "--csv", "rows.csv", "--model", str(model)) == 0
-    assert capsys.readouterr() == ("", "2 pictures, 1 face: rows.csv\n")
+    assert capsys.readouterr() == ("", "2 images, 1 face: rows.csv\n")
     rows = list(csv.DictReader((folder / "rows.csv").read_text().splitlines()))
     assert [(row["source"], row["status"]) for row in rows] == [("face.png", "face"), ("none.png", "no face")]
 
 
-def test_csv_and_json_go_together(predict: Predict, folder: Path) -> None:
+def test_csv_and_jsonl_can_be_combined(predict: Predict, folder: Path) -> None:
     assert len(predict("face.png", "--csv", "rows.csv", "--jsonl")) == 1
     assert len((folder / "rows.csv").read_text().splitlines()) == 2
 
@@ -128,19 +127,19 @@ def test_annotated_copies_are_written(predict: Predict, folder: Path) -> None:
     assert np.abs(drawn - original)[64:164, 270:280].max() > 100, "expected the right edge of a box"
 
 
-def test_annotated_copies_leave_the_originals(predict: Predict, folder: Path) -> None:
+def test_annotated_copies_do_not_change_the_originals(predict: Predict, folder: Path) -> None:
     before = {path: path.read_bytes() for path in (folder / "face.png", folder / "none.png")}
     predict("face.png", "none.png", "--annotate", ".")
     assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.mark.parametrize(("inputs", "table"), [("face.png", "face.png"), (".", "none.png"), ("face.png", "link.csv")])
-def test_rows_never_replace_a_picture(folder: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, table: str) -> None:
+def test_csv_never_replaces_an_image(folder: Path, monkeypatch: pytest.MonkeyPatch, inputs: str, table: str) -> None:
     monkeypatch.chdir(folder)
     Path("link.csv").symlink_to("face.png")
     before = [Path(name).read_bytes() for name in ("face.png", "none.png")]
     ended = answer(monkeypatch, "predict", inputs, "--csv", table)
-    assert str(ended).startswith("emotion: expected another file to write than ")
+    assert str(ended).startswith(f"emotion: writing {table} would overwrite ")
     assert [Path(name).read_bytes() for name in ("face.png", "none.png")] == before
 
 
@@ -150,65 +149,75 @@ def test_folder_and_pattern_are_expanded(predict: Predict, folder: Path) -> None
     assert [line.split("  ")[0] for line in predict("n*.png", "face.png")] == ["none.png", "face.png"]
 
 
-def test_folder_without_pictures_beside_others_has_its_line(
+def test_folder_without_images_among_others_gets_a_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "empty").mkdir()
     assert answer(monkeypatch, "predict", str(folder / "empty"), str(folder / "none.png")) == 0
     printed = capsys.readouterr()
     assert printed.out == f"{folder}/none.png  no face found\n"
-    assert printed.err.startswith("emotion: expected pictures (.jpg")
-    assert printed.err.endswith(f"received none in {folder}/empty\n")
+    assert printed.err.startswith("emotion: no images (.jpg")
+    assert printed.err.endswith(f") in {folder}/empty; choose another path\n")
 
 
-@pytest.mark.parametrize("options", [("--csv", "new/rows.csv"), ("--annotate", "new/deep"), ("--csv", "-")])
-def test_place_that_cannot_be_written_is_refused_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, str]
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--csv", "new/rows.csv"), "new/rows.csv cannot be written: there is no folder new;"),
+        (("--annotate", "new/deep"), "new/deep cannot be written: there is no folder new;"),
+        (("--csv", "-"), "- is not a file name; for standard output use --jsonl"),
+    ],
+)
+def test_target_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, str],
+    text: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ended = answer(monkeypatch, "predict", "absent.png", "--json", *options)
-    assert str(ended).startswith("emotion: expected ")
+    assert str(ended).startswith(f"emotion: {text}")
     assert capsys.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_standard_input_is_a_picture(predict: Predict, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_an_image(predict: Predict, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / "face.png").read_bytes())))
     (line,) = predict("-", "--annotate", "out")
     assert line.startswith("standard input  ")
     assert (folder / "out/standard input_faces.jpg").is_file()
 
 
-@pytest.mark.parametrize("options", [("--face",), ("--detection", "none")])
-def test_cropped_face_is_taken_whole(predict: Predict, options: tuple[str, ...]) -> None:
-    (line,) = predict("none.png", *options)
-    assert line.endswith("  (whole picture)")
+def test_cropped_face_is_taken_whole(predict: Predict) -> None:
+    (line,) = predict("none.png", "--face")
+    assert line.endswith("  (whole image)")
 
 
-def test_picture_of_48_pixels_is_taken_as_a_face(predict: Predict) -> None:
+def test_image_of_48_pixels_is_taken_as_a_face(predict: Predict) -> None:
     noise(2).save("small.png")
-    assert predict("small.png")[0].endswith("(whole picture)")
+    assert predict("small.png")[0].endswith("(whole image)")
 
 
-def test_align_judges_another_crop(predict: Predict) -> None:
+def test_align_changes_the_crop_but_not_the_box(predict: Predict) -> None:
     astronaut().rotate(-10, Image.Resampling.BILINEAR, center=(224, 114)).save("leaning.png")
     plain, levelled = (json.loads(*predict("leaning.png", "--jsonl", *options)) for options in ((), ("--align",)))
     assert plain["faces"][0]["box"] == levelled["faces"][0]["box"]
     assert plain["faces"][0]["probabilities"] != levelled["faces"][0]["probabilities"]
 
 
-def test_nothing_to_predict_is_one_line(
+def test_folder_without_images_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended = answer(monkeypatch, "predict", str(tmp_path))
     assert isinstance(ended, str)
-    assert ended.startswith("emotion: expected pictures (.jpg")
-    assert ended.endswith(f"received none in {tmp_path}")
+    assert ended.startswith("emotion: no images (.jpg")
+    assert ended.endswith(f") in {tmp_path}; choose another path")
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("arguments", [(), ("a.png", "--json", "--jsonl"), ("a.png", "--detection", "hog")])
-def test_wrong_usage_ends_with_2(
+@pytest.mark.parametrize("arguments", [(), ("a.png", "--json", "--jsonl"), ("a.png", "--top", "0")])
+def test_wrong_usage_exits_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     assert answer(monkeypatch, "predict", *arguments) == 2
@@ -217,17 +226,17 @@ def test_wrong_usage_ends_with_2(
 
 def test_missing_model_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = answer(monkeypatch, "predict", str(folder / "face.png"), "--model", "absent.onnx")
-    assert str(ended).startswith("emotion: expected a model file at absent.onnx")
+    assert str(ended).startswith("emotion: there is no model file absent.onnx")
     assert "dvc" not in str(ended)
 
 
 def test_model_of_another_kind_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = answer(monkeypatch, "predict", str(folder / "face.png"), "--model", str(folder / "text.jpg"))
-    received = "received another kind or a damaged one; choose an .onnx file of this project"
-    assert ended == f"emotion: expected an ONNX file at {folder}/text.jpg, {received}"
+    problem = "is not an ONNX file, or it is damaged; choose an .onnx file of this project"
+    assert ended == f"emotion: {folder}/text.jpg {problem}"
 
 
-def test_name_that_is_no_text_is_written_everywhere(predict: Predict, folder: Path) -> None:
+def test_file_name_that_is_not_utf8_is_written_everywhere(predict: Predict, folder: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     noise(3, (60, 50)).save(name)
     assert predict(name) == [r"caf\udce9.png  no face found"]
@@ -236,14 +245,14 @@ def test_name_that_is_no_text_is_written_everywhere(predict: Predict, folder: Pa
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
-def test_name_that_the_terminal_cannot_show_is_spelt_out(folder: Path, model: Path, encoding: str) -> None:
+def test_file_name_that_the_terminal_cannot_encode_is_escaped(folder: Path, model: Path, encoding: str) -> None:
     name = os.fsdecode(b"\xff") + "Ω.png"
     noise(3, (60, 50)).save(folder / name)
     command = [sys.executable, "-m", "emotion.cli.main", "predict", name, "no-such-Ω.png", "--model", str(model)]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
     assert (result.returncode, result.stdout.count(b"\n")) == (1, 2)
-    assert result.stderr == b"emotion: 1 of 2 pictures could not be read\n"
+    assert result.stderr == b"emotion: 1 of 2 images could not be read\n"
     assert result.stdout.startswith(rb"\udcff")
 
 
@@ -252,8 +261,8 @@ def test_closed_standard_input_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     assert "standard input is closed" in str(answer(monkeypatch, "predict", "-"))
 
 
-def test_interruption_is_one_line_and_keeps_what_was_written(folder: Path, model: Path) -> None:
-    # More lines than the pipe holds: the command cannot end before the signal comes.
+def test_interruption_is_one_line_and_keeps_the_results(folder: Path, model: Path) -> None:
+    # More lines than the pipe holds, so that the command cannot finish before the signal arrives.
     arguments = [*["none.png"] * 5000, "--jsonl", "--csv", "rows.csv", "--model", str(model)]
     command = [sys.executable, "-m", "emotion.cli.main", "predict", *arguments]
     with subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -261,7 +270,7 @@ def test_interruption_is_one_line_and_keeps_what_was_written(folder: Path, model
         assert json.loads(process.stdout.readline())["source"] == "none.png"
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
-    assert (process.returncode, error) == (130, "emotion: interrupted; what was written is kept\n")
+    assert (process.returncode, error) == (130, "emotion: interrupted; the results written so far are kept\n")
     rows = list(csv.DictReader((folder / "rows.csv").read_text().splitlines()))
     assert 1 <= len(rows) < 5000
     assert rows[-1]["status"] == "no face"

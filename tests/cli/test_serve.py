@@ -14,7 +14,7 @@ from emotion.server import app
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
-    """Run `emotion serve` with options that it cannot serve with; return the one line that it ends with."""
+    """Run `emotion serve` with options that it refuses; return its one line of error."""
     line = answer(monkeypatch, "serve", *options)
     assert isinstance(line, str)
     assert "\n" not in line
@@ -22,7 +22,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def nobody_at_the_keyboard(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
 
@@ -31,29 +31,29 @@ def model(tmp_path: Path) -> str:
     return str(write_model(tmp_path / "emotion.onnx"))
 
 
-def test_other_machines_are_let_in_with_password_and_certificate_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_machines_need_password_and_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     everywhere = ("--host", "0.0.0.0")  # noqa: S104
-    assert "expected a password" in refused(monkeypatch, *everywhere)
-    assert "expected a certificate" in refused(monkeypatch, *everywhere, "--password", PASSWORD)
+    assert "needs a password" in refused(monkeypatch, *everywhere)
+    assert "needs a certificate" in refused(monkeypatch, *everywhere, "--password", PASSWORD)
     monkeypatch.setenv("EMOTION_PASSWORD", PASSWORD)
-    assert "expected a certificate" in refused(monkeypatch, *everywhere)
+    assert "needs a certificate" in refused(monkeypatch, *everywhere)
 
 
-def test_certificate_is_tried_before_an_address_is_printed(
+def test_certificate_is_read_before_an_address_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: str
 ) -> None:
     line = refused(monkeypatch, "--model", model, "--ssl-certfile", model, "--ssl-keyfile", model)
-    assert "expected a certificate and its key as PEM files" in line
+    assert "cannot read the certificate" in line
     assert capsys.readouterr().out == ""
 
 
 def test_taken_port_is_one_line(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
     with app.listen("127.0.0.1", 0) as taken:
         line = refused(monkeypatch, "--model", model, "--port", str(taken.getsockname()[1]))
-    assert "(Address already in use); choose another with --host or --port" in line
+    assert "(Address already in use); choose another address or port" in line
 
 
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_packages_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delitem(sys.modules, "emotion.server.app")
     monkeypatch.delattr("emotion.server.app")
     monkeypatch.setitem(sys.modules, "fastapi", None)
@@ -61,7 +61,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "run in the project's clone: pip install '.[app]'" in capsys.readouterr().err
 
 
-def test_interrupted_server_ends_with_130(model: str) -> None:
+def test_interrupted_server_exits_with_130(model: str) -> None:
     with serving("--model", model) as (process, _):
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130

@@ -45,7 +45,7 @@ def choose(**changes: Any) -> None:
 
 
 def line_of_failure() -> str:
-    """Run the stage as a command and return the one line with which it ends."""
+    """Run the stage as a command that must fail, and return its error message of one line."""
     with pytest.raises(SystemExit) as caught:
         run_as_command(download)
     line = str(caught.value.code)
@@ -93,7 +93,7 @@ def test_sample_is_drawn_the_same_every_time() -> None:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_sample_says_what_it_is() -> None:
+def test_sample_is_described_in_source_json() -> None:
     choose(source="sample")
     download()
     sha256 = archives.content_hash(Path("data/raw/faces.zip"))
@@ -101,7 +101,7 @@ def test_sample_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("put", [put_zip, put_tar, put_folder])
-def test_incoming_takes_the_one_archive(workspace: Path, put: Callable[[Path], None]) -> None:
+def test_incoming_imports_the_only_archive(workspace: Path, put: Callable[[Path], None]) -> None:
     choose(source="incoming")
     put(workspace / "data/incoming")
     download()
@@ -123,7 +123,7 @@ def test_incoming_of_the_pinned_content_has_the_title_of_the_pinned_dataset(
     assert source() == {"source": "incoming", "dataset": title, "sha256": pinned, "members": len(FACES)}
 
 
-def test_incoming_takes_a_csv_as_a_member(workspace: Path) -> None:
+def test_incoming_imports_a_csv_as_a_member(workspace: Path) -> None:
     choose(source="incoming")
     (workspace / "data/incoming/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n")
     download()
@@ -131,36 +131,36 @@ def test_incoming_takes_a_csv_as_a_member(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [[], ["a.zip", "b.csv"]])
-def test_incoming_wants_exactly_one_archive(workspace: Path, names: list[str]) -> None:
+def test_incoming_needs_exactly_one_archive(workspace: Path, names: list[str]) -> None:
     choose(source="incoming")
     for name in names:
         (workspace / "data/incoming" / name).touch()
-    received = ", ".join(names) or "nothing"
-    assert "expected in data/incoming/ one archive" in line_of_failure()
-    assert f"received {received}; leave exactly one there" in line_of_failure()
+    found = ", ".join(names) or "no archive"
+    expected = "put exactly one archive there (a .zip, .tar.gz or .csv file or a folder)"
+    assert line_of_failure() == f"download: data/incoming/ holds {found}; {expected}"
     assert not Path("data/raw").exists()
 
 
-def test_a_damaged_archive_leaves_no_half_file(workspace: Path) -> None:
+def test_a_damaged_archive_leaves_no_partial_file(workspace: Path) -> None:
     choose(source="incoming")
     put_zip(workspace / "data/incoming")
     path = workspace / "data/incoming/mine.zip"
     path.write_bytes(path.read_bytes().replace(b"22", b"33"))
-    assert "mine.zip: expected a whole archive, received a damaged one" in line_of_failure()
+    assert "mine.zip: the archive is damaged (" in line_of_failure()
     assert list(Path("data/raw").iterdir()) == []
 
 
-def test_an_unsafe_archive_leaves_no_half_file(workspace: Path) -> None:
+def test_an_unsafe_archive_leaves_no_partial_file(workspace: Path) -> None:
     choose(source="incoming")
     with ZipFile(workspace / "data/incoming/mine.zip", "w") as archive:
         archive.writestr("../../params.yaml", "")
-    assert "received the path '../../params.yaml'; do not trust this file" in line_of_failure()
+    assert "mine.zip: the path '../../params.yaml' leads out of the archive; do not" in line_of_failure()
     assert list(Path("data/raw").iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="expected /dev/full, which only Linux has")
 @pytest.mark.parametrize("name", ["faces.zip", "source.json"])
-def test_a_full_disk_is_one_line_and_leaves_no_half_file(workspace: Path, name: str) -> None:
+def test_a_full_disk_is_one_line_and_leaves_no_partial_file(workspace: Path, name: str) -> None:
     choose(source="sample")
     temporary = workspace / "data/raw" / f".{Path(name).stem}.partial{Path(name).suffix}"
     temporary.parent.mkdir()
@@ -171,22 +171,22 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_file(workspace: Path, name: 
 
 
 @pytest.mark.usefixtures("workspace")
-def test_settings_are_checked_before_any_work() -> None:
+def test_settings_are_checked_first() -> None:
     choose(source="kagle")
     assert "download.source: expected 'kaggle', 'sample' or 'incoming', received 'kagle'" in line_of_failure()
 
 
-def test_figures_name_a_known_dataset_and_an_unknown_one() -> None:
+def test_title_of_a_known_and_of_an_unknown_dataset() -> None:
     assert sources.title_of("msambare/fer2013/1") == "FER-2013 (msambare/fer2013, version 1)"
     assert sources.title_of("someone/faces/12") == "someone/faces, version 12"
 
 
 def test_a_missing_incoming_folder_is_an_empty_one(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="received nothing"):
+    with pytest.raises(DataError, match="/incoming/ holds no archive; put exactly one"):
         sources.only_entry(tmp_path / "incoming")
 
 
-# From here on the stage runs as dvc.yaml runs it, in a process of its own with the real client of Kaggle.
+# The tests below run the stage as dvc.yaml does, in a process of its own, with the real client of Kaggle.
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def run_stage(server: Kaggle, home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_kaggle_gives_the_canonical_zip_and_leaves_nothing_else(server: Kaggle, tmp_path: Path) -> None:
+def test_kaggle_download_becomes_the_canonical_zip_and_nothing_else(server: Kaggle, tmp_path: Path) -> None:
     result = run_stage(server, tmp_path / "home")
     assert result.returncode == 0, result.stderr
     assert "100%" in result.stderr
@@ -226,7 +226,7 @@ def test_kaggle_gives_the_canonical_zip_and_leaves_nothing_else(server: Kaggle, 
     assert not list((tmp_path / "home").iterdir())
 
 
-def test_credentials_of_a_person_are_used(server: Kaggle, tmp_path: Path) -> None:
+def test_credentials_of_the_user_are_used(server: Kaggle, tmp_path: Path) -> None:
     settings = tmp_path / "home/.config/kaggle/kaggle.json"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"username": "someone", "key": "secret"}')
@@ -240,22 +240,22 @@ def test_a_kaggle_failure_is_one_line_without_traceback(server: Kaggle, tmp_path
     result = run_stage(server, tmp_path / "home")
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "download: expected msambare/fer2013/1 from Kaggle, received HTTP 404 (Dataset not found); "
-        "check owner, name and version of download.dataset, or without Kaggle: "
-        "dvc exp run -S download.source=sample draws faces, "
-        "dvc exp run -S download.source=incoming takes the archive in data/incoming/"
+        "download: cannot download msambare/fer2013/1 from Kaggle: HTTP 404 (Dataset not found); "
+        "check owner, name and version of download.dataset, or do without Kaggle: "
+        "dvc exp run -S download.source=sample (drawn faces) "
+        "or dvc exp run -S download.source=incoming (the archive in data/incoming/)"
     ]
     assert not Path("data/raw").exists()
 
 
-def test_the_stand_in_runs_a_command_and_ends_with_its_code(tmp_path: Path) -> None:
+def test_the_stand_in_server_runs_a_command_and_returns_its_exit_code(tmp_path: Path) -> None:
     (tmp_path / "archive.zip").write_bytes(b"")
     program = "import os, sys; sys.exit(3 if os.environ['KAGGLE_API_ENVIRONMENT'] == 'LOCALHOST' else 4)"
     assert main([str(tmp_path / "archive.zip"), "--", sys.executable, "-c", program]) == 3
 
 
 @pytest.mark.fer2013
-@pytest.mark.skipif("FER2013_ARCHIVE" not in os.environ, reason="FER2013_ARCHIVE names no archive")
+@pytest.mark.skipif("FER2013_ARCHIVE" not in os.environ, reason="FER2013_ARCHIVE is not set")
 @pytest.mark.usefixtures("workspace")
 def test_the_real_archive_passes_through(tmp_path: Path) -> None:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())["download"]

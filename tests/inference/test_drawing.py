@@ -16,7 +16,7 @@ def face(box: Box | None, label: str = "happy", *, uncertain: bool = False) -> F
     return Face(box, label, shares, uncertain)
 
 
-def ground(height: int, width: int, grey: int = 128) -> NDArray[np.uint8]:
+def plain(height: int, width: int, grey: int = 128) -> NDArray[np.uint8]:
     return np.full((height, width, 3), grey, np.uint8)
 
 
@@ -32,44 +32,44 @@ def changed(picture: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np
 def test_box_has_the_colour_of_its_class(shape: tuple[int, int]) -> None:
     height, width = shape
     box = Box(width // 3, height // 3, height // 4, height // 4)
-    drawn = coloured(draw(ground(*shape), [face(box, "sad")]), "sad")
+    drawn = coloured(draw(plain(*shape), [face(box, "sad")]), "sad")
     assert drawn[box.top, box.left : box.left + box.width].all()
     assert drawn[box.top + box.height - 1, box.left : box.left + box.width].all()
     assert drawn[box.top : box.top + box.height, box.left].all()
 
 
-def test_picture_handed_in_stays_as_it_is() -> None:
-    picture = ground(240, 320)
+def test_original_picture_is_not_changed() -> None:
+    picture = plain(240, 320)
     picture.flags.writeable = False
     assert draw(picture, [face(Box(20, 40, 60, 60))]).shape == picture.shape
     np.testing.assert_array_equal(draw(picture, []), picture)
 
 
 @pytest.mark.parametrize("shape", [(4, 2000), (9000, 1), (1, 1)])
-def test_narrow_picture_does_not_grow_without_end(shape: tuple[int, int]) -> None:
-    drawn = draw(ground(*shape), [face(None), face(Box(0, 0, 4, 4))])
+def test_narrow_picture_is_enlarged_only_up_to_the_limit(shape: tuple[int, int]) -> None:
+    drawn = draw(plain(*shape), [face(None), face(Box(0, 0, 4, 4))])
     assert max(drawn.shape) <= max(4000, *shape)
 
 
-def test_inside_of_a_box_stays_free() -> None:
-    before = ground(480, 640)
+def test_nothing_is_drawn_inside_a_box() -> None:
+    before = plain(480, 640)
     touched = changed(draw(before, [face(Box(200, 200, 100, 100))]), before)
     assert not touched[205:295, 205:295].any()
 
 
 def test_uncertain_face_has_a_dashed_box_and_a_longer_label() -> None:
-    box, before = Box(200, 200, 200, 200), ground(480, 640)
-    sure, unsure = (draw(before, [face(box, uncertain=uncertain)]) for uncertain in (False, True))
+    box, before = Box(200, 200, 200, 200), plain(480, 640)
+    certain, uncertain = (draw(before, [face(box, uncertain=flag)]) for flag in (False, True))
     edge = slice(220, 380)
-    assert coloured(sure, "happy")[399, edge].all()
-    share = coloured(unsure, "happy")[399, edge].mean()
+    assert coloured(certain, "happy")[399, edge].all()
+    share = coloured(uncertain, "happy")[399, edge].mean()
     assert 0.3 < share < 0.8
     above = slice(170, 197)
-    assert changed(unsure, before)[above].sum() > 1.5 * changed(sure, before)[above].sum()
+    assert changed(uncertain, before)[above].sum() > 1.5 * changed(certain, before)[above].sum()
 
 
-def test_bars_show_the_shares_beside_a_face() -> None:
-    before = ground(480, 640)
+def test_bars_beside_a_face_show_its_probabilities() -> None:
+    before = plain(480, 640)
     drawn = draw(before, [face(Box(200, 200, 100, 100))])
     beside = coloured(drawn, "happy")[200:300, 305:]
     other = coloured(drawn, "angry")[200:300, 305:]
@@ -80,37 +80,37 @@ def test_bars_show_the_shares_beside_a_face() -> None:
     "box", [Box(530, 10, 100, 100), Box(0, 380, 100, 100), Box(-30, -30, 100, 100), Box(600, 440, 100, 100)]
 )
 def test_label_stays_inside_the_picture(box: Box) -> None:
-    before = ground(480, 640)
+    before = plain(480, 640)
     label = coloured(draw(before, [face(box)]), "happy")
     filled = label.sum(axis=1)
-    assert filled.max() > 60, "expected a label of the class's colour"
+    assert filled.max() > 60, "there is no label in the colour of the class"
 
 
-def test_bars_hide_no_other_face() -> None:
+def test_bars_cover_no_other_face() -> None:
     boxes = [Box(100 + 110 * i, 150 + 110 * j, 100, 100) for i in range(4) for j in range(3)]
-    before = ground(480, 640)
+    before = plain(480, 640)
     touched = changed(draw(before, [face(box) for box in boxes]), before)
     for box in boxes:
-        # The label of the face below lies outside too, as the boxes leave room for hardly anything else.
+        # The label of the face below also covers some rows, because there is little room between the boxes.
         assert not touched[box.top + 30 : box.top + 75, box.left + 5 : box.left + 95].any()
 
 
-def test_small_picture_is_enlarged_until_its_label_can_be_read() -> None:
-    drawn = draw(ground(48, 48), [face(None)])
+def test_small_picture_is_enlarged_until_its_label_is_readable() -> None:
+    drawn = draw(plain(48, 48), [face(None)])
     assert drawn.shape == (240, 240, 3)
     assert coloured(drawn, "happy")[:20].sum() > 500
-    assert coloured(draw(ground(100, 150), [face(Box(40, 40, 30, 30))]), "happy")[139, 80:140].all()
+    assert coloured(draw(plain(100, 150), [face(Box(40, 40, 30, 30))]), "happy")[139, 80:140].all()
 
 
 def test_class_without_a_colour_is_grey() -> None:
     drawn = draw(
-        ground(240, 320, 255), [Face(Box(50, 60, 80, 80), "bored", {"bored": 0.9, "sad": 0.1}, uncertain=False)]
+        plain(240, 320, 255), [Face(Box(50, 60, 80, 80), "bored", {"bored": 0.9, "sad": 0.1}, uncertain=False)]
     )
     assert coloured(drawn, "neutral")[60, 50:130].all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
-def test_every_mode_can_be_drawn_on(mode: str) -> None:
+def test_every_colour_mode_is_converted_to_rgb(mode: str) -> None:
     image = noise(1, (30, 20), "RGB")
     if mode.startswith("I"):
         image = Image.fromarray(np.asarray(image.convert("L")).astype(np.int32) * 257)
@@ -119,7 +119,7 @@ def test_every_mode_can_be_drawn_on(mode: str) -> None:
     assert pixels.shape == (20, 30, 3)
 
 
-def test_colours_and_depth_are_kept_and_transparency_is_white() -> None:
+def test_conversion_keeps_colours_and_16_bits_and_makes_transparency_white() -> None:
     assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 255))).tolist() == [[[10, 20, 30]]]
     assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).tolist() == [[[255, 255, 255]]]
     assert to_rgb(Image.fromarray(np.full((1, 1), 100 * 257, np.uint16))).tolist() == [[[100, 100, 100]]]

@@ -17,7 +17,7 @@ FACE = face_from_probabilities(Box(100, 50, 120, 120), SHARES, NAMES, 0.5)
 WHOLE = face_from_probabilities(None, SHARES, NAMES, 0.9)
 FOUND = Picture("a.jpg", 640, 480, (FACE, WHOLE))
 EMPTY = Picture("b.jpg", 640, 480)
-BROKEN = Picture("c.jpg", error="expected a picture, received something else")
+BROKEN = Picture("c.jpg", error="the picture is damaged")
 
 
 def test_json_holds_all_probabilities() -> None:
@@ -30,12 +30,12 @@ def test_json_holds_all_probabilities() -> None:
     assert formats.picture_as_json(BROKEN)["error"] == BROKEN.error
 
 
-def test_numbers_are_written_with_the_digits_they_have() -> None:
+def test_numbers_are_written_with_the_digits_of_float32() -> None:
     face = Face(None, "happy", {"happy": float(np.float32(0.9)), "sad": float(np.float32(1e-5))}, uncertain=False)
     assert json.dumps(formats.face_as_json(face)["probabilities"]) == '{"happy": 0.9, "sad": 1e-05}'
 
 
-def test_csv_has_a_row_for_each_face_and_for_each_picture_without() -> None:
+def test_csv_has_a_row_for_each_face_and_for_each_picture_without_faces() -> None:
     rows = list(csv.DictReader(io.StringIO(formats.csv_text([EMPTY, FOUND, BROKEN], NAMES))))
     assert [(row["source"], row["status"], row["label"], row["happy"]) for row in rows] == [
         ("b.jpg", "no face", "", ""),
@@ -46,7 +46,7 @@ def test_csv_has_a_row_for_each_face_and_for_each_picture_without() -> None:
     assert formats.csv_text([], NAMES) == ""
 
 
-def test_rows_reach_the_disk_at_once(tmp_path: Path) -> None:
+def test_each_row_is_flushed_to_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     with path.open("w") as stream:
         write = formats.row_writer(stream)

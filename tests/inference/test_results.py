@@ -20,17 +20,17 @@ def test_most_probable_class_is_the_label() -> None:
 
 
 @pytest.mark.parametrize(("threshold", "uncertain"), [(0.59, False), (0.61, True), (0.25, False)])
-def test_uncertain_is_below_the_threshold(threshold: float, uncertain: bool) -> None:
+def test_face_is_uncertain_below_the_threshold(threshold: float, uncertain: bool) -> None:
     assert face_from_probabilities(None, SHARES, NAMES, threshold).uncertain is uncertain
 
 
-def test_confidence_of_exactly_the_threshold_is_certain() -> None:
+def test_face_exactly_at_the_threshold_is_certain() -> None:
     assert not face_from_probabilities(None, np.array([0.25, 0.75], np.float32), ("sad", "happy"), 0.75).uncertain
 
 
-def test_notebook_shows_a_line_for_each_face() -> None:
-    doubtful = face_from_probabilities(None, SHARES, NAMES, 0.9)
-    assert repr(Picture("me.jpg", 640, 480, (FACE, doubtful))) == (
+def test_repr_has_a_line_for_each_face() -> None:
+    uncertain = face_from_probabilities(None, SHARES, NAMES, 0.9)
+    assert repr(Picture("me.jpg", 640, 480, (FACE, uncertain))) == (
         "Picture('me.jpg', 640x480,\n"
         "  Face(happy 60%, neutral 15%, fear 10%; box 100,50 120x120)\n"
         "  Face(uncertain: happy 60%, neutral 15%, fear 10%; whole picture))"
@@ -39,7 +39,7 @@ def test_notebook_shows_a_line_for_each_face() -> None:
     assert repr(Picture("me.jpg", error="too large")) == "Picture('me.jpg', error='too large')"
 
 
-def test_rows_make_one_table_of_faces_no_face_and_errors() -> None:
+def test_rows_of_faces_of_no_face_and_of_errors_form_one_table() -> None:
     pictures = [
         Picture("a.jpg", 640, 480, (FACE, Face(None, "sad", dict.fromkeys(NAMES, 1 / 7), uncertain=True))),
         Picture("b.jpg", 640, 480),
@@ -56,7 +56,7 @@ def test_rows_make_one_table_of_faces_no_face_and_errors() -> None:
     assert not table.loc[:2, "error"].notna().any()
 
 
-def test_label_that_is_held_against_flicker_stands_first() -> None:
+def test_label_of_a_face_comes_first_even_if_it_is_not_the_most_probable() -> None:
     held = Face(None, "sad", {"angry": 0.2, "neutral": 0.5, "sad": 0.3}, uncertain=False)
     assert [name for name, _ in held.top(2)] == ["sad", "neutral"]
     assert held.describe() == "sad 30%"

@@ -1,4 +1,4 @@
-"""Each setting changes what it says, by no more than it says; the last test runs all others on JAX."""
+"""Each setting changes the faces as it says and within its limit; the last test runs most of the others on JAX."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def augment(faces: NDArray[np.uint8], *, seed: int = 0, training: bool = True, *
 
 
 def blob(right: float, down: float) -> NDArray[np.uint8]:
-    """Draw a soft spot at this distance from the centre, in pixels, on as many equal faces as give a range."""
+    """Draw a soft spot at this distance from the centre, in pixels, on `MANY` equal faces."""
     rows, columns = np.mgrid[:48, :48] - 23.5
     spot = 255 * np.exp(-((columns - right) ** 2 + (rows - down) ** 2) / 8)
     return np.repeat(spot.astype(np.uint8)[None], MANY, axis=0)
 
 
 def spots(changed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Find where the spots went: right and down of the centre, in pixels."""
+    """Return the new positions of the spots: right and down of the centre, in pixels."""
     weights = changed[..., 0] / changed[..., 0].sum(axis=(1, 2), keepdims=True)
     places = np.arange(changed.shape[1]) - (changed.shape[1] - 1) / 2
     return (weights * places).sum(axis=(1, 2)), (weights * places[:, None]).sum(axis=(1, 2))
 
 
-def fills(values: NDArray[Any], limit: float, slack: float) -> bool:
-    """Tell whether values reach towards the limit on both sides of 0 and not beyond it."""
+def spans(values: NDArray[Any], limit: float, slack: float) -> bool:
+    """Return whether the values nearly reach the limit on both sides of 0 and do not exceed it."""
     return bool(np.abs(values).max() <= limit + slack and values.min() < -0.9 * limit and values.max() > 0.9 * limit)
 
 
@@ -51,13 +51,13 @@ def test_all_settings_at_0_leave_the_face_as_it_is() -> None:
     np.testing.assert_allclose(changed, GREY, atol=1e-7)
 
 
-def test_nothing_changes_while_serving() -> None:
+def test_nothing_changes_at_inference() -> None:
     everything: dict[str, Any] = {name: 0.5 for name in OFF if name not in {"mixup", "crop"}}
     np.testing.assert_allclose(augment(FACES, training=False, **everything), GREY, atol=1e-7)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_crop_is_the_centre(training: bool) -> None:
+def test_crop_takes_the_centre(training: bool) -> None:
     np.testing.assert_allclose(augment(FACES, crop=40, training=training), GREY[:, 4:44, 4:44], atol=1e-7)
 
 
@@ -65,7 +65,7 @@ def test_crop_of_the_whole_face_cuts_nothing() -> None:
     np.testing.assert_allclose(augment(FACES, crop=48), GREY, atol=1e-7)
 
 
-def test_flip_of_1_mirrors_every_face_to_the_pixel() -> None:
+def test_flip_of_1_mirrors_every_face_exactly() -> None:
     np.testing.assert_allclose(augment(FACES, flip=1), GREY[:, :, ::-1], atol=1e-6)
 
 
@@ -78,26 +78,26 @@ def test_flip_of_a_quarter_mirrors_about_a_quarter_of_the_faces() -> None:
     assert 0.15 < mirrored.mean() < 0.35
 
 
-def test_rotation_turns_by_up_to_its_degrees_either_way_about_the_centre() -> None:
+def test_rotation_is_about_the_centre_by_up_to_its_degrees_either_way() -> None:
     right, down = spots(augment(blob(12, 0), rotation=30))
-    assert fills(np.rad2deg(np.arctan2(down, right)), 30, slack=0.5)
+    assert spans(np.rad2deg(np.arctan2(down, right)), 30, slack=0.5)
     np.testing.assert_allclose(np.hypot(right, down), 12, atol=0.1)
 
 
 def test_shift_moves_by_up_to_its_pixels_in_each_direction() -> None:
     right, down = spots(augment(blob(0, 0), shift=4))
-    assert fills(right, 4, slack=0.1)
-    assert fills(down, 4, slack=0.1)
+    assert spans(right, 4, slack=0.1)
+    assert spans(down, 4, slack=0.1)
     assert abs(np.corrcoef(right, down)[0, 1]) < 0.2
 
 
-def test_zoom_scales_by_up_to_its_share_either_way_about_the_centre() -> None:
+def test_zoom_is_about_the_centre_by_up_to_its_share_either_way() -> None:
     right, down = spots(augment(blob(10, 10), zoom=0.2))
-    assert fills(right / 10 - 1, 0.2, slack=0.02)
+    assert spans(right / 10 - 1, 0.2, slack=0.02)
     np.testing.assert_allclose(right, down, atol=0.05)
 
 
-def test_edges_continue_where_a_moved_face_leaves_a_gap() -> None:
+def test_gaps_at_the_edges_are_filled_with_the_nearest_pixels() -> None:
     plain = np.full((MANY, 48, 48), 90, np.uint8)
     changed = augment(plain, flip=0.5, rotation=45, shift=10, zoom=0.5)
     np.testing.assert_allclose(changed, 90 / 255, atol=1e-5)
@@ -105,17 +105,17 @@ def test_edges_continue_where_a_moved_face_leaves_a_gap() -> None:
 
 def test_brightness_moves_all_grey_levels_of_a_face_by_up_to_its_share() -> None:
     change = augment(np.repeat(FACES[:1], MANY, axis=0), brightness=0.2) - GREY[:1]
-    assert fills(change[:, 0, 0, 0], 0.2, slack=1e-6)
+    assert spans(change[:, 0, 0, 0], 0.2, slack=1e-6)
     np.testing.assert_allclose(change, np.broadcast_to(change[:, :1, :1], change.shape), atol=1e-6)
 
 
 def test_contrast_scales_the_distance_to_the_mean_of_a_face_by_up_to_its_share() -> None:
     changed = augment(np.repeat(FACES[:1], MANY, axis=0), contrast=0.3)
     np.testing.assert_allclose(changed.mean(axis=(1, 2, 3)), GREY[0].mean(), atol=1e-5)
-    assert fills(changed.std(axis=(1, 2, 3)) / GREY[0].std() - 1, 0.3, slack=1e-4)
+    assert spans(changed.std(axis=(1, 2, 3)) / GREY[0].std() - 1, 0.3, slack=1e-4)
 
 
-def test_erasing_of_1_blots_out_one_rectangle_in_every_face() -> None:
+def test_erasing_of_1_fills_one_rectangle_in_every_face() -> None:
     changed = augment(np.full((MANY, 48, 48), 255, np.uint8), erasing=1)[..., 0]
     for face in changed:
         hidden = face != 1
@@ -127,7 +127,7 @@ def test_erasing_of_1_blots_out_one_rectangle_in_every_face() -> None:
         assert len(set(face[hidden])) == 1
 
 
-def test_erasing_blots_out_its_share_of_the_faces() -> None:
+def test_erasing_affects_its_share_of_the_faces() -> None:
     changed = augment(np.full((MANY, 48, 48), 255, np.uint8), erasing=0.3)
     assert 0.2 < (changed != 1).any(axis=(1, 2, 3)).mean() < 0.4
 
@@ -144,14 +144,14 @@ ALL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("crop", [0, 40])
-def test_everything_together_gives_crops_of_one_shape(crop: int) -> None:
+def test_all_settings_together_give_finite_crops_of_one_shape(crop: int) -> None:
     changed = augment(FACES, crop=crop, **ALL)
     assert changed.dtype == np.float32
     assert changed.shape == (len(FACES), crop or 48, crop or 48, 1)
     assert np.isfinite(changed).all()
 
 
-def test_one_seed_gives_the_same_changes_and_another_seed_others() -> None:
+def test_same_seed_gives_the_same_changes_and_another_seed_does_not() -> None:
     np.testing.assert_array_equal(augment(FACES, seed=1, **ALL), augment(FACES, seed=1, **ALL))
     assert not np.allclose(augment(FACES, seed=1, **ALL), augment(FACES, seed=2, **ALL))
 
@@ -167,7 +167,7 @@ def test_faces_of_a_batch_and_later_batches_change_differently(setting: str) -> 
 
 def test_jax_makes_the_same_changes() -> None:
     chosen = (
-        "leave_the_face or centre or flip_of_1 or rotation or moves or zoom or contrast or erasing_of_1 or one_seed"
+        "leave_the_face or centre or flip_of_1 or rotation or moves or zoom or contrast or erasing_of_1 or same_seed"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, __file__]
     environment = {**os.environ, "LEARNING_TESTS_BACKEND": "jax"}

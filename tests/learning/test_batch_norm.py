@@ -28,7 +28,7 @@ def normalisations_of(model: keras.Model) -> list[layers.Layer]:
     return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
 
 
-def test_maps_are_normalised_as_keras_does_and_remembered() -> None:
+def test_outputs_and_moving_statistics_are_those_of_keras() -> None:
     plain = network(layers.BatchNormalization(momentum=0.9))
     plain.layers[1].gamma.assign(np.linspace(0.5, 2, 5))
     plain.layers[1].beta.assign(np.linspace(-1, 1, 5))
@@ -57,7 +57,7 @@ def test_gradients_are_those_of_keras() -> None:
         np.testing.assert_allclose(np.asarray(received), np.asarray(expected), rtol=1e-3, atol=1e-3)
 
 
-def test_frozen_layer_keeps_what_it_remembers() -> None:
+def test_frozen_layer_keeps_its_moving_statistics() -> None:
     fused = fuse(network(layers.BatchNormalization()))
     fused.layers[1].trainable = False
     expected = np.asarray(fused(MAPS))
@@ -66,7 +66,7 @@ def test_frozen_layer_keeps_what_it_remembers() -> None:
 
 
 @pytest.mark.parametrize("name", ["batchnorm_cnn", "resnet", "efficientnetb0", "mobilenetv2"])
-def test_network_stays_the_same_by_weights_names_and_answers(name: str) -> None:
+def test_fused_network_has_the_same_weights_names_and_outputs(name: str) -> None:
     plain = architectures.build(name, 32, 3, Transfer("none", 32))
     fused = fuse(plain)
     faces = np.random.default_rng(1).random((2, 32, 32, 1), np.float32)
@@ -78,18 +78,18 @@ def test_network_stays_the_same_by_weights_names_and_answers(name: str) -> None:
     assert all(type(layer) is FusedBatchNormalization for layer in maps)
 
 
-def test_dense_features_keep_the_layer_of_keras() -> None:
+def test_normalisation_after_a_dense_layer_stays_that_of_keras() -> None:
     fused = fuse(architectures.build("batchnorm_cnn", 32, 3, Transfer("none", 32)))
     assert type(normalisations_of(fused)[-1]) is layers.BatchNormalization
 
 
-def test_another_backend_keeps_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_is_not_fused_on_another_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = network(layers.BatchNormalization())
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     assert fuse(plain) is plain
 
 
-def test_half_precision_learns_with_statistics_in_float32() -> None:
+def test_statistics_are_float32_under_half_precision() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         fused = fuse(network(layers.BatchNormalization()))
@@ -100,17 +100,17 @@ def test_half_precision_learns_with_statistics_in_float32() -> None:
     assert {weight.dtype for weight in fused.weights} == {"float32"}
 
 
-def test_settled_statistics_are_the_means_over_the_batches() -> None:
-    settled = network(layers.BatchNormalization(momentum=0.9))
+def test_recomputed_statistics_are_the_means_over_the_batches() -> None:
+    model = network(layers.BatchNormalization(momentum=0.9))
     batches = [MAPS[:4], MAPS[4:]]
-    recompute_statistics(settled, batches)
-    mean, variance = (np.asarray(weight) for weight in settled.layers[1].weights[2:])
+    recompute_statistics(model, batches)
+    mean, variance = (np.asarray(weight) for weight in model.layers[1].weights[2:])
     np.testing.assert_allclose(mean, MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
     np.testing.assert_allclose(variance, np.mean([batch.var(axis=(0, 1, 2)) for batch in batches], axis=0), rtol=1e-4)
-    assert settled.layers[1].momentum == 0.9
+    assert model.layers[1].momentum == 0.9
 
 
-def test_settling_reaches_networks_inside_and_leaves_what_was_learned() -> None:
+def test_recomputing_includes_nested_networks_and_keeps_the_trained_weights() -> None:
     inner = network(layers.BatchNormalization())
     maps = keras.Input(MAPS.shape[1:])
     outer = keras.Model(maps, layers.BatchNormalization()(inner(maps) * 3))
@@ -122,9 +122,9 @@ def test_settling_reaches_networks_inside_and_leaves_what_was_learned() -> None:
         np.testing.assert_array_equal(np.asarray(weight), value)
 
 
-def test_dropout_rests_while_statistics_settle() -> None:
+def test_dropout_is_off_while_statistics_are_recomputed() -> None:
     dropout = layers.Dropout(0.5)
-    settled = network(dropout, layers.BatchNormalization())
-    recompute_statistics(settled, [MAPS])
-    np.testing.assert_allclose(np.asarray(settled.layers[-1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
+    model = network(dropout, layers.BatchNormalization())
+    recompute_statistics(model, [MAPS])
+    np.testing.assert_allclose(np.asarray(model.layers[-1].moving_mean), MAPS.mean(axis=(0, 1, 2)), rtol=1e-5)
     assert dropout.rate == 0.5

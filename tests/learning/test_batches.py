@@ -18,7 +18,7 @@ def batches(epoch: int = 0, **changes: Any) -> Batches:
 
 
 def served(source: Batches) -> Any:
-    """Return all faces of an epoch in the order in which they are served."""
+    """Return all faces of an epoch in their order."""
     return np.concatenate([source[index][0] for index in range(len(source))])
 
 
@@ -30,49 +30,49 @@ def test_labels_are_one_hot_in_class_order() -> None:
     np.testing.assert_array_equal(targets.sum(axis=1), 1)
 
 
-def test_labels_of_the_sparse_loss_stay_indices() -> None:
+def test_labels_for_the_sparse_loss_stay_indices() -> None:
     np.testing.assert_array_equal(encode(FACES, settings(loss="sparse_categorical_crossentropy")), FACES.labels)
 
 
-def test_classes_without_a_face_have_an_output_too() -> None:
+def test_classes_without_a_face_have_a_column_too() -> None:
     assert encode(replace(FACES, classes=(*CLASSES, "sad")), settings()).shape == (24, 4)
 
 
-def test_an_epoch_serves_every_face_once_with_its_label() -> None:
+def test_an_epoch_contains_every_face_once_with_its_label() -> None:
     source = batches()
     position = {face.tobytes(): index for index, face in enumerate(FACES.pixels)}
-    seen = []
+    found = []
     for index in range(len(source)):
         pixels, targets = source[index]
         assert pixels.dtype == np.uint8
         assert pixels.shape == (12, 48, 48)
         rows = [position[face.tobytes()] for face in pixels]
         np.testing.assert_array_equal(targets.argmax(axis=1), FACES.labels[rows])
-        seen += rows
-    assert sorted(seen) == list(range(24))
+        found += rows
+    assert sorted(found) == list(range(24))
 
 
-def test_batch_is_the_largest_that_all_devices_share_where_there_are_few_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_of_a_small_dataset_is_the_largest_that_all_devices_can_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "device_count", lambda: 5)
     pixels, _ = batches(batch_size=40)[0]
     assert len(pixels) == 20
 
 
-def test_order_depends_on_seed_and_epoch_alone() -> None:
+def test_order_depends_only_on_seed_and_epoch() -> None:
     np.testing.assert_array_equal(served(batches(epoch=3)), served(batches(epoch=3, learning_rate=0.5)))
     assert (served(batches(epoch=3)) != served(batches(epoch=4))).any()
     assert (served(batches(epoch=3)) != served(batches(epoch=3, seed=1))).any()
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
-def test_going_on_to_the_next_epoch_serves_what_starting_in_it_serves(mixup: float) -> None:
+def test_next_epoch_has_the_same_batches_as_a_run_that_starts_with_it(mixup: float) -> None:
     source = batches(epoch=0, augmentation={"mixup": mixup})
     source.on_epoch_end()
     assert source.epoch == 1
     np.testing.assert_array_equal(served(source), served(batches(epoch=1, augmentation={"mixup": mixup})))
 
 
-def test_faces_that_fill_no_batch_wait_for_another_epoch() -> None:
+def test_faces_left_out_of_one_epoch_appear_in_others() -> None:
     source = batches(batch_size=10)
     assert len(source) == 2
     assert {len(source[index][0]) for index in range(2)} == {10}
@@ -83,13 +83,13 @@ def test_faces_that_fill_no_batch_wait_for_another_epoch() -> None:
     assert len(left_out) == 24
 
 
-def test_batch_larger_than_the_dataset_is_the_dataset() -> None:
+def test_batch_larger_than_the_dataset_is_the_whole_dataset() -> None:
     source = batches(batch_size=1000)
     assert len(source) == 1
     assert len(source[0][0]) == 24
 
 
-def test_mixup_blends_two_faces_and_their_labels_by_one_share() -> None:
+def test_mixup_blends_two_faces_and_their_labels_with_the_same_share() -> None:
     plain, mixed = batches(batch_size=24), batches(batch_size=24, augmentation={"mixup": 0.4})
     (faces, labels), (blended, targets) = plain[0], mixed[0]
     assert blended.dtype == np.uint8
@@ -107,7 +107,7 @@ def test_mixup_blends_two_faces_and_their_labels_by_one_share() -> None:
     assert blends > 3
 
 
-def test_mixup_draws_other_shares_in_every_batch_and_epoch() -> None:
+def test_mixup_draws_new_shares_in_every_batch_and_epoch() -> None:
     source = batches(augmentation={"mixup": 0.4})
     shares = [source[0][1].max(axis=1), source[1][1].max(axis=1)]
     source.on_epoch_end()
@@ -116,14 +116,14 @@ def test_mixup_draws_other_shares_in_every_batch_and_epoch() -> None:
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
-def test_parts_of_two_processes_make_up_each_batch(mixup: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_two_processes_together_are_the_batch(mixup: float, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = batches(augmentation={"mixup": mixup})[1]
     parts = []
-    for number in (0, 1):
-        monkeypatch.setattr(parallel, "process", lambda number=number: (number, 2))
+    for index in (0, 1):
+        monkeypatch.setattr(parallel, "process_index_and_count", lambda index=index: (index, 2))
         parts.append(batches(augmentation={"mixup": mixup})[1])
-    for own, together in zip(zip(*parts, strict=True), whole, strict=True):
-        np.testing.assert_array_equal(np.concatenate(own), together)
+    for found, expected in zip(zip(*parts, strict=True), whole, strict=True):
+        np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
 @pytest.mark.parametrize("devices", [1, 2, 5])
@@ -140,13 +140,13 @@ def test_shared_validation_counts_every_face_once(devices: int, monkeypatch: pyt
     assert (losses * weights).mean() == pytest.approx(np.arange(24).mean())
 
 
-def test_faces_as_served_are_the_centre_in_grey_levels_each_at_most_once() -> None:
+def test_faces_at_inference_are_centre_crops_in_grey_levels_each_at_most_once() -> None:
     faces = np.concatenate(
         list(serving_batches(FACES, settings(batch_size=10, augmentation={"flip": 0.5, "crop": 24})))
     )
     assert faces.shape == (20, 24, 24, 1)
     centres = FACES.pixels[:, 12:36, 12:36, None].astype(np.float32) / 255
-    places = [int(np.abs(centres - face).reshape(len(centres), -1).max(axis=1).argmin()) for face in faces]
-    np.testing.assert_allclose(faces, centres[places], atol=1e-6)
-    assert len(set(places)) == 20
-    assert places != sorted(places)
+    rows = [int(np.abs(centres - face).reshape(len(centres), -1).max(axis=1).argmin()) for face in faces]
+    np.testing.assert_allclose(faces, centres[rows], atol=1e-6)
+    assert len(set(rows)) == 20
+    assert rows != sorted(rows)

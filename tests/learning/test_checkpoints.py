@@ -19,7 +19,7 @@ def state(epochs: int) -> State:
     return State(history, variables, best=[np.arange(12, dtype=np.float32) + epochs])
 
 
-def same(first: State, second: State) -> None:
+def assert_equal(first: State, second: State) -> None:
     assert first.history == second.history
     for these, those in ((first.variables, second.variables), (first.best, second.best)):
         assert [array.dtype for array in these] == [array.dtype for array in those]
@@ -27,20 +27,20 @@ def same(first: State, second: State) -> None:
             np.testing.assert_array_equal(this, that)
 
 
-def test_run_that_has_not_finished_an_epoch_has_no_state(tmp_path: Path) -> None:
+def test_run_without_a_finished_epoch_has_no_state(tmp_path: Path) -> None:
     assert Checkpoint("run", tmp_path).load() is None
 
 
-def test_state_comes_back_as_it_was_stored_and_the_last_one_counts(tmp_path: Path) -> None:
+def test_last_stored_state_is_loaded_unchanged(tmp_path: Path) -> None:
     checkpoint = Checkpoint("run", tmp_path)
     for epochs in (1, 2):
         checkpoint.save(state(epochs))
         stored = Checkpoint("run", tmp_path).load()
         assert stored is not None
-        same(stored, state(epochs))
+        assert_equal(stored, state(epochs))
 
 
-def test_order_of_many_arrays_is_kept(tmp_path: Path) -> None:
+def test_many_arrays_keep_their_order(tmp_path: Path) -> None:
     checkpoint = Checkpoint("run", tmp_path)
     checkpoint.save(State([], [np.array(index) for index in range(120)], []))
     stored = checkpoint.load()
@@ -56,9 +56,9 @@ def test_order_of_many_arrays_is_kept(tmp_path: Path) -> None:
         lambda whole: whole[:-40],
         lambda whole: re.sub(rb"(PK\x01\x02..).", b"\\1\xff", whole, flags=re.DOTALL),
     ],
-    ids=["empty", "garbage", "cut off", "a version of zip to come"],
+    ids=["empty", "garbage", "cut off", "future zip version"],
 )
-def test_damaged_state_is_told_and_the_run_starts_afresh(
+def test_damaged_state_is_reported_and_not_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
 ) -> None:
     checkpoint = Checkpoint("run", tmp_path)
@@ -66,15 +66,17 @@ def test_damaged_state_is_told_and_the_run_starts_afresh(
     path = tmp_path / "run/state.npz"
     path.write_bytes(damage(path.read_bytes()))
     assert checkpoint.load() is None
-    assert f"{path} cannot be read" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.startswith(f"{path} is damaged (")
+    assert error.endswith("; training starts from the first epoch\n")
 
 
-def test_runs_of_other_names_do_not_meet(tmp_path: Path) -> None:
+def test_run_with_another_name_has_its_own_state(tmp_path: Path) -> None:
     Checkpoint("run", tmp_path).save(state(1))
     assert Checkpoint("other", tmp_path).load() is None
 
 
-def test_cleared_run_leaves_nothing_and_other_runs_alone(tmp_path: Path) -> None:
+def test_clearing_deletes_the_state_of_this_run_only(tmp_path: Path) -> None:
     checkpoint, other = Checkpoint("run", tmp_path), Checkpoint("other", tmp_path)
     checkpoint.save(state(1))
     other.save(state(2))
@@ -84,24 +86,24 @@ def test_cleared_run_leaves_nothing_and_other_runs_alone(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
-def test_write_that_breaks_off_leaves_the_stored_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_write_keeps_the_stored_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = Checkpoint("run", tmp_path)
     checkpoint.save(state(1))
 
-    def half(path: Path, **_: object) -> None:
+    def write_half(path: Path, **_: object) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", half)
+    monkeypatch.setattr(np, "savez", write_half)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(state(2))
     stored = checkpoint.load()
     assert stored is not None
-    same(stored, state(1))
+    assert_equal(stored, state(1))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["state.npz"]
 
 
-def test_key_is_the_same_for_the_same_content_wherever_it_lies(tmp_path: Path) -> None:
+def test_key_does_not_depend_on_folders_or_the_order_of_parameters(tmp_path: Path) -> None:
     paths = [tmp_path / folder / "train.npz" for folder in ("a", "b")]
     for path in paths:
         path.parent.mkdir()
@@ -125,3 +127,16 @@ def test_key_changes_with_parameters_inputs_and_code(tmp_path: Path) -> None:
     code.write_bytes(b"return")
     keys.append(key(PARAMETERS, [data], [code]))
     assert len(set(keys)) == 5
+
+
+def test_key_changes_when_a_file_is_renamed_or_two_files_swap_their_contents(tmp_path: Path) -> None:
+    def key_of(**contents: str) -> str:
+        for name, content in contents.items():
+            (tmp_path / f"{name}.py").write_text(content)
+        return key(PARAMETERS, [], [tmp_path / f"{name}.py" for name in contents])
+
+    original = key_of(batches="pass", schedules="return")
+    assert original == key_of(batches="pass", schedules="return")
+    assert original != key_of(batches="pass", rates="return")
+    assert original != key_of(batches="return", schedules="pass")
+    assert original != key_of(schedules="pass", batches="return")

@@ -1,4 +1,4 @@
-"""Two processes on this machine that train one network, against one process with the same batches."""
+"""Two processes on this machine train one network; the result is that of one process with the same batches."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ for check, value in ((parallel.check_same_run, "{0}f"), (parallel.check_same_epo
 
 
 def prepared(folder: Path, **changes: Any) -> Path:
-    """Write settings and faces; 24 to learn from, and 21 to validate, which two processes cannot share evenly."""
+    """Write settings and faces: 24 for training, and 21 for validation, which two processes cannot share evenly."""
     content = yaml.safe_load(PARAMS.read_text())
     content["train"] = section(**{**SHARED, **changes})
     (folder / "data/weights").mkdir(parents=True)
@@ -69,17 +69,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start(folder: Path, port: int, number: int, *arguments: str) -> subprocess.Popen[str]:
-    """Start Python as one of two processes, each in a folder of its own as on machines of their own."""
-    meeting = {
+def start(folder: Path, port: int, index: int, *arguments: str) -> subprocess.Popen[str]:
+    """Start Python as one of two processes, each in its own folder as on its own machine."""
+    variables = {
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{port}",
         "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
-        "KERAS_DISTRIBUTION_PROCESS_ID": str(number),
+        "KERAS_DISTRIBUTION_PROCESS_ID": str(index),
     }
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **meeting},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -87,7 +87,7 @@ def start(folder: Path, port: int, number: int, *arguments: str) -> subprocess.P
 
 
 def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
-    """Return what the processes printed; none outlives a failure."""
+    """Wait for the processes and return what they printed; kill all of them if one fails."""
     try:
         ends = [process.communicate(timeout=900) for process in processes]
     finally:
@@ -99,14 +99,15 @@ def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
 
 
 @pytest.mark.slow
-def test_two_processes_learn_as_one_and_the_first_writes(tmp_path: Path) -> None:
+def test_two_processes_train_like_one_and_only_the_first_writes(tmp_path: Path) -> None:
     alone = prepared(tmp_path / "alone")
     result = run_stage(alone, "train")
     assert result.returncode == 0, result.stderr
     folders = [prepared(tmp_path / name, distribution="data_parallel") for name in ("first", "second")]
     port = free_port()
-    processes = [start(folder, port, number, "-m", "stages.train") for number, folder in enumerate(folders)]
-    finish(processes)
+    processes = [start(folder, port, index, "-m", "stages.train") for index, folder in enumerate(folders)]
+    printed = finish(processes)
+    assert f"Process 1: waiting for all 2 processes at 127.0.0.1:{port}\n" in printed[1]
     expected, received = (read_csv(folder / HISTORY) for folder in (alone, folders[0]))
     for column in ("loss", "val_loss", "accuracy", "val_accuracy"):
         np.testing.assert_allclose(float(received[0][column]), float(expected[0][column]), atol=1e-4, err_msg=column)
@@ -115,28 +116,28 @@ def test_two_processes_learn_as_one_and_the_first_writes(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_processes_that_differ_in_settings_or_in_epochs_say_so(tmp_path: Path) -> None:
+def test_processes_that_differ_in_settings_or_epochs_are_refused(tmp_path: Path) -> None:
     port = free_port()
-    processes = [start(tmp_path, port, number, "-c", DISAGREEING.format(number)) for number in (0, 1)]
+    processes = [start(tmp_path, port, index, "-c", DISAGREEING.format(index)) for index in (0, 1)]
     for printed in finish(processes):
-        assert "expected the same settings, faces, weights and code in every process, received different" in printed
-        assert "expected the same checkpoint in every process, received epochs [0, 1]; copy" in printed
+        assert "the processes differ in settings, faces, weights to start from or code; give" in printed
+        assert "the processes have checkpoints of different epochs (0, 1); copy" in printed
 
 
-def test_process_that_writes_nothing_settles_too_so_that_none_waits_too_long_for_the_end_of_another(
+def test_process_that_writes_nothing_recomputes_the_statistics_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, settled = prepared(tmp_path, backend=BACKEND, epochs=1, architecture="three_block_cnn"), []
+    folder, recomputed = prepared(tmp_path, backend=BACKEND, epochs=1, architecture="three_block_cnn"), []
     monkeypatch.chdir(folder)
     monkeypatch.setattr(parallel, "is_main_process", lambda: False)
-    monkeypatch.setattr(batch_norm, "recompute_statistics", lambda network, _: settled.append(network))
+    monkeypatch.setattr(batch_norm, "recompute_statistics", lambda network, _: recomputed.append(network))
     training.run(params.load().train, FACES, MODEL, HISTORY)
-    assert len(settled) == 1
+    assert len(recomputed) == 1
     assert not {str(MODEL), str(HISTORY)} & files_below(folder)
 
 
-def test_one_process_has_every_batch_to_itself() -> None:
-    assert parallel.process() == (0, 1)
+def test_single_process_is_the_main_process_with_one_device() -> None:
+    assert parallel.process_index_and_count() == (0, 1)
     assert parallel.is_main_process()
     assert parallel.device_count() == 1
 
@@ -144,25 +145,25 @@ def test_one_process_has_every_batch_to_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "fault"),
     [
-        ("ADDRESS", "", "JOB_ADDRESSES: expected host:port of the first process, received ''; set "),
+        ("ADDRESS", "", "JOB_ADDRESSES: expected host:port of the first process, received ''; set all or none of "),
         ("ADDRESS", "127.0.0.1", "JOB_ADDRESSES: expected host:port of the first process, received '127.0.0.1'"),
-        ("NUMBER", "\u00b2", "NUM_PROCESSES: expected how many processes there are, received '\u00b2'"),
-        ("NUMBER", "0", "NUM_PROCESSES: expected how many processes there are, received '0'"),
-        ("PROCESS", "-1", "PROCESS_ID: expected the number of this process, from 0, received '-1'"),
+        ("COUNT", "\u00b2", "NUM_PROCESSES: expected the number of processes, received '\u00b2'"),
+        ("COUNT", "0", "NUM_PROCESSES: expected the number of processes, received '0'"),
+        ("INDEX", "-1", "PROCESS_ID: expected the index of this process, from 0, received '-1'"),
     ],
 )
-def test_environment_that_names_no_meeting_is_refused(
+def test_wrong_or_missing_environment_variable_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, fault: str
 ) -> None:
-    whole = {"ADDRESS": "127.0.0.1:1", "NUMBER": "2", "PROCESS": "0"}
-    for key, content in {**whole, name: value}.items():
+    correct = {"ADDRESS": "127.0.0.1:1", "COUNT": "2", "INDEX": "0"}
+    for key, content in {**correct, name: value}.items():
         monkeypatch.setenv(getattr(parallel, key), content)
     with pytest.raises(ModelError) as caught:
         parallel.connect("data_parallel", 8)
     assert fault in one_line(caught.value)
 
 
-def test_batch_that_the_devices_cannot_share_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_that_devices_cannot_share_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(parallel.ADDRESS, raising=False)
     monkeypatch.setattr(keras.distribution, "DataParallel", lambda **_: SimpleNamespace(num_model_replicas=3))
     with pytest.raises(ModelError) as caught:

@@ -9,11 +9,11 @@ TRANSFER = {"weights": "imagenet", "freeze_epochs": 3, "learning_rate": 1e-4}
 
 
 @pytest.mark.parametrize("name", ["three_block_cnn", "resnet"])
-def test_own_networks_learn_as_a_whole(name: str) -> None:
+def test_own_networks_are_trained_as_a_whole(name: str) -> None:
     assert phases(settings(architecture=name, epochs=9, transfer=TRANSFER)) == [Phase(0, 9, 0.001, "all")]
 
 
-def test_pretrained_network_learns_its_head_first_then_the_top_of_its_base() -> None:
+def test_pretrained_network_trains_its_head_first_and_then_the_top_of_its_base() -> None:
     expected = [Phase(0, 3, 0.001, "head"), Phase(3, 9, 1e-4, "top")]
     assert phases(settings(architecture="vgg16", epochs=9, transfer=TRANSFER)) == expected
     own_file = {**TRANSFER, "weights": "vgg16.weights.h5"}
@@ -23,11 +23,11 @@ def test_pretrained_network_learns_its_head_first_then_the_top_of_its_base() -> 
 def test_phase_without_epochs_is_left_out() -> None:
     pretrained = {"architecture": "vgg16", "epochs": 2}
     assert phases(settings(**pretrained, transfer=TRANSFER)) == [Phase(0, 2, 0.001, "head")]
-    thawed = {**TRANSFER, "freeze_epochs": 0}
-    assert phases(settings(**pretrained, transfer=thawed)) == [Phase(0, 2, 1e-4, "top")]
+    unfrozen = {**TRANSFER, "freeze_epochs": 0}
+    assert phases(settings(**pretrained, transfer=unfrozen)) == [Phase(0, 2, 1e-4, "top")]
 
 
-def test_network_without_pretrained_weights_or_with_its_own_has_nothing_to_protect() -> None:
+def test_network_without_pretrained_weights_or_with_a_file_to_start_from_has_one_phase() -> None:
     whole = [Phase(0, 9, 0.001, "all")]
     assert phases(settings(architecture="vgg16", epochs=9, transfer={**TRANSFER, "weights": "none"})) == whole
     assert phases(settings(architecture="vgg16", epochs=9, transfer=TRANSFER, start_from="mine.keras")) == whole
@@ -47,11 +47,11 @@ def test_network_without_pretrained_weights_or_with_its_own_has_nothing_to_prote
         ([1, 2, 2, 2, 0.5, 2, 2, 2], 0.25),
     ],
 )
-def test_plateau_halves_after_each_three_epochs_without_a_better_loss(losses: list[float], rate: float) -> None:
+def test_plateau_halves_after_every_three_epochs_without_a_better_loss(losses: list[float], rate: float) -> None:
     assert plateau(losses, peak=1.0) == rate
 
 
-def test_best_epoch_is_the_first_of_the_highest() -> None:
+def test_best_epoch_is_the_first_one_with_the_highest_accuracy() -> None:
     assert best_epoch([0.1, 0.5, 0.3, 0.5]) == 1
     assert best_epoch([0.2]) == 0
 

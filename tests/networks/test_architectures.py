@@ -32,7 +32,7 @@ def network(name: str, size: int = 48, precision: str = "float32", classes: int 
 
 @functools.cache
 def built(name: str, size: int, precision: str, classes: int) -> keras.Model:
-    """Build each network once; no test changes one."""
+    """Build each network only once, because no test changes it."""
     keras.config.set_dtype_policy(precision)
     return build(name, size, classes, FROM_SCRATCH)
 
@@ -42,7 +42,7 @@ def grey_levels(number: int, size: int) -> np.ndarray[Any, np.dtype[np.float32]]
 
 
 def outline(model: keras.Model) -> list[tuple[Any, ...]]:
-    """Name each layer that computes, with the number that its promise speaks of."""
+    """Return the type of each layer that computes, with its characteristic number."""
     numbers = {"Conv2D": "filters", "Dense": "units", "Dropout": "rate", "MaxPooling2D": "pool_size"}
     return [
         (kind, getattr(layer, numbers[kind])) if kind in numbers else (kind,)
@@ -71,11 +71,11 @@ def test_half_precision_computes_in_half_up_to_float32_logits(precision: str) ->
     assert np.isfinite(logits).all()
 
 
-def test_number_of_classes_is_the_number_of_outputs() -> None:
+def test_network_has_one_output_per_class() -> None:
     assert network("three_block_cnn", 24, classes=3).output_shape == (None, 3)
 
 
-def test_three_block_cnn_is_what_it_promises() -> None:
+def test_three_block_cnn_has_the_documented_layers() -> None:
     model = network("three_block_cnn")
     block = [("MaxPooling2D", (2, 2)), ("Dropout", 0.25)]
     blocks = [step for filters in (32, 64, 128) for step in [("Conv2D", filters), *block]]
@@ -84,7 +84,7 @@ def test_three_block_cnn_is_what_it_promises() -> None:
     assert {(layer.kernel_size, layer.activation.__name__) for layer in convolutions} == {((3, 3), "relu")}
 
 
-def test_batchnorm_cnn_is_what_it_promises() -> None:
+def test_batchnorm_cnn_has_the_documented_layers() -> None:
     blocks: list[tuple[Any, ...]] = []
     for filters in (32, 64, 128, 256):
         blocks += [("Conv2D", filters), ("BatchNormalization",), ("Activation",)] * 2
@@ -93,7 +93,7 @@ def test_batchnorm_cnn_is_what_it_promises() -> None:
     assert outline(network("batchnorm_cnn")) == blocks + end
 
 
-def test_gap_cnn_is_what_it_promises() -> None:
+def test_gap_cnn_has_the_documented_layers() -> None:
     block = [("BatchNormalization",), ("Activation",), ("MaxPooling2D", (2, 2))]
     blocks = [step for filters in (256, 128, 128, 64) for step in [("Conv2D", filters), *block]]
     end = [("Dense", 512), ("Dropout", 0.2), ("Dense", 64), ("Dropout", 0.2), ("Dense", 7)]
@@ -108,7 +108,7 @@ def test_resnet_is_residual_and_compact() -> None:
 
 
 @pytest.mark.parametrize("name", ["batchnorm_cnn", "gap_cnn", "resnet"])
-def test_normalised_convolutions_have_no_bias_and_relu_behind_them(name: str) -> None:
+def test_normalised_convolutions_have_no_bias_and_are_followed_by_relu(name: str) -> None:
     convolutions = [layer for layer in network(name).layers if isinstance(layer, layers.Conv2D)]
     assert not any(layer.use_bias for layer in convolutions)
     activations = [layer for layer in network(name).layers if isinstance(layer, layers.Activation)]
@@ -119,7 +119,7 @@ def first_convolution(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, next(layer for layer in model.layers if "conv" in layer.name.lower()).output)
 
 
-# MobileNetV2 says so where the faces have none of the sizes that it learned on.
+# MobileNetV2 warns if the input has none of the sizes of its pretrained weights.
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 @pytest.mark.parametrize("source", ["imagenet", "a file"])
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def first_convolution(model: keras.Model) -> keras.Model:
         pytest.param("vgg16", keras.applications.vgg16, id="vgg16"),
     ],
 )
-def test_pretrained_part_sees_what_it_sees_of_a_photo_in_keras(
+def test_pretrained_base_gets_the_same_input_as_in_keras(
     name: str, module: Any, source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "base.weights.h5"
     base = network(name).get_layer(BASE)
     if name == "efficientnetb0":
-        # As in the file that Keras fetches: the means and deviations of ImageNet.
+        # As in the weights from Keras: the means and standard deviations of ImageNet.
         base.get_layer(index=2).set_weights(
             [np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), np.array(0)]
         )
@@ -153,25 +153,25 @@ def test_pretrained_part_sees_what_it_sees_of_a_photo_in_keras(
 
 
 @pytest.mark.parametrize("name", ["efficientnetb0", "vgg16", "resnet"])
-def test_network_that_is_merely_called_does_not_train(name: str) -> None:
+def test_network_called_without_a_mode_is_not_in_training_mode(name: str) -> None:
     faces = np.random.default_rng(0).random((8, 48, 48, 1), np.float32)
     called, served = network(name)(faces), network(name)(faces, training=False)
     np.testing.assert_allclose(called, served, atol=1e-6)
 
 
-def test_application_enlarges_faces_to_its_size() -> None:
+def test_application_enlarges_faces_to_image_size() -> None:
     model = build("vgg16", 40, 7, Transfer("none", 64))
     assert model.get_layer(BASE).input_shape == (None, 64, 64, 3)
 
 
-def test_weights_none_asks_for_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_none_loads_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     vgg16 = Mock(wraps=keras.applications.VGG16)
     monkeypatch.setattr(keras.applications, "VGG16", vgg16)
     build("vgg16", 40, 7, FROM_SCRATCH)
     vgg16.assert_called_once_with(include_top=False, weights=None, input_shape=(32, 32, 3), name=BASE)
 
 
-def test_imagenet_that_cannot_be_fetched_names_the_folder_for_weights(
+def test_failed_download_of_imagenet_names_the_folder_for_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def unreachable(*_: object) -> None:
@@ -181,13 +181,13 @@ def test_imagenet_that_cannot_be_fetched_names_the_folder_for_weights(
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
     with pytest.raises(ModelError, match="data/weights/") as caught:
         build("vgg16", 48, 7, Transfer("imagenet", 96))
-    assert "VGG16, received imagenet (URL fetch failure" in one_line(caught.value)
+    assert "cannot load imagenet into VGG16 (URL fetch failure" in one_line(caught.value)
 
 
 def test_weights_file_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.weights.h5"
     network("three_block_cnn").save_weights(path)
-    with pytest.raises(ModelError, match=r"expected weights of VGG16, received .*other\.weights\.h5") as caught:
+    with pytest.raises(ModelError, match=r"cannot load .*other\.weights\.h5 into VGG16 \(") as caught:
         build("vgg16", 40, 7, Transfer(str(path), 32))
     one_line(caught.value)
 

@@ -1,4 +1,4 @@
-"""The benchmarks' quick path and their table. Nothing here looks at how long anything took."""
+"""The benchmarks with --quick, and their tables. No test depends on a measured time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def small(architecture: str, edge: int) -> keras.Model:
     return architectures.build(architecture, edge, 7, architectures.Transfer("none", 32))
 
 
-def test_quick_look_at_preprocess_shows_and_writes_one_table(
+def test_quick_preprocess_prints_and_writes_one_table(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     run_command(monkeypatch, "--quick", "--only", "preprocess", "--folder", str(tmp_path))
@@ -70,55 +70,55 @@ def test_quick_look_at_preprocess_shows_and_writes_one_table(
     assert [(line["unit"], len(line["values"])) for line in written] == [("s", 1), ("GB", 1)]
 
 
-def test_quick_look_at_startup_has_a_line_for_each_stage(
+def test_quick_startup_has_one_line_per_stage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    light = {stage: more for stage, more in startup.STAGES.items() if not more}
+    light = {stage: imports for stage, imports in startup.STAGES.items() if not imports}
     monkeypatch.setattr(startup, "STAGES", light)
     run_command(monkeypatch, "--quick", "--only", "startup", "--folder", str(tmp_path))
     lines = capsys.readouterr().out.splitlines()[2:]
     assert [cells_of(line)[0] for line in lines] == [f"start of the stage {stage}" for stage in light]
 
 
-def test_every_stage_has_a_start() -> None:
+def test_startup_measures_every_stage() -> None:
     assert set(startup.STAGES) == {path.stem for path in (ROOT / "stages").glob("[!_]*.py")}
 
 
-def test_no_path_of_this_machine_enters_the_results(tmp_path: Path) -> None:
+def test_results_contain_no_path_of_this_machine(tmp_path: Path) -> None:
     results.write([TRAINED, STARTED], machine.describe(), "From here.", "- Read it.\n", tmp_path / "results")
     written = (tmp_path / "results.md").read_text() + (tmp_path / "results.json").read_text()
     assert not [path for path in (ROOT, tmp_path, Path.home(), Path(sys.prefix)) if f"{path}/" in written]
 
 
-def test_table_has_equally_many_cells_in_every_line() -> None:
+def test_every_line_of_a_table_has_the_same_number_of_cells() -> None:
     lines = results.table([TRAINED, STARTED]).splitlines()
     assert {len(cells_of(line)) for line in lines} == {8}
     assert cells_of(lines[2]) == ["train resnet", "110 images/s", "100", "120", "3", "50.0", "33.0", "130"]
     assert cells_of(lines[3]) == ["start of the stage plot", "0.250 s", "0.250", "0.250", "1", "", "", ""]
 
 
-def test_table_without_training_has_no_columns_of_arithmetic() -> None:
+def test_table_without_training_has_no_arithmetic_columns() -> None:
     assert {len(cells_of(line)) for line in results.table([STARTED]).splitlines()} == {5}
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.05678, "0.0568"), (1.0, "1.00"), (371.4, "371"), (28709.0, "28,709")])
-def test_numbers_have_three_digits_and_no_exponent(value: float, text: str) -> None:
+def test_numbers_have_three_significant_digits_and_no_exponent(value: float, text: str) -> None:
     assert results.digits(value) == text
 
 
 @pytest.mark.parametrize(("load", "words"), [(0.2, "otherwise idle"), (1.4, "the machine was shared")])
-def test_a_shared_machine_is_called_so(load: float, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shared_machine_is_reported(load: float, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
     assert words in " ".join(str(fact) for fact in machine.describe().values())
 
 
-def test_multiply_adds_of_three_block_cnn_are_those_counted_by_hand() -> None:
+def test_multiply_adds_of_three_block_cnn_equal_a_count_by_hand() -> None:
     convolutions = 9 * (48 * 48 * 1 * 32 + 24 * 24 * 32 * 64 + 12 * 12 * 64 * 128)
     dense = 6 * 6 * 128 * 256 + 256 * 7
     assert clock.multiply_adds(small("three_block_cnn", 48)) == convolutions + dense
 
 
-def test_multiply_adds_reach_into_networks_inside_and_count_each_channel_of_depthwise_convolutions_once() -> None:
+def test_multiply_adds_include_nested_networks_and_count_depthwise_convolutions_once_per_channel() -> None:
     grey = keras.Input((8, 8, 4))
     inner = keras.Sequential([keras.Input((8, 8, 4)), keras.layers.DepthwiseConv2D(3, strides=2, padding="same")])
     assert clock.multiply_adds(keras.Model(grey, inner(grey))) == 4 * 4 * 9 * 4
@@ -128,13 +128,13 @@ def test_steps_of_training_are_timed_after_the_warm_up(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     settings = Train.model_validate({**TINY, "batch_size": 4, "augmentation": {**OFF, "flip": 0.5, "crop": 24}})
     report = clock.measure(settings, 0)
-    assert len(report["steps"]) == clock.LEAST
+    assert len(report["steps"]) == clock.MIN_STEPS
     assert (report["batch_size"], report["image_size"]) == (4, 24)
     assert report["multiply_adds"] == clock.multiply_adds(small("three_block_cnn", 24))
     assert min(*report["steps"], report["product_rate"]) > 0
 
 
-def test_settings_change_by_dotted_name_and_no_others(tmp_path: Path) -> None:
+def test_only_the_named_settings_change(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     processes.write_settings(before, {})
     processes.write_settings(after, {"download.sample.seed": 12345})
@@ -144,36 +144,36 @@ def test_settings_change_by_dotted_name_and_no_others(tmp_path: Path) -> None:
     assert [line.strip() for line in changed] == ["seed: 12345"]
 
 
-def test_archive_that_is_not_there_ends_with_one_line(
+def test_missing_archive_ends_the_command_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FER2013_ARCHIVE", str(tmp_path / "none.zip"))
-    with pytest.raises(SystemExit, match=r"^benchmarks: expected the archive .* run: dvc repro download$"):
+    with pytest.raises(
+        SystemExit, match=r"^benchmarks: the archive of FER-2013 is missing: .* run: dvc repro download$"
+    ):
         run_command(monkeypatch, "--only", "preprocess", "--folder", str(tmp_path))
     assert capsys.readouterr().out == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_failed_process_is_told_by_its_last_line(tmp_path: Path) -> None:
-    with pytest.raises(EmotionError, match=r"received 3: the reason$"):
+def test_failed_process_is_reported_with_its_last_line(tmp_path: Path) -> None:
+    with pytest.raises(EmotionError, match=r"ended with exit code 3: the reason$"):
         processes.run(["python", "-c", "print('noise\\nthe reason'); exit(3)"], tmp_path)
 
 
-def test_work_that_dvc_finds_to_do_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_that_dvc_runs_again_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repro, "run", lambda *_: Run(1.0, 1, "Running stage 'plot'"))
-    with pytest.raises(EmotionError, match="nothing to do"):
+    with pytest.raises(EmotionError, match="ran a stage again although nothing changed"):
         repro._repro(tmp_path, 0)
 
 
-def test_unknown_topic_is_a_matter_of_usage(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_topic_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         run_command(monkeypatch, "--only", "everything")
     assert "preprocess" in capsys.readouterr().err
 
 
-def test_a_topic_is_found_in_its_part(
+def test_topic_is_found_in_its_part(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(files, "_peak", lambda _, what, __: Result(what, "MB", (1.0,)))
@@ -190,15 +190,15 @@ def test_a_topic_is_found_in_its_part(
     assert {path.name for path in tmp_path.iterdir()} == {"use.md", "use.json"}
 
 
-def test_calls_take_turns_and_a_block_of_each_does_not_count() -> None:
+def test_calls_are_timed_in_turn_and_the_first_block_of_each_does_not_count() -> None:
     made: list[str] = []
     times = calls.take_turns({name: partial(made.append, name) for name in "ab"}, 0)
     turn = ["a"] * inference.BLOCK + ["b"] * inference.BLOCK
-    assert made == turn * (1 + calls.LEAST)
-    assert {name: len(runs) for name, runs in times.items()} == {"a": calls.LEAST, "b": calls.LEAST}
+    assert made == turn * (1 + calls.MIN_BLOCKS)
+    assert {name: len(runs) for name, runs in times.items()} == {"a": calls.MIN_BLOCKS, "b": calls.MIN_BLOCKS}
 
 
-def test_lines_of_the_network_say_how_many_times_faster_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_the_network_contain_the_ratio_to_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     times = {f"{who} {size}": [seconds] * 3 for size in inference.BATCHES for who, seconds in TIMES.items()}
     monkeypatch.setattr(inference, "_time_calls", lambda *_: times)
     lines = {(line.what, line.unit): line.median for line in inference.measure_network(quick=True)}
@@ -208,12 +208,12 @@ def test_lines_of_the_network_say_how_many_times_faster_it_is(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("index", [0, 30, 90])
-def test_scenes_hold_the_two_faces_that_the_table_speaks_of(index: int) -> None:
+def test_scenes_have_two_faces_that_the_detector_finds(index: int) -> None:
     assert len(detector("haar").find(to_grey(scenes.scene(640, 480, index)))) == 2
 
 
 @pytest.mark.slow
-def test_quick_look_measures_every_topic_of_use(tmp_path: Path) -> None:
+def test_quick_run_measures_every_topic_of_use(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "use", "--quick", "--folder", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=1000)
     written = {line["what"].split(",")[0].split(" (")[0] for line in read_json(tmp_path / "use.json")["results"]}
@@ -230,7 +230,7 @@ def test_quick_look_measures_every_topic_of_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_quick_look_measures_every_topic_of_the_pipeline(tmp_path: Path) -> None:
+def test_quick_run_measures_every_topic_of_the_pipeline(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "--folder", str(tmp_path)], cwd=ROOT, check=True, timeout=1000
     )
@@ -240,7 +240,7 @@ def test_quick_look_measures_every_topic_of_the_pipeline(tmp_path: Path) -> None
     assert sum(what.startswith("start of the stage ") for what in written) == len(startup.STAGES)
 
 
-def test_minutes_to_a_goal_end_with_the_first_epoch_that_reaches_it(tmp_path: Path) -> None:
+def test_minutes_to_a_goal_include_the_first_epoch_that_reaches_it(tmp_path: Path) -> None:
     write_csv(tmp_path / "plots/training/history.csv", ("val_accuracy",), [[0.5], [0.61], [0.6], [0.64]])
     (tmp_path / "build").mkdir()
     (tmp_path / "build/train.log").write_text("".join(f"epoch {epoch}: 60.0 s\n" for epoch in (1, 2, 3, 4)))
@@ -250,12 +250,10 @@ def test_minutes_to_a_goal_end_with_the_first_epoch_that_reaches_it(tmp_path: Pa
     assert (second.unit, second.values) == ("% validation accuracy", (64.0,))
 
 
-def test_tutorial_recipe_trains_the_network_of_the_settings_on_pictures_from_folders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tutorial_recipe_trains_on_pictures_from_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tutorial, "PER_CLASS", 6)
     tutorial.write_pictures()
     steps = tutorial.measure(Train.model_validate({**TINY, "batch_size": 4}), 0)
-    assert len(steps) >= tutorial.LEAST
+    assert len(steps) >= tutorial.MIN_STEPS
     assert min(steps) > 0

@@ -1,4 +1,4 @@
-"""The wheel in an empty environment: light, complete, and at work in any folder."""
+"""The wheel in an empty environment: it is small and complete, and it works in any folder."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from documents import ENVIRONMENT_BYTES
 from PIL import Image
 from skimage.data import astronaut
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-MOST = 600_000_000  # bytes of the whole environment
 HEAVY = {"dvc", "jax", "keras", "matplotlib", "pandas", "scikit-learn", "scipy", "tensorflow"}
 
 
 def run(*command: str | Path, folder: Path) -> str:
-    """Run a command in a folder outside the project, which it must not know of; return what it prints."""
+    """Run a command in a folder outside the project, without the project's environment; return its output."""
     result = subprocess.run(
         command, cwd=folder, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
     )
@@ -32,7 +32,7 @@ def run(*command: str | Path, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build from a copy, since setuptools leaves folders in the project and takes stale files from them."""
+    """Build the wheel from a copy, because setuptools leaves folders in the project and packs stale files from them."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     shutil.copytree(ROOT / "emotion", source / "emotion", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -46,40 +46,40 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty environment into which only the wheel and what it needs were installed."""
+    """A new environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
     subprocess.run([folder / "bin/python", "-m", "pip", "install", "--quiet", wheel], check=True)
     return folder
 
 
-def test_wheel_carries_the_network_its_card_and_the_page(wheel: Path) -> None:
+def test_wheel_contains_every_file_of_the_package(wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("emotion/")}
     expected = {str(path.relative_to(ROOT)) for path in (ROOT / "emotion").rglob("*") if path.is_file()}
     assert packed == {name for name in expected if "__pycache__" not in name}
 
 
-def test_install_is_light(environment: Path) -> None:
+def test_install_is_small(environment: Path) -> None:
     size = sum(path.stat().st_size for path in environment.rglob("*") if path.is_file() and not path.is_symlink())
-    assert size < MOST, f"{size / 1e6:.0f} MB"
+    assert size < ENVIRONMENT_BYTES, f"{size / 1e6:.0f} MB"
 
 
-def test_install_brings_no_package_of_the_pipeline(environment: Path) -> None:
+def test_install_has_no_package_of_the_pipeline(environment: Path) -> None:
     listed = json.loads(run(environment / "bin/python", "-m", "pip", "list", "--format", "json", folder=environment))
     names = {package["name"].lower() for package in listed}
     assert {"emotion", "onnxruntime"} <= names
     assert not names & HEAVY
 
 
-def test_a_photo_is_read_in_any_folder(environment: Path, tmp_path: Path) -> None:
+def test_command_classifies_a_photo_in_any_folder(environment: Path, tmp_path: Path) -> None:
     Image.fromarray(astronaut()).save(tmp_path / "photo.png")  # type: ignore[no-untyped-call]
     assert "happy" in run(environment / "bin/emotion", "predict", "photo.png", folder=tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"photo.png"}
 
 
-def test_one_line_of_python_reads_a_photo(environment: Path, tmp_path: Path) -> None:
+def test_one_line_of_python_classifies_a_photo(environment: Path, tmp_path: Path) -> None:
     Image.fromarray(astronaut()).save(tmp_path / "photo.png")  # type: ignore[no-untyped-call]
-    code = "from emotion.inference.predictor import predict_emotion; print(predict_emotion('photo.png').faces[0].label)"
+    code = "from emotion import predict_emotion; print(predict_emotion('photo.png').faces[0].label)"
     assert run(environment / "bin/python", "-c", code, folder=tmp_path) == "happy\n"
 
 

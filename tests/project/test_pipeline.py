@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from documents import command_of
 from small_pipeline import ROOT, SETTINGS, STAGES, attempt, choose, commit, copy_tree, dvc, identify, ran, run
 
 from emotion.data.archives import write_canonical
@@ -57,9 +58,8 @@ def edit(folder: Path, *modules: str) -> None:
 
 
 def bring_back(folder: Path) -> None:
-    """Do what the README says brings the committed state back."""
-    run(folder, "git", "checkout", "HEAD", ".")
-    dvc(folder, "checkout", "--allow-missing")
+    """Go back to the last commit as the page on troubleshooting says."""
+    run(folder, "bash", "-c", command_of("docs/troubleshooting.md", "git checkout"))
 
 
 def add_environment(folder: Path) -> None:
@@ -159,6 +159,12 @@ def test_an_edited_metric_neither_retrains_nor_redraws_when_its_results_are_the_
     assert ran(dvc(copy, "repro")) == ["evaluate"]
 
 
+def test_an_edit_of_training_that_is_committed_does_not_train_again(copy: Path) -> None:
+    edit(copy, "emotion/learning/schedules.py")
+    dvc(copy, "commit", "--force", "train")
+    assert ran(dvc(copy, "repro")) == []
+
+
 def test_a_colour_redraws_only(copy: Path) -> None:
     before = files_of(copy)
     change(copy, "plot", "colormap", "viridis")
@@ -229,7 +235,7 @@ def test_git_and_dvc_bring_the_committed_state_back_after_a_failure(copy: Path) 
     change(copy, "download", "source", "incoming")
     result = attempt(copy, sys.executable, "-m", "dvc", "repro")
     assert result.returncode == 255
-    assert "expected in data/incoming/ one archive" in result.stdout
+    assert "data/incoming/ holds no archive; put exactly one archive there" in result.stdout
     assert "Traceback" not in result.stdout
     assert not (copy / "data/raw/faces.zip").exists()  # DVC removes what a stage writes before it runs
     bring_back(copy)

@@ -100,7 +100,8 @@ def ignored_by_git(paths: set[str]) -> set[str]:
     return set(git("check-ignore", "--no-index", *sorted(paths)))
 
 
-INITS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "emotion").glob("*/__init__.py"))
+# The package itself imports its public names lazily.
+INITS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "emotion").rglob("*/__init__.py"))
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 
 

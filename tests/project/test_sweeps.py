@@ -1,30 +1,24 @@
-"""The README's sweep on a few drawn faces: queued, run by two workers, shown in a table, taken over."""
+"""The documented sweep on a few drawn faces: queued, run by two workers, shown in a table, taken over."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from pathlib import Path
 
 import pytest
-from small_pipeline import ROOT, SETTINGS, STAGES, choose, commit, copy_tree, dvc, ran, run
+from documents import command_of
+from small_pipeline import SETTINGS, STAGES, choose, commit, copy_tree, dvc, ran, run
 
 pytestmark = pytest.mark.slow
 
 RATES = {"rate-1": "0.001", "rate-2": "0.003"}
 
 
-def read_command(start: str) -> str:
-    """Return the README's command that begins so, with the lines it goes on over."""
-    found = re.search(rf"^{re.escape(start)}(.*[\\|]\n)*.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert found, start
-    return found.group()
-
-
-def follow_readme(folder: Path, start: str) -> str:
-    return run(folder, "bash", "-c", read_command(start))
+def follow_page(folder: Path, start: str) -> str:
+    """Run the command of the page on experiments that begins so."""
+    return run(folder, "bash", "-c", command_of("docs/experiments.md", start))
 
 
 def wait_for_the_workers(folder: Path) -> dict[str, str]:
@@ -44,8 +38,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str
     copy_tree(folder)
     dvc(folder, "exp", "run", *choose(*SETTINGS), "preprocess")
     commit(folder)
-    follow_readme(folder, "dvc exp run --queue")
-    started = follow_readme(folder, "dvc queue start")
+    follow_page(folder, "dvc exp run --queue")
+    started = follow_page(folder, "dvc queue start")
     return folder, started, wait_for_the_workers(folder)
 
 
@@ -70,7 +64,7 @@ def test_a_sweep_leaves_the_workspace_as_it_was(swept: Path) -> None:
 
 
 def test_the_table_shows_the_swept_setting_and_the_figures_of_validation(swept: Path) -> None:
-    header, *lines = follow_readme(swept, "dvc exp show --csv").splitlines()
+    header, *lines = follow_page(swept, "dvc exp show --csv").splitlines()
     assert len(header) <= 120
     assert header.split() == ["Experiment", "rev", "accuracy", "accuracy_unseen", "macro_f1", "train.learning_rate"]
     rows = {line.split()[0]: line.split() for line in lines}
@@ -83,13 +77,18 @@ def test_the_table_shows_the_swept_setting_and_the_figures_of_validation(swept: 
 def applied(swept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of that repository with one of the experiments in its workspace."""
     folder = Path(shutil.copytree(swept, tmp_path_factory.mktemp("applied") / "copy"))
-    dvc(folder, "exp", "apply", "rate-1")
+    follow_page(folder, "dvc exp apply")
     return folder
 
 
 def test_an_experiment_of_the_sweep_can_be_taken_over(applied: Path) -> None:
     assert "learning_rate: 0.001" in run(applied, "git", "diff", "params.yaml")
     assert json.loads(dvc(applied, "status", "--json")) == {}
+
+
+def test_an_experiment_of_the_sweep_can_become_a_branch(applied: Path) -> None:
+    follow_page(applied, "dvc exp branch")
+    assert "learning_rate: 0.001" in run(applied, "git", "show", "slower:params.yaml")
 
 
 def test_files_that_git_does_not_track_travel_to_the_worker_when_they_are_named(applied: Path) -> None:

@@ -148,7 +148,7 @@ def test_report_compares_with_where_the_pull_request_branched_off(clone: Path) -
     report = (clone / "report.md").read_text()
     before = git(clone, "rev-parse", "branched")
     assert report.startswith(f"## `{head[:7]}` against `{before[:7]}`\n\n**Verdict: better.**")
-    assert "gets 80.00% right" in report
+    assert "the accuracy is 80.00% for" in report
     assert (clone / "summary.md").read_text() == report
     assert git(clone, "rev-parse", "HEAD") != head  # nothing of theirs was checked out
 
@@ -178,7 +178,7 @@ def test_report_says_why_nothing_could_be_compared(clone: Path) -> None:
     assert compare(clone).returncode == 2
     report = (clone / "report.md").read_text()
     assert report.startswith("**No comparison.**\n\n    emotion: ")
-    assert "params.yaml: expected a file, received none; run dvc repro there and commit" in report
+    assert "params.yaml: the file is missing; run dvc repro there and commit the result" in report
 
 
 def test_comment_is_the_report_cut_to_what_github_takes(tmp_path: Path) -> None:
@@ -215,9 +215,9 @@ def test_comparing_imports_nothing_that_the_report_does_not_install(tmp_path: Pa
     installed = {needed for package in install(tmp_path)[0][6:] for needed in with_requirements(package)}
     start(tmp_path / "project")
     program = (
-        "import json, sys; from importlib.metadata import packages_distributions; from emotion.cli.main import main\n"
+        "import json, sys; from importlib.metadata import packages_distributions; from emotion.cli import main\n"
         "sys.argv = ['emotion', 'compare', 'main']\n"
-        "try: main()\n"
+        "try: main.main()\n"
         "except SystemExit as ended: assert not ended.code\n"
         "owners = packages_distributions(); rooms = {name.split('.')[0] for name in sys.modules}\n"
         "print(json.dumps([owner for room in rooms for owner in owners.get(room, [])]))"

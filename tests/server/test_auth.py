@@ -9,23 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from running_server import PASSWORD, alive, refused, running, serving, small_predictor, webcam_of
+from running_server import PASSWORD, alive, refused, running, serving, webcam_of
 from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 
-from emotion.inference.predictor import Predictor
+from emotion import Predictor
 from emotion.server import app, auth
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return small_predictor(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def client(predictor: Predictor) -> Iterator[httpx.Client]:
-    with running(predictor) as client:
-        yield client
 
 
 @pytest.fixture
@@ -46,27 +35,27 @@ def attempt(password: str, host: str = "192.0.2.7") -> HTTPConnection:
 
 
 @pytest.mark.parametrize("host", ["evil.example:8000", "127.0.0.1.evil.example", "[", ""])
-def test_other_names_for_this_machine_are_refused(client: httpx.Client, host: str) -> None:
-    refused(client.get("/api/model", headers={"Host": host}), 400, "expected the host localhost")
+def test_other_names_of_this_machine_are_refused(client: httpx.Client, host: str) -> None:
+    refused(client.get("/api/model", headers={"Host": host}), 400, "is not a name of this machine; open localhost")
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://["])
 def test_pages_of_other_sites_are_refused(client: httpx.Client, origin: str) -> None:
     for path in ("/api/exit", "/api/predict"):
-        refused(client.post(path, headers={"Origin": origin}), 403, "this server's own page")
+        refused(client.post(path, headers={"Origin": origin}), 403, "open this server's own page")
     with pytest.raises(InvalidStatus) as caught, webcam_of(client, origin=origin):
         pass
     assert caught.value.response.status_code == 403
     assert alive(client)
 
 
-def test_refused_websocket_is_no_error_of_the_server(predictor: Predictor, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refused_websocket_leaves_no_error_in_the_log(predictor: Predictor, capfd: pytest.CaptureFixture[str]) -> None:
     with running(predictor) as client, pytest.raises(InvalidStatus), webcam_of(client, origin="https://evil.example"):
         pass
     assert capfd.readouterr().err == ""
 
 
-def test_exit_is_honoured_from_this_machine_only() -> None:
+def test_this_machine_is_recognised_by_its_addresses() -> None:
     assert auth.is_this_machine(connection_of("127.0.0.1"))
     assert auth.is_this_machine(connection_of("::1"))
     assert auth.is_this_machine(connection_of("192.0.2.1"))
@@ -74,36 +63,36 @@ def test_exit_is_honoured_from_this_machine_only() -> None:
     assert not auth.is_this_machine(connection_of("testclient"))
 
 
-def test_exit_asked_from_another_machine_is_refused(predictor: Predictor) -> None:
-    ended: list[bool] = []
-    application = app.create_app(predictor, lambda: ended.append(True))
+def test_exit_from_another_machine_is_refused(predictor: Predictor) -> None:
+    stopped: list[bool] = []
+    application = app.create_app(predictor, lambda: stopped.append(True))
 
-    async def leave(address: str) -> httpx.Response:
+    async def exit_from(address: str) -> httpx.Response:
         transport = httpx.ASGITransport(application, client=(address, 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             return await client.post("/api/exit")
 
-    refused(asyncio.run(leave("192.0.2.7")), 403, "another")
-    assert not ended
-    assert asyncio.run(leave("127.0.0.1")).status_code == 200
-    assert ended == [True]
+    refused(asyncio.run(exit_from("192.0.2.7")), 403, "Only the machine that runs the server can stop it")
+    assert not stopped
+    assert asyncio.run(exit_from("127.0.0.1")).status_code == 200
+    assert stopped == [True]
 
 
 def test_password_opens_page_api_and_websocket_and_health_needs_none(guarded: httpx.Client) -> None:
     for path in ("/", "/api/model", "/static/app.js", "/openapi.json"):
-        refused(guarded.get(path), 401, "received none")
+        refused(guarded.get(path), 401, "needs a password")
     with pytest.raises(InvalidStatus), webcam_of(guarded):
         pass
     assert alive(guarded)
     page = guarded.get("/", auth=("anyone", PASSWORD))
     assert page.status_code == 200
-    # What a browser sends with the WebSocket.
+    # A browser sends this with the WebSocket.
     cookie = page.headers["set-cookie"].partition(";")[0]
     with webcam_of(guarded, additional_headers={"Cookie": cookie}):
         pass
 
 
-def test_cookie_is_kept_from_scripts_and_other_sites(guarded: httpx.Client) -> None:
+def test_cookie_is_hidden_from_scripts_and_other_sites(guarded: httpx.Client) -> None:
     for path in ("/", "/healthz", "/api/none"):
         assert "set-cookie" not in guarded.get(path).headers
     cookie = guarded.get("/", auth=("", PASSWORD)).headers["set-cookie"]
@@ -111,50 +100,48 @@ def test_cookie_is_kept_from_scripts_and_other_sites(guarded: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("given", ["Basic !", "Basic OndyYg==", "Basic " + "Og=="])
-def test_wrong_password_is_401_and_in_one_line(guarded: httpx.Client, given: str) -> None:
-    refused(guarded.get("/", headers={"Authorization": given}), 401, "received another")
+def test_wrong_password_is_refused_in_one_line(guarded: httpx.Client, given: str) -> None:
+    refused(guarded.get("/", headers={"Authorization": given}), 401, "The password is wrong; try again.")
 
 
-def test_wrong_passwords_are_slowed_down_more_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
+def test_each_wrong_password_doubles_the_delay_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays: list[float] = []
 
-    async def pause(seconds: float) -> None:
-        pauses.append(seconds)
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
         now[0] += seconds
 
     now = [100.0]
-    monkeypatch.setattr("emotion.server.auth.asyncio.sleep", pause)
+    monkeypatch.setattr("emotion.server.auth.asyncio.sleep", sleep)
     monkeypatch.setattr("emotion.server.auth.time.monotonic", lambda: now[0])
-    door = auth.PasswordCheck(PASSWORD)
+    check = auth.PasswordCheck(PASSWORD)
     for _ in range(9):
-        answer = asyncio.run(door.face_from_probabilities(attempt("wrong")))
+        answer = asyncio.run(check.refuse(attempt("wrong")))
         assert answer
         assert answer.status_code == 401
-    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    assert asyncio.run(door.face_from_probabilities(attempt(PASSWORD))) is None
+    assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert asyncio.run(check.refuse(attempt(PASSWORD))) is None
 
 
-def test_guesses_beside_one_another_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parallel_guesses_are_told_when_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "FIRST_DELAY", 0.2)
 
     async def guess() -> list[int | None]:
-        door = auth.PasswordCheck(PASSWORD)
-        predictions = await asyncio.gather(
-            *(door.face_from_probabilities(attempt(word)) for word in ("wrong", PASSWORD))
-        )
-        stranger = await door.face_from_probabilities(attempt(PASSWORD, host="192.0.2.9"))
-        return [answer.status_code if answer else None for answer in (*predictions, stranger)]
+        check = auth.PasswordCheck(PASSWORD)
+        answers = await asyncio.gather(*(check.refuse(attempt(word)) for word in ("wrong", PASSWORD)))
+        other_client = await check.refuse(attempt(PASSWORD, host="192.0.2.9"))
+        return [answer.status_code if answer else None for answer in (*answers, other_client)]
 
     assert asyncio.run(guess()) == [401, 429, None]
 
 
-def test_only_the_latest_wrong_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "REMEMBERED", 2)
+def test_only_the_latest_clients_with_wrong_passwords_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "MAX_CLIENTS", 2)
     monkeypatch.setattr(auth, "FIRST_DELAY", 0.0)
-    door = auth.PasswordCheck(PASSWORD)
+    check = auth.PasswordCheck(PASSWORD)
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
-        asyncio.run(door.face_from_probabilities(attempt("wrong", host)))
-    assert len(door._failures) == len(door._closed_until) == 2
+        asyncio.run(check.refuse(attempt("wrong", host)))
+    assert len(check._failures) == len(check._blocked_until) == 2
 
 
 def test_clients_of_one_ipv6_network_count_as_one() -> None:
@@ -167,14 +154,14 @@ def test_clients_of_one_ipv6_network_count_as_one() -> None:
 @pytest.mark.parametrize(
     ("host", "password", "files", "text"),
     [
-        ("0.0.0.0", None, ("c", "k"), "expected a password"),  # noqa: S104
-        ("192.168.1.5", "correct horse", (None, None), "expected a certificate"),
-        ("", "correct horse", (None, None), "expected a certificate"),
+        ("0.0.0.0", None, ("c", "k"), "so the server needs a password"),  # noqa: S104
+        ("192.168.1.5", "correct horse", (None, None), "so the server needs a certificate"),
+        ("", "correct horse", (None, None), "so the server needs a certificate"),
         ("127.0.0.1", "short", (None, None), "8 characters"),
         ("127.0.0.1", None, ("c", None), "together"),
     ],
 )
-def test_other_machines_need_password_and_certificate(
+def test_a_server_for_other_machines_needs_password_and_certificate(
     host: str, password: str | None, files: tuple[str | None, str | None], text: str
 ) -> None:
     with pytest.raises(auth.AccessError, match=text):
@@ -182,7 +169,7 @@ def test_other_machines_need_password_and_certificate(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])
-def test_this_machine_needs_neither(host: str) -> None:
+def test_a_server_for_this_machine_needs_neither(host: str) -> None:
     auth.check_exposure(host, None, None, None)
 
 
@@ -199,6 +186,6 @@ def test_page_over_https_asks_for_the_password_of_the_environment(tmp_path: Path
         assert client.get(address).status_code == 401
         page = client.get(address, auth=("", PASSWORD))
         assert (page.status_code, "Secure" in page.headers["set-cookie"]) == (200, True)
-        # The cookie alone, from here on.
+        # From here on the cookie is enough.
         assert client.post(f"{address}/api/exit").json() == {"status": "ending"}
         assert process.wait(timeout=30) == 0

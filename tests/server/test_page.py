@@ -1,136 +1,26 @@
-"""The page in a real Chromium, with a camera that shows a film made here.
-
-REQUIRE_CHROMIUM=1 turns the skip without a browser into a failure; SCREENSHOTS=docs writes the README's pictures there.
-"""
+"""The page in a real Chromium: its tabs and the faces of a photo."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-import pytest
+from opened_page import choose, needs_chromium, opened, photograph
 from PIL import Image, ImageFilter
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-from running_server import encoded, running, serving
-from small_photos import astronaut, scene
+from playwright.sync_api import Browser, Page, expect
+from running_server import encoded, running
+from small_photos import astronaut
 
+from emotion import Predictor
 from emotion.inference.network import SHIPPED
-from emotion.inference.predictor import Predictor
 from emotion.labels import NAMES
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ROOT = Path(__file__).parents[2]
-REQUIRED = os.environ.get("REQUIRE_CHROMIUM") == "1"
-SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not REQUIRED, reason="the page is not tested: no Chromium on the PATH (apt install chromium)"
-)
-
-
-def film_frames() -> list[Image.Image]:
-    """The astronaut before a grey wall, swaying: 640x480, one second."""
-    return [scene((60 + 2 * abs(index - 15), 0, 480), size=(640, 480)) for index in range(30)]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    assert CHROMIUM, "REQUIRE_CHROMIUM is set, but no Chromium is on the PATH"
-    film = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
-    film.write_bytes(b"".join(encoded(frame) for frame in film_frames()))
-    arguments = [
-        "--no-sandbox",  # root may not run Chromium without, and CI is root
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-video-capture={film}",
-    ]
-    with (
-        sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)) as browser,
-    ):
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serving() as (_, address):
-        yield address
-
-
-@contextmanager
-def opened(browser: Browser, address: str, **window: Any) -> Iterator[Page]:
-    """Open the page with all other addresses blocked; fail if it asks for one, or if a script of it fails."""
-    outside: list[str] = []
-    faults: list[str] = []
-
-    def refuse(route: Route) -> None:
-        outside.append(route.request.url)
-        route.abort()
-
-    with closing(browser.new_context(**window)) as context:
-        context.route(lambda url: not url.startswith((address, f"blob:{address}")), refuse)
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(address)
-        yield page
-    assert not outside
-    assert not faults
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with opened(browser, address) as page:
-        yield page
-
-
-def photograph(page: Page, name: str, height: int) -> None:
-    if SCREENSHOTS:
-        page.set_viewport_size({"width": 1280, "height": height})
-        page.screenshot(path=Path(SCREENSHOTS) / f"page_{name}.png", animations="disabled")
-
-
-def choose(page: Page, name: str, content: bytes) -> None:
-    page.locator("#file").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": content})
-
-
-def start_live(page: Page) -> None:
-    page.get_by_role("tab", name="Live").click()
-    page.get_by_role("button", name="Start").click()
-    page.evaluate(
-        """() => {
-            window.labelled = 0;
-            const count = () => { window.labelled += document.querySelector("#live-faces .label") ? 1 : 0; };
-            new MutationObserver(count).observe(document.getElementById("live-faces"), { childList: true });
-        }"""
-    )
-
-
-def hold_camera(page: Page) -> None:
-    """Let the browser open its camera only after `allow()`; collect the tracks in `tracks`."""
-    page.evaluate(
-        """() => {
-            const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-            const allowed = new Promise((resolve) => { window.allow = resolve; });
-            window.tracks = [];
-            navigator.mediaDevices.getUserMedia = async (wanted) => {
-                await allowed;
-                const stream = await open(wanted);
-                window.tracks.push(...stream.getTracks());
-                return stream;
-            };
-        }"""
-    )
-
-
-def expect_tracks(page: Page, *states: str) -> None:
-    page.wait_for_function("states => tracks.map(track => track.readyState).join() === states", arg=",".join(states))
+pytestmark = needs_chromium
 
 
 def test_photo_gives_a_box_a_label_and_all_probabilities(page: Page) -> None:
@@ -160,15 +50,15 @@ def test_faces_of_a_photo_are_downloaded_as_json_and_csv(page: Page) -> None:
         assert source == "astronaut.jpg"
 
 
-def test_photo_without_a_face_and_a_file_that_is_none_are_told_in_words(page: Page) -> None:
+def test_photo_without_a_face_and_a_file_that_is_not_an_image_get_a_message(page: Page) -> None:
     choose(page, "wall.jpg", encoded(Image.new("RGB", (200, 200), "grey")))
     expect(page.locator("#photo-status")).to_have_text("wall.jpg: no face found")
     choose(page, "archive.jpg", b"PK\x03\x04" + bytes(100))
-    expect(page.locator("#photo-status")).to_contain_text("expected a picture")
+    expect(page.locator("#photo-status")).to_contain_text("not a picture")
     expect(page.locator("#photo-result")).to_be_hidden()
 
 
-def test_photo_that_the_browser_cannot_show_is_judged_and_told_in_words(page: Page) -> None:
+def test_photo_that_the_browser_cannot_show_still_gets_its_faces_and_a_message(page: Page) -> None:
     choose(page, "astronaut.tif", encoded(astronaut(), "tiff"))
     expect(page.locator("#photo-faces .label")).to_be_visible()
     expect(page.get_by_text("This browser cannot show this format")).to_be_visible()
@@ -192,107 +82,7 @@ def test_photo_can_be_dropped_and_pasted(page: Page) -> None:
         expect(page.locator("#photo-status")).to_have_text(f"{kind}.jpg: 1 face")
 
 
-def test_photo_can_be_taken_with_the_camera_which_is_then_released(page: Page) -> None:
-    page.get_by_role("button", name="Use the camera").click()
-    tracks = page.wait_for_function("() => document.getElementById('snapshot-video').srcObject?.getTracks()")
-    page.get_by_role("button", name="Take the picture").click()
-    expect(page.locator("#photo-status")).to_have_text("snapshot.jpg: 1 face")
-    assert tracks.evaluate("tracks => tracks.map(track => track.readyState)") == ["ended"]
-
-
-def test_camera_that_opens_after_cancel_is_released(page: Page) -> None:
-    hold_camera(page)
-    page.get_by_role("button", name="Use the camera").click()
-    page.get_by_role("button", name="Cancel").click()
-    page.evaluate("allow()")
-    expect_tracks(page, "ended")
-    expect(page.locator("#snapshot")).to_be_hidden()
-
-
-def test_camera_that_opens_after_the_tab_was_left_is_released(page: Page) -> None:
-    hold_camera(page)
-    page.get_by_role("button", name="Use the camera").click()
-    page.get_by_role("tab", name="Model").click()
-    page.evaluate("allow()")
-    expect_tracks(page, "ended")
-
-
-def test_camera_asked_for_again_and_again_is_open_once(page: Page) -> None:
-    hold_camera(page)
-    for _ in range(3):
-        page.get_by_role("button", name="Use the camera").click()
-    page.get_by_role("button", name="Cancel").click()
-    page.get_by_role("button", name="Use the camera").click()
-    page.evaluate("allow()")
-    expect_tracks(page, "ended", "live")
-    expect(page.get_by_role("button", name="Take the picture")).to_be_focused()
-    expect(page.locator("#photo-status")).to_be_empty()
-
-
-def test_live_labels_frames_until_stop_releases_the_camera(page: Page) -> None:
-    start_live(page)
-    page.wait_for_function("() => window.labelled >= 10")
-    expect(page.locator("#live-faces .label").first).to_have_text(re.compile(r"^[a-z]+ \d+%$"))
-    expect(page.locator("#fps")).to_have_text(re.compile(r"^[1-9]\d*$"))
-    photograph(page, "live", height=800)
-    tracks = page.evaluate_handle("() => document.getElementById('live-video').srcObject.getTracks()")
-    assert tracks.evaluate("tracks => tracks.map(track => track.readyState)") == ["live"]
-    page.get_by_role("button", name="Stop").click()
-    assert tracks.evaluate("tracks => tracks.map(track => track.readyState)") == ["ended"]
-
-
-def test_exit_ends_the_server_and_the_camera(browser: Browser) -> None:
-    with serving() as (process, address), opened(browser, address) as page:
-        start_live(page)
-        page.wait_for_function("() => window.labelled >= 1")
-        page.get_by_role("button", name="Exit").click()
-        expect(page.locator("#live-status")).to_contain_text("The server has ended")
-        assert page.evaluate("() => document.getElementById('live-video').srcObject") is None
-        assert process.wait(timeout=30) == 0
-
-
-def test_exit_while_the_camera_opens_is_the_last_word(browser: Browser) -> None:
-    with serving() as (process, address), opened(browser, address) as page:
-        hold_camera(page)
-        page.get_by_role("tab", name="Live").click()
-        page.get_by_role("button", name="Start").click()
-        page.get_by_role("button", name="Exit").click()
-        expect(page.locator("#live-status")).to_contain_text("The server has ended")
-        assert process.wait(timeout=30) == 0
-        page.evaluate("allow()")
-        expect_tracks(page, "ended")
-        expect(page.locator("#live-status")).to_contain_text("The server has ended")
-        expect(page.get_by_role("button", name="Start")).to_be_disabled()
-
-
-def test_keyboard_keeps_its_place_through_start_and_stop(page: Page) -> None:
-    page.get_by_role("tab", name="Live").click()
-    page.get_by_role("button", name="Start").press("Enter")
-    expect(page.get_by_role("button", name="Stop")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Start")).to_be_focused()
-
-
-def test_live_ends_when_a_person_leaves_the_tab(page: Page) -> None:
-    start_live(page)
-    page.wait_for_function("() => window.labelled >= 1")
-    page.get_by_role("tab", name="Photo").click()
-    assert page.evaluate("() => document.getElementById('live-video').srcObject") is None
-
-
-def test_smoothing_is_sent_while_live(page: Page) -> None:
-    sent: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda content: sent.append(content)))
-    start_live(page)
-    page.wait_for_function("() => window.labelled >= 1")
-    page.get_by_label("Smoothing").fill("1.5")
-    expect(page.locator("#smoothing-value")).to_have_text("1.5 s")
-    page.wait_for_function("() => window.labelled >= 3")
-    assert '{"smoothing":0.5}' in sent
-    assert '{"smoothing":1.5}' in sent
-
-
-def test_model_shows_figures_confusion_and_card(browser: Browser, tmp_path: Path) -> None:
+def test_model_tab_shows_metrics_confusion_matrix_and_card(browser: Browser, tmp_path: Path) -> None:
     folder = shutil.copytree(SHIPPED.parent, tmp_path / "shipped", ignore=shutil.ignore_patterns("emotion.*"))
     shutil.copy(ROOT / "metrics/details/test_confusion.csv", folder)
     with running(Predictor(), shipped=folder) as client, opened(browser, str(client.base_url)) as page:
@@ -305,7 +95,7 @@ def test_model_shows_figures_confusion_and_card(browser: Browser, tmp_path: Path
         photograph(page, "model", height=1000)
 
 
-def test_tabs_are_walked_with_the_keyboard(page: Page) -> None:
+def test_keyboard_moves_between_the_tabs(page: Page) -> None:
     page.get_by_role("tab", name="Photo").focus()
     for key, name in {"ArrowRight": "Live", "End": "Model", "Home": "Photo", "ArrowLeft": "Model"}.items():
         page.keyboard.press(key)
@@ -314,7 +104,7 @@ def test_tabs_are_walked_with_the_keyboard(page: Page) -> None:
         assert page.get_by_role("tabpanel").count() == 1
 
 
-def test_page_fits_a_phone_whatever_a_picture_is_called(browser: Browser, address: str) -> None:
+def test_page_fits_a_phone_even_with_a_long_file_name(browser: Browser, address: str) -> None:
     with opened(browser, address, viewport={"width": 390, "height": 844}) as page:
         choose(page, f"{'a' * 200}.jpg", encoded(astronaut()))
         expect(page.locator("#photo-faces .label")).to_be_visible()

@@ -1,10 +1,9 @@
-"""The server under requests that nobody would think of, and under more of them than it can answer."""
+"""The server under random requests, and under more requests than it can answer."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +12,7 @@ import psutil
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings, strategies
-from running_server import alive, encoded, running, serving, small_predictor
+from running_server import alive, encoded, serving
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from small_photos import astronaut
@@ -21,70 +20,64 @@ from small_photos import astronaut
 CLIENTS = 20
 SECONDS = 30
 BUSY = 503
-PICTURES = [encoded(astronaut(128)), encoded(astronaut(), "png"), encoded(astronaut())[:2000]]
+IMAGES = [encoded(astronaut(128)), encoded(astronaut(), "png"), encoded(astronaut())[:2000]]
 
-# Bodies that are a picture, so that faces are answered too.
-schemathesis.openapi.media_type("application/octet-stream", strategies.sampled_from(PICTURES) | strategies.binary())
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with running(small_predictor(tmp_path_factory.mktemp("model"))) as client:
-        yield client
+# Some bodies are images, so that answers with faces are checked too.
+schemathesis.openapi.media_type("application/octet-stream", strategies.sampled_from(IMAGES) | strategies.binary())
 
 
 def request_at_random(client: httpx.Client, examples: int) -> set[str]:
-    """Send requests made from the API's own description and hold the answers to it; return the operations tried."""
-    # Exit would end the server in the middle.
+    """Send random requests made from the API's own description, check the answers and return the operations tried."""
+    # Exit would stop the server.
     described = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json").exclude(path="/api/exit")
     operations = [found.ok() for found in described.get_all_operations() if isinstance(found, Ok)]
     for operation in operations:
 
         @given(operation.as_strategy())
         @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-        def hold(case: schemathesis.Case[Any]) -> None:
-            # Which bytes are a picture, no description can say.
+        def check(case: schemathesis.Case[Any]) -> None:
+            # No description can tell which bytes are an image.
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
-        hold()
+        check()
     return {operation.label for operation in operations}
 
 
-def test_api_keeps_its_description_whatever_comes(client: httpx.Client) -> None:
+def test_answers_to_random_requests_match_the_description(client: httpx.Client) -> None:
     assert request_at_random(client, examples=15) == {"GET /healthz", "GET /api/model", "POST /api/predict"}
     assert alive(client)
 
 
 @pytest.mark.slow
-def test_api_keeps_its_description_whatever_comes_for_long(client: httpx.Client) -> None:
+def test_answers_to_many_random_requests_match_the_description(client: httpx.Client) -> None:
     request_at_random(client, examples=1000)
     assert alive(client)
 
 
 def post_until(address: str, end: float) -> Counter[int]:
-    picture = encoded(astronaut())
+    image = encoded(astronaut())
     with httpx.Client(base_url=address, timeout=60) as client:
-        predictions: Counter[int] = Counter()
+        statuses: Counter[int] = Counter()
         while time.monotonic() < end:
-            predictions[client.post("/api/predict", content=picture).status_code] += 1
-        return predictions
+            statuses[client.post("/api/predict", content=image).status_code] += 1
+        return statuses
 
 
-def crowd(address: str, seconds: float) -> Counter[int]:
-    """Let many clients send a picture after the other; count the answers by their status."""
+def post_from_many_clients(address: str, seconds: float) -> Counter[int]:
+    """Let many clients send one image after another; count the answers by status."""
     with ThreadPoolExecutor(CLIENTS) as clients:
         end = time.monotonic() + seconds
         return sum(clients.map(lambda _: post_until(address, end), range(CLIENTS)), Counter())
 
 
 @pytest.mark.slow
-def test_a_crowd_is_answered_or_told_to_come_back_and_the_memory_is_given_back() -> None:
+def test_many_clients_are_answered_or_told_to_try_again_and_memory_is_released() -> None:
     with serving() as (process, address):
         server = psutil.Process(process.pid)
-        crowd(address, seconds=3)  # every thread has worked once
+        post_from_many_clients(address, seconds=3)  # every thread has worked once
         before = server.memory_info().rss
-        predictions = crowd(address, SECONDS)
-        assert set(predictions) <= {200, BUSY}
-        assert predictions[200] > SECONDS  # it answered all the while, and not only that it is busy
+        statuses = post_from_many_clients(address, SECONDS)
+        assert set(statuses) <= {200, BUSY}
+        assert statuses[200] > SECONDS  # real answers all along, not only that it is busy
         assert httpx.get(f"{address}/healthz").status_code == 200
         assert server.memory_info().rss <= 1.1 * before

@@ -3,29 +3,16 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
 from PIL import Image
-from running_server import alive, encoded, running, small_predictor, webcam_of
+from running_server import alive, encoded, webcam_of
 from small_photos import astronaut
 from websockets.exceptions import ConnectionClosed
 
-from emotion.inference.predictor import Predictor
 from emotion.server import app, uploads, webcam
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return small_predictor(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def client(predictor: Predictor) -> Iterator[httpx.Client]:
-    with running(predictor) as client:
-        yield client
 
 
 def test_frames_are_answered_with_tracked_faces(client: httpx.Client) -> None:
@@ -40,12 +27,20 @@ def test_frames_are_answered_with_tracked_faces(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\x00" * 100, b"", "hello", "[]", '{"smoothing": "fast"}', '{"smoothing": 1e999}', '{"smoothing": -1}']
+    ("garbage", "fault"),
+    [
+        (b"\x00" * 100, "not a picture"),
+        (b"", "the file is empty"),
+        *((text, "expected") for text in ("hello", "[]", '{"smoothing": "fast"}')),
+        *((text, "expected") for text in ('{"smoothing": 1e999}', '{"smoothing": -1}')),
+    ],
 )
-def test_garbage_on_a_websocket_is_refused_in_one_line(client: httpx.Client, garbage: bytes | str) -> None:
+def test_unknown_data_on_a_websocket_is_refused_in_one_line(
+    client: httpx.Client, garbage: bytes | str, fault: str
+) -> None:
     with webcam_of(client) as socket:
         socket.send(garbage)
-        assert "expected" in json.loads(socket.recv())["detail"]
+        assert fault in json.loads(socket.recv())["detail"]
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv()
     assert closed.value.rcvd
@@ -53,7 +48,7 @@ def test_garbage_on_a_websocket_is_refused_in_one_line(client: httpx.Client, gar
     assert alive(client)
 
 
-def test_frames_that_are_too_large_end_the_websocket(client: httpx.Client) -> None:
+def test_frame_that_is_too_large_closes_the_websocket(client: httpx.Client) -> None:
     with webcam_of(client) as socket:
         socket.send(bytes(uploads.MAX_FRAME_BYTES + 1))
         with pytest.raises(ConnectionClosed) as closed:
@@ -65,64 +60,66 @@ def test_frames_that_are_too_large_end_the_websocket(client: httpx.Client) -> No
         assert "expected at most" in json.loads(socket.recv())["detail"]
 
 
-def test_more_webcams_than_places_are_told_to_come_back(client: httpx.Client) -> None:
-    with ExitStack() as places:
-        for _ in range(uploads.LIVE_AT_ONCE):
-            place = places.enter_context(webcam_of(client))
-            place.send(encoded(astronaut(64)))
-            place.recv()  # so it surely has its place
+def test_webcam_without_a_free_slot_is_told_to_try_again(client: httpx.Client) -> None:
+    with ExitStack() as sockets:
+        for _ in range(uploads.WEBCAMS_AT_ONCE):
+            socket = sockets.enter_context(webcam_of(client))
+            socket.send(encoded(astronaut(64)))
+            socket.recv()  # by now it holds a slot
         with webcam_of(client) as late, pytest.raises(ConnectionClosed) as closed:
             late.recv()
     assert closed.value.rcvd
     assert (closed.value.rcvd.code, "busy" in closed.value.rcvd.reason) == (webcam.TRY_LATER, True)
 
 
-def test_webcam_that_sends_nothing_loses_its_place(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webcam_that_sends_nothing_is_disconnected(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webcam, "IDLE_SECONDS", 0.05)
     with webcam_of(client) as socket:
-        assert "received none" in json.loads(socket.recv())["detail"]
+        assert "No frame arrived within" in json.loads(socket.recv())["detail"]
 
 
-def test_webcam_outlives_the_time_for_a_request(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    watched = threading.Event()
-    track_faces = uploads.Connection.close_if_idle
+def test_webcam_stays_connected_beyond_the_time_for_a_request(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = threading.Event()
+    close_if_idle = uploads.Connection.close_if_idle
 
-    def watch_and_tell(connection: uploads.Connection) -> None:
-        track_faces(connection)
-        watched.set()
+    def close_and_tell(connection: uploads.Connection) -> None:
+        close_if_idle(connection)
+        checked.set()
 
     monkeypatch.setattr(uploads, "REQUEST_SECONDS", 0.2)
-    monkeypatch.setattr(uploads.Connection, "close_if_idle", watch_and_tell)
+    monkeypatch.setattr(uploads.Connection, "close_if_idle", close_and_tell)
     with webcam_of(client) as socket:
-        assert watched.wait(30)
+        assert checked.wait(30)
         socket.send(encoded(astronaut(64)))
         assert json.loads(socket.recv())["frame"] == 1
 
 
-def test_frames_that_come_too_fast_are_dropped_and_counted(
+def test_frames_that_arrive_too_fast_are_dropped_and_counted(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_came = threading.Event()
+    all_arrived = threading.Event()
 
-    class Watched(webcam.LatestFrame):
+    class CountedFrames(webcam.LatestFrame):
         def put(self, frame: bytes) -> None:
             super().put(frame)
             if self.received == 5:
-                all_came.set()
+                all_arrived.set()
 
-    monkeypatch.setattr(webcam, "LatestFrame", Watched)
-    monkeypatch.setattr(app.PredictionService, "follow", lambda *_: {"waited": all_came.wait(30)})
+    monkeypatch.setattr(webcam, "LatestFrame", CountedFrames)
+    monkeypatch.setattr(app.PredictionService, "predict_frame", lambda *_: {"waited": all_arrived.wait(30)})
     with webcam_of(client) as socket:
         for _ in range(5):
             socket.send(b"frame")
-        predictions = [json.loads(socket.recv())]
-        while predictions[-1]["frame"] < 5:
-            predictions.append(json.loads(socket.recv()))
-    assert len(predictions) + predictions[-1]["dropped"] == 5
-    assert len(predictions) <= 3
+        answers = [json.loads(socket.recv())]
+        while answers[-1]["frame"] < 5:
+            answers.append(json.loads(socket.recv()))
+    assert len(answers) + answers[-1]["dropped"] == 5
+    assert len(answers) <= 3
 
 
-def test_newest_frame_pushes_out_the_one_that_waits() -> None:
+def test_newest_frame_replaces_the_waiting_one() -> None:
     async def fill() -> tuple[tuple[int, bytes], int]:
         latest = webcam.LatestFrame()
         for frame in (b"1", b"2", b"3"):

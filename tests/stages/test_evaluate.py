@@ -101,12 +101,12 @@ def test_misspelt_setting_of_another_stage_is_refused_before_any_work(workspace:
 
 def test_missing_model_is_refused(workspace: Path) -> None:
     (workspace / "models/emotion.onnx").unlink()
-    assert "expected a model file at models/emotion.onnx, received none" in refusal(workspace)
+    assert "there is no model file models/emotion.onnx" in refusal(workspace)
 
 
 def test_model_without_metadata_is_refused(workspace: Path) -> None:
     write_model(workspace / "models/emotion.onnx", text=None)
-    assert "without metadata" in refusal(workspace)
+    assert "emotion.onnx has no metadata" in refusal(workspace)
 
 
 def test_test_split_of_other_classes_is_refused_before_validation_is_written(workspace: Path) -> None:
@@ -117,7 +117,7 @@ def test_test_split_of_other_classes_is_refused_before_validation_is_written(wor
 
 def test_dataset_of_another_schema_is_refused(workspace: Path) -> None:
     (workspace / "data/faces/validation.npz").write_bytes(b"no npz")
-    assert "expected a dataset file" in refusal(workspace)
+    assert "cannot read the dataset file" in refusal(workspace)
 
 
 def test_start_up_imports_neither_matplotlib_nor_tensorflow_nor_scikit_learn() -> None:

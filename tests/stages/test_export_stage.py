@@ -1,4 +1,4 @@
-"""The stage `export` as DVC runs it: its files stand in `test_exporting.py`, other refusals in `test_stages.py`."""
+"""The stage `export` as DVC runs it; `test_export.py` tests its files, and `test_stages.py` what it refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emotion.networks import architectures, keras_file
 
 
 @pytest.mark.slow
-def test_tolerance_of_the_settings_decides(tmp_path: Path) -> None:
+def test_tolerance_of_the_settings_is_used(tmp_path: Path) -> None:
     faces = drawn(seed=4)
     write_settings(tmp_path, "export", "tolerance", 1e-30)
     dataset.save(faces, tmp_path / "data/faces/validation.npz")
@@ -24,7 +24,7 @@ def test_tolerance_of_the_settings_decides(tmp_path: Path) -> None:
     )
     result = run_stage(tmp_path, "export")
     assert result.returncode == 1
-    # TensorFlow's own notes may stand around the line.
+    # TensorFlow may print notes before or after the line.
     lines = [line for line in result.stderr.splitlines() if line.startswith("export: ")]
     assert len(lines) == 1
     assert lines[0].startswith("export: emotion.onnx: expected probabilities within 1e-30 of Keras, received ")

@@ -55,7 +55,7 @@ def _no_arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def failure(folder: Path) -> str:
-    """Run the stage as a command does; it ends with one line and writes nothing."""
+    """Run the stage as a command; it must end with one line and write nothing."""
     before = files_of(folder)
     with pytest.raises(SystemExit) as caught:
         run_as_command(preprocess)
@@ -66,7 +66,7 @@ def failure(folder: Path) -> str:
     return text
 
 
-def test_command_writes_every_file_of_the_contract(tmp_path: Path) -> None:
+def test_command_writes_all_its_outputs(tmp_path: Path) -> None:
     prepare(tmp_path, pictures(2))
     before = set(files_of(tmp_path))
     result = run(tmp_path)
@@ -92,14 +92,14 @@ def test_same_archive_gives_the_same_bytes_whatever_the_order_of_its_members(tmp
     assert outs[0] == outs[1]
 
 
-def test_what_was_dropped_and_left_out_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dropped_faces_and_left_out_classes_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     archive = [*pictures(2), ("train/sad/Training_x.jpg", b"text"), ("train/contempt/Training_1.jpg", b"")]
     prepare(tmp_path, archive, on_bad_image="drop")
     preprocess()
     assert capsys.readouterr().out.splitlines() == [
         "dropped train/sad/Training_x.jpg (not_an_image): "
-        "expected a picture (JPEG, PNG, WebP, BMP, TIFF, GIF), received another kind of file",
-        "left out contempt: 1 faces",
+        "not a picture in a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF)",
+        "left out contempt (1)",
     ]
 
 
@@ -112,12 +112,15 @@ def changed(number: int, value: str) -> Members:
 @pytest.mark.parametrize(
     ("archive", "expected"),
     [
-        ([*pictures(2), ("train/sad/Training_x.jpg", encode(noise(1), "JPEG")[:-500])], "(truncated 1)"),
-        ([*pictures(2), ("train/sad/Training_x.jpg", b"a text\n")], "(not_an_image 1)"),
-        (pictures(2, NAMES[1:]), "received none of angry; rename folders"),
-        ([("cats/1.jpg", b""), ("dogs/1.jpg", b"")], "sad, surprise but cats (1), dogs (1)"),
+        (
+            [*pictures(2), ("train/sad/Training_x.jpg", encode(noise(1), "JPEG")[:-500])],
+            "cannot use 1 face (truncated 1;",
+        ),
+        ([*pictures(2), ("train/sad/Training_x.jpg", b"a text\n")], "cannot use 1 face (not_an_image 1;"),
+        (pictures(2, NAMES[1:]), "no faces of angry; name the folders"),
+        ([("cats/1.jpg", b""), ("dogs/1.jpg", b"")], "sad, surprise; found instead: cats (1), dogs (1)"),
         ([("fer2013.csv", b"emotion,pixels\n")], "add Usage"),
-        ([("fer2013.csv", b"emotion,pixels,Usage\n")], "fer2013.csv: expected rows below the header, received none"),
+        ([("fer2013.csv", b"emotion,pixels,Usage\n")], "fer2013.csv has no rows below the header"),
         (changed(1, "1 2 3"), "fer2013.csv:44: expected 2304 pixels, received 3"),
         (changed(1, "x " + row()[1].partition(" ")[2]), "fer2013.csv:44: expected pixels from 0 to 255, received 'x'"),
         (
@@ -139,7 +142,7 @@ def test_bad_archive_ends_in_one_line(tmp_path: Path, archive: Members, expected
         ({"split": "offical"}, "preprocess.split: expected 'official' or 'folders', received 'offical'"),
         ({"validation_fraction": 1.5}, "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5"),
         ({"classes": ["angry", "bored"]}, "preprocess.classes.1: expected 'angry', "),
-        ({"clases": []}, "preprocess.clases: expected classes as the key"),
+        ({"clases": []}, "preprocess.clases: unknown key (did you mean classes?)"),
     ],
 )
 def test_bad_setting_ends_in_one_line(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
@@ -161,10 +164,10 @@ def test_command_lists_every_bad_picture_and_ends_with_exit_code_and_line(tmp_pa
     assert result.stdout == ""
     *listed, line = result.stderr.splitlines()
     assert [text.split(" (")[0] for text in listed] == [f"cannot use {name}" for name, _ in bad]
-    assert line.startswith("preprocess: expected pictures that can be decoded, received 9 that cannot")
+    assert line.startswith("preprocess: cannot use 9 faces (not_an_image 9; all are listed above)")
 
 
-def test_stage_does_without_the_heavy_packages() -> None:
+def test_stage_does_not_import_the_heavy_packages() -> None:
     heavy = "tensorflow keras pandas sklearn cv2"
     script = f"import sys, stages.preprocess; print(*set({heavy.split()}) & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

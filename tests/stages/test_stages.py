@@ -1,4 +1,4 @@
-"""Each stage as `dvc.yaml` runs it, on bad input: exit code, one line, nothing half written."""
+"""Each stage on bad input, run as `dvc.yaml` runs it: it exits with one line and leaves no partial file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = ("download", "preprocess", "train", "export", "evaluate", "robustness", "saliency", "plot")
 HEAVY = ("cv2", "jax", "kaggle", "keras", "sklearn", "tensorflow")
 
-# A network that learns nothing in no time.
+# A network that trains in a moment and learns nothing.
 TRAIN = {
     "architecture": "three_block_cnn",
     "batch_size": 7,
@@ -54,7 +54,7 @@ def run(
 
 
 def line_of(result: subprocess.CompletedProcess[str], code: int = 1) -> str:
-    """Hold a failed run to its exit code and its one line."""
+    """Check that a run failed with an exit code and one line; return that line."""
     assert result.returncode == code, result.stderr
     assert len(result.stderr.splitlines()) == 1, result.stderr
     return result.stderr
@@ -66,7 +66,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def poison(tmp_path: Path) -> Path:
-    """A folder of packages that take seconds to import, each of which ends the process in another way."""
+    """A folder of stand-ins for packages that take seconds to import; each ends the process when it is imported."""
     folder = tmp_path / "poison"
     for name in HEAVY:
         (folder / name).mkdir(parents=True)
@@ -82,7 +82,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_fault_in_the_settings_is_told_by_every_stage_before_it_works(
+def test_every_stage_reports_all_faults_in_the_settings_before_it_starts(
     stage: str, workspace: Path, poison: Path
 ) -> None:
     content = settings()
@@ -102,27 +102,27 @@ def test_every_fault_in_the_settings_is_told_by_every_stage_before_it_works(
         "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5",
         "preprocess.classes.1: expected 'angry', 'disgust', 'fear', 'happy', 'neutral', 'sad' or 'surprise', "
         "received 'bored'",
-        "plot.colourmap: expected colormap as the key, received 'Blues'",
+        "plot.colourmap: unknown key (did you mean colormap?)",
         "plot.colormap: expected a value, received none",
-        "evalute: expected evaluate as the key",
+        "evalute: unknown key (did you mean evaluate?)",
         "evaluate: expected a value, received none",
-        "correct it and run it again",
+        "correct params.yaml and run it again",
     ):
         assert fault in line
     assert files_of(workspace) == before
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_argument_is_a_fault_of_usage(stage: str, workspace: Path, poison: Path) -> None:
+def test_an_argument_is_a_usage_error(stage: str, workspace: Path, poison: Path) -> None:
     line = line_of(run(stage, workspace, "--epochs", "50", path=poison), code=2)
-    assert line == f"{stage}: expected no arguments, received --epochs 50; settings live in params.yaml\n"
+    assert line == f"{stage}: a stage takes no arguments, but got --epochs 50; its settings are in params.yaml\n"
     assert files_of(workspace) == {}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_another_folder_than_the_projects_is_told(stage: str, workspace: Path, poison: Path) -> None:
+def test_a_stage_outside_the_projects_folder_says_so(stage: str, workspace: Path, poison: Path) -> None:
     line = line_of(run(stage, workspace, path=poison))
-    assert "expected settings in params.yaml, received No such file or directory; run it in the project's" in line
+    assert "cannot read params.yaml (No such file or directory); run it in the project's folder" in line
     assert files_of(workspace) == {}
 
 
@@ -145,7 +145,7 @@ def run_every_stage(folder: Path) -> None:
 
 @pytest.fixture
 def project(trained: Path, tmp_path: Path) -> Path:
-    """A copy of that project, to be damaged."""
+    """A copy of that project, for tests that damage it."""
     return Path(shutil.copytree(trained, tmp_path / "project"))
 
 
@@ -163,7 +163,7 @@ def remove(path: Path) -> None:
 
 
 def refusal(stage: str, project: Path, wrapper: tuple[str, ...] = ()) -> str:
-    """Run a stage as DVC does, without its outputs; it must end in one line, and leave whole files only."""
+    """Run a stage without its outputs, as DVC does; it must end with one line and leave no partial file."""
     whole = files_of(project)
     for output in outputs_of(stage):
         remove(project / output)
@@ -232,12 +232,12 @@ def test_export_refuses_a_model_without_its_metadata(project: Path) -> None:
         for name, content in members.items():
             archive.writestr(name, content)
     refused = refusal("export", project)
-    assert "expected a model file of this project at models/emotion.keras, received one without metadata" in refused
+    assert "models/emotion.keras cannot be read as a model of this project (it has no metadata)" in refused
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_full_disk_ends_every_stage_in_one_line(stage: str, project: Path) -> None:
-    # A limit on the size of a file stops a write half-way, as a full disk does; the unit is 512 or 1024 bytes.
+    # A limit on file sizes stops a write half-way, as a full disk does. Its unit is 512 or 1024 bytes.
     limited = ("sh", "-c", 'ulimit -f 1 && exec "$@"', "sh")
     line = refusal(stage, project, limited)
     advice = "check the path, its permissions and the free disk space, then run it again"

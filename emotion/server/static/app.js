@@ -1,16 +1,16 @@
-// The page: three tabs that share what the server says of its network.
+// The page: three tabs that share the server's description of its network.
 import { startLive } from "./live.js";
 import { showModel } from "./model.js";
 import { startPhoto } from "./photo.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
-const leaving = {};
+const onLeave = {};
 
 function select(tab, focus = false) {
   for (const other of tabs) {
     const chosen = other === tab;
     const panel = document.getElementById(other.getAttribute("aria-controls"));
-    if (!chosen && !panel.hidden) leaving[panel.id]?.();
+    if (!chosen && !panel.hidden) onLeave[panel.id]?.();
     other.setAttribute("aria-selected", String(chosen));
     other.tabIndex = chosen ? 0 : -1;
     panel.hidden = !chosen;
@@ -45,8 +45,8 @@ async function ask() {
   return answer.json();
 }
 
-// The tabs work at once; each waits for the answer when it needs it.
+// The tabs work at once; each waits for the description when it needs it.
 const model = ask();
-leaving.photo = startPhoto(model);
-leaving.live = startLive(model);
+onLeave.photo = startPhoto(model);
+onLeave.live = startLive(model);
 showModel(model);

@@ -1,4 +1,4 @@
-// The browser's camera: opened on request only, and released for good.
+// The browser's camera: opened only on request, and always released afterwards.
 const REASONS = {
   NotAllowedError: "The browser was not allowed to use the camera. Allow it for this page and try again.",
   NotFoundError: "No camera was found. Connect one and try again.",
@@ -6,14 +6,14 @@ const REASONS = {
 };
 
 export async function openCamera(video) {
-  if (!navigator.mediaDevices) throw new Error("Browsers give a page its camera only on localhost or over https.");
+  if (!navigator.mediaDevices) throw new Error("Browsers allow the camera only on localhost or over https.");
   const stream = await ask();
-  closeCamera(video); // it may have been opened meanwhile
+  closeCamera(video); // another request may have opened it in the meantime
   video.srcObject = stream;
   try {
     await video.play();
   } catch (error) {
-    if (error.name !== "AbortError") throw error; // it was closed or opened again meanwhile
+    if (error.name !== "AbortError") throw error; // AbortError: it was closed or reopened in the meantime
   }
 }
 
@@ -22,7 +22,7 @@ async function ask() {
     const wanted = { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" };
     return await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
   } catch (error) {
-    throw new Error(REASONS[error.name] ?? `The camera cannot be opened: ${error.message}`);
+    throw new Error(REASONS[error.name] ?? `The camera could not be opened: ${error.message}`);
   }
 }
 
@@ -31,7 +31,7 @@ export function closeCamera(video) {
   video.srcObject = null;
 }
 
-// The present frame as a JPEG, at most `edge` pixels long; null while there is none.
+// Returns the current frame as a JPEG of at most `edge` pixels per side, or null if there is none yet.
 export function grab(video, canvas, edge, quality) {
   const shrink = Math.min(1, edge / Math.max(video.videoWidth, video.videoHeight));
   canvas.width = Math.round(video.videoWidth * shrink);

@@ -1,4 +1,4 @@
-// The model card's Markdown as elements: headings, paragraphs, lists, tables, quotes; text is never taken for HTML.
+// Turns the model card's Markdown into elements: headings, paragraphs, lists, tables, quotes; never reads it as HTML.
 import { element } from "./faces.js";
 
 const MARKS = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*/g;
@@ -9,7 +9,7 @@ export function cardOf(text) {
 
 function blockOf(lines) {
   const heading = /^(#{1,5}) (.*)$/.exec(lines[0]);
-  // One level down: the page has its own first heading.
+  // One level down, because the page has its own h1.
   if (heading) return textIn(`h${heading[1].length + 1}`, heading[2]);
   if (lines[0].startsWith("|")) return tableOf(lines);
   if (lines[0].startsWith("- ")) return element("ul", {}, ...lines.map((line) => textIn("li", line.slice(2))));

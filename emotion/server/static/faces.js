@@ -1,4 +1,4 @@
-// Faces as boxes over a picture and as bars beside it; what is uncertain shows in words and lines, not only in colour.
+// Draws faces as boxes over an image and as bars beside it. Words and lines mark uncertain faces, not colour alone.
 const SVG = "http://www.w3.org/2000/svg";
 
 export function element(name, attributes = {}, ...children) {
@@ -19,7 +19,7 @@ export const percent = (share) => `${Math.round(share * 100)}%`;
 
 export const title = (face) => `${face.label} ${percent(face.confidence)}`;
 
-// `size` is that of the picture the boxes belong to, `name(face, index)` what tells the faces apart.
+// `size` is the size of the image, `name(face, index)` the number shown with a face.
 export function drawBoxes(svg, faces, size, colours, name, mirrored = false) {
   svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
   svg.replaceChildren(...faces.filter((face) => face.box).flatMap((face) => {

@@ -1,4 +1,4 @@
-// The tab Live: frames of the camera go out one at a time, faces come back; the next frame waits for the answer.
+// The tab Live: sends camera frames and shows the faces that come back; each frame waits for the answer to the last.
 import { closeCamera, grab, openCamera } from "./camera.js";
 import { drawBoxes, listFaces } from "./faces.js";
 
@@ -15,10 +15,10 @@ let model = null;
 let colours = {};
 let socket = null;
 let times = [];
-let ended = false; // the server, by Exit
+let exited = false; // the server was stopped by Exit
 
 function say(text, problem = false) {
-  // Read aloud at each change, so not at each frame.
+  // Screen readers read each change aloud, so change it only when needed.
   if (at("live-status").textContent !== text) at("live-status").textContent = text;
   at("live-status").classList.toggle("problem", problem);
 }
@@ -32,8 +32,8 @@ async function start() {
   } catch (error) {
     return stop(error.message);
   }
-  // Someone who left the tab or ended the server meanwhile did not mean it any more.
-  if (ended || at("live").hidden) return stop();
+  // The person may have left the tab or stopped the server in the meantime.
+  if (exited || at("live").hidden) return stop();
   connect();
 }
 
@@ -50,11 +50,11 @@ function connect() {
   });
   opened.addEventListener("message", (event) => receive(opened, JSON.parse(event.data)));
   opened.addEventListener("close", (event) => {
-    if (socket === opened) stop(event.reason || "The server ended the connection. Start again, or reload this page.");
+    if (socket === opened) stop(event.reason || "The server closed the connection. Start again, or reload this page.");
   });
 }
 
-// A button that is disabled loses the focus, and a keyboard its place.
+// A disabled button loses the focus, so move it to the button that is used next.
 function keepFocus(successor) {
   if ([document.body, at("start"), at("stop")].includes(document.activeElement)) at(successor).focus();
 }
@@ -67,7 +67,7 @@ async function send(opened) {
 }
 
 function receive(opened, answer) {
-  if (opened !== socket || answer.detail) return; // the reason comes again with the closing
+  if (opened !== socket || answer.detail) return; // the close event repeats the reason
   drawBoxes(at("live-boxes"), answer.faces, answer, colours, name, true);
   listFaces(at("live-faces"), answer.faces, colours, name);
   say(answer.faces.length ? "Live." : "Live. No face found.");
@@ -95,7 +95,7 @@ function stop(problem = "") {
   times = [];
   at("fps").textContent = "0";
   at("live-result").hidden = true;
-  if (ended) return; // and Exit has said so
+  if (exited) return; // the status already says so
   at("start").disabled = false;
   keepFocus("start");
   at("stop").disabled = true;
@@ -111,14 +111,14 @@ function smooth() {
 async function exit() {
   if (socket) stop();
   const answer = await fetch("api/exit", { method: "POST" }).catch(() => null);
-  if (!answer) return say("The server does not answer; it may have ended already.", true);
+  if (!answer) return say("The server does not answer. It may have stopped already.", true);
   if (!answer.ok) return say((await answer.json()).detail, true);
-  ended = true;
+  exited = true;
   for (const button of document.querySelectorAll("#live button, #photo button")) button.disabled = true;
-  say("The server has ended. You can close this page.");
+  say("The server has stopped. You can close this page.");
 }
 
-// Returns what is to be done when a person leaves the tab.
+// Returns the function to call when the person leaves the tab.
 export function startLive(facts) {
   model = facts;
   at("start").addEventListener("click", start);

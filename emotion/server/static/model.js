@@ -1,4 +1,4 @@
-// The tab Model: how good the network is, what it confuses, and its card.
+// The tab Model: the network's metrics, its confusion matrix and its model card.
 import { cardOf } from "./card.js";
 import { element } from "./faces.js";
 
@@ -12,11 +12,13 @@ export async function showModel(facts) {
     return;
   }
   if (!model.card) {
-    at("model-status").textContent = "No card came with this model file: judge it before you rely on it.";
+    at("model-status").textContent = "This model file has no model card. Evaluate the model before you rely on it.";
     return;
   }
   at("model-figures").replaceChildren(heading("How often it agrees with the labels"), tilesOf(model.figures));
-  if (model.confusion) at("model-confusion").replaceChildren(heading("What it confuses"), matrixOf(model.confusion));
+  if (model.confusion) {
+    at("model-confusion").replaceChildren(heading("Which expressions it confuses"), matrixOf(model.confusion));
+  }
   at("model-card").replaceChildren(...cardOf(model.card));
 }
 
@@ -28,7 +30,7 @@ function tilesOf(figures) {
     element("dd", {}, share(test), element("small", {}, `test; ${share(validation)} validation`)))));
 }
 
-// Each row in percent of the faces that carry its label.
+// Shows each row in percent of the faces with that label.
 function matrixOf({ classes, counts }) {
   const head = element("tr", {}, element("td"), ...classes.map((name) => element("th", { scope: "col" }, name)));
   const rows = counts.map((row, index) => {
@@ -37,14 +39,14 @@ function matrixOf({ classes, counts }) {
     return element("tr", {}, element("th", { scope: "row" }, classes[index]), ...cells);
   });
   const table = element("table", { class: "matrix" },
-    element("caption", {}, "Test split, percent of a row. Rows: the label people gave. Columns: the network's answer."),
+    element("caption", {}, "Test split, in percent of each row. Rows: labels given by people. Columns: predictions."),
     element("thead", {}, head), element("tbody", {}, ...rows));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, table);
 }
 
 function cellOf(part, count) {
   const cell = element("td", { title: `${count} faces` }, percentOf(part));
-  // Never so deep that the text on it is hard to read, in light or dark.
+  // At most 55%, so that the text stays readable on light and dark pages.
   cell.style.background = `color-mix(in srgb, #0072B2 ${Math.round(part * 55)}%, var(--surface))`;
   return cell;
 }

@@ -1,4 +1,4 @@
-// The tab Photo: one picture, chosen, dropped, pasted or taken, and the faces in it.
+// The tab Photo: one image, chosen, dropped, pasted or taken, and the faces in it.
 import { closeCamera, grab, openCamera } from "./camera.js";
 import { drawBoxes, listFaces } from "./faces.js";
 
@@ -31,10 +31,10 @@ async function show(file) {
   asking = new AbortController();
   const { signal } = asking;
   at("photo-result").hidden = true;
-  say(`Looking at ${file.name} ...`);
+  say(`Looking for faces in ${file.name} ...`);
   try {
     const { colours, limits } = await model;
-    if (file.size > limits.bytes) throw new Error(`Choose a picture of at most ${limits.bytes / 1e6} MB.`);
+    if (file.size > limits.bytes) throw new Error(`Choose an image of at most ${limits.bytes / 1e6} MB.`);
     const answer = await (await ask(file, "json", signal)).json();
     [chosen, answered] = [file, answer];
     display(file, answer, colours);
@@ -43,24 +43,24 @@ async function show(file) {
   }
 }
 
-// A fetch that finds no server fails with a TypeError whose text differs from browser to browser.
+// Without a server fetch fails with a TypeError; its text differs between browsers.
 const problemOf = (error) =>
   error instanceof TypeError ? "The server does not answer. Is it still running?" : error.message;
 
-function display(file, picture, colours) {
+function display(file, found, colours) {
   URL.revokeObjectURL(image.src);
-  at("photo-stage").classList.remove("unseen");
+  at("photo-stage").classList.remove("no-preview");
   image.src = URL.createObjectURL(file);
-  drawBoxes(at("photo-boxes"), picture.faces, picture, colours, name);
-  listFaces(at("photo-faces"), picture.faces, colours, name);
+  drawBoxes(at("photo-boxes"), found.faces, found, colours, name);
+  listFaces(at("photo-faces"), found.faces, colours, name);
   at("photo-result").hidden = false;
-  const count = picture.faces.length;
-  say(`${picture.source}: ${count === 0 ? "no face found" : count === 1 ? "1 face" : `${count} faces`}`);
+  const count = found.faces.length;
+  say(`${found.source}: ${count === 0 ? "no face found" : count === 1 ? "1 face" : `${count} faces`}`);
 }
 
 async function download(format) {
   try {
-    // The csv comes from the server, so that it is written in one place only.
+    // The server makes the CSV, so that its layout is defined in one place.
     const content = format === "json" ? JSON.stringify(answered, null, 2) : await (await ask(chosen, format)).text();
     save(content, `${chosen.name.replace(/\.[^.]*$/, "")}.${format}`);
   } catch (error) {
@@ -81,7 +81,7 @@ async function useCamera() {
   at("snapshot").hidden = false;
   try {
     await openCamera(video);
-    // Someone who cancelled or left the tab meanwhile did not mean it any more.
+    // The person may have cancelled or left the tab in the meantime.
     if (at("snapshot").hidden) closeCamera(video);
     else at("take").focus();
   } catch (error) {
@@ -101,7 +101,7 @@ async function take() {
   if (blob) await show(new File([blob], "snapshot.jpg", { type: blob.type }));
 }
 
-function listenForPictures() {
+function listenForImages() {
   const drop = at("drop");
   const take = (event, files) => {
     if (at("photo").hidden || !files?.length) return;
@@ -110,10 +110,10 @@ function listenForPictures() {
   };
   at("file").addEventListener("change", (event) => {
     take(event, event.target.files);
-    event.target.value = ""; // so that the same file may be chosen again
+    event.target.value = ""; // so that the same file can be chosen again
   });
   addEventListener("paste", (event) => take(event, event.clipboardData.files));
-  // On the whole window: a picture that misses the frame would otherwise replace the page.
+  // On the whole window, because an image dropped beside the frame would replace the page.
   addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
   addEventListener("drop", (event) => {
@@ -123,7 +123,7 @@ function listenForPictures() {
   });
 }
 
-// Returns what is to be done when a person leaves the tab.
+// Returns the function to call when the person leaves the tab.
 export function startPhoto(facts) {
   model = facts;
   at("choose").addEventListener("click", () => at("file").click());
@@ -132,8 +132,8 @@ export function startPhoto(facts) {
   at("cancel").addEventListener("click", leaveCamera);
   at("download-json").addEventListener("click", () => download("json"));
   at("download-csv").addEventListener("click", () => download("csv"));
-  // Some formats the server reads and the browser does not, such as TIFF.
-  image.addEventListener("error", () => at("photo-stage").classList.add("unseen"));
-  listenForPictures();
+  // The server reads formats that some browsers do not, such as TIFF.
+  image.addEventListener("error", () => at("photo-stage").classList.add("no-preview"));
+  listenForImages();
   return leaveCamera;
 }

@@ -1,0 +1,115 @@
+"""Find picture files, and read pictures in any form that users have them.
+
+This module knows nothing about faces.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from glob import escape, glob
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from emotion.errors import ImageError
+from emotion.images import read_image, to_grey
+
+PictureSource = Path | str | bytes | NDArray[Any] | Image.Image
+"""A picture: the path or the content of a file, a uint8 array (grey, RGB or RGBA), or a Pillow image."""
+
+SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+"""Suffixes of the files that are read from a folder."""
+
+
+def find_pictures(path: str) -> Iterator[str]:
+    """Find picture files.
+
+    Args:
+        path: a file, a folder, or a pattern such as `holiday/**/*.jpg`. A file may have any name and need not exist. In
+            a folder and its subfolders, the files with one of `SUFFIXES` are found, except hidden ones.
+
+    Yields:
+        Paths, sorted. A folder that cannot be read is yielded itself, so that the caller reports it.
+    """
+    if _is_folder(path):
+        yield from _search(path)
+    elif not os.path.lexists(path) and (matches := sorted(glob(path, recursive=True))):  # noqa: PTH207  absolute ones too
+        yield from (match for match in matches if not _is_folder(match))
+    else:
+        yield path
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises on names too long and on folders without permission
+
+
+def _search(path: str) -> Iterator[str]:
+    unreadable: list[str] = []
+    for folder, folders, names in os.walk(path, onerror=lambda error: unreadable.append(error.filename)):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        visible = sorted(name for name in names if not name.startswith("."))
+        yield from (str(Path(folder, name)) for name in visible if Path(name).suffix.lower() in SUFFIXES)
+    yield from unreadable
+
+
+def check_list(images: Iterable[PictureSource]) -> Iterable[PictureSource]:
+    """Refuse a single picture: a path would count as a list of letters, an array as a list of its rows.
+
+    Raises:
+        ImageError: the argument is a picture or cannot be iterated over (`wrong_type`).
+    """
+    if isinstance(images, str | bytes | Path | np.ndarray | Image.Image):
+        kind = type(images).__name__
+        raise ImageError("wrong_type", f"expected a list of pictures, received a single {kind}; wrap it in [ ]")
+    if not isinstance(images, Iterable):
+        raise ImageError("wrong_type", f"expected a list of pictures, received {type(images).__name__}")
+    return images
+
+
+def read_grey(image: PictureSource) -> NDArray[np.uint8]:
+    """Read a picture, upright and in grey.
+
+    Returns:
+        uint8, shape (h, w), 0-255.
+
+    Raises:
+        ImageError: the picture cannot be read, or the argument is no picture (reasons that start with `wrong_`).
+    """
+    if isinstance(image, np.ndarray):
+        return to_grey(image)
+    if isinstance(image, Image.Image):
+        return to_grey(_upright(image))
+    if isinstance(image, Path | str | bytes):
+        return to_grey(read_image(image) if isinstance(image, bytes) else _read_file(str(image)))
+    expected = "expected a path, the content of a picture file, a uint8 array or a Pillow image"
+    raise ImageError("wrong_type", f"{expected}, received {type(image).__name__}")
+
+
+def _read_file(path: str) -> Image.Image:
+    """Read a file; the error does not repeat the path, which is in `Picture.source`."""
+    try:
+        return read_image(Path(path))
+    except ImageError as error:
+        if not isinstance(error.__cause__, OSError) or error.reason != "not_found":
+            raise
+        text = f"no readable file ({error.__cause__.strerror})"
+        if "://" in path:
+            text = "this is an address; download the picture first"
+        elif escape(path) != path and isinstance(error.__cause__, FileNotFoundError):
+            text = "no file matches this pattern"
+        raise ImageError(error.reason, text) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn a Pillow image upright, as `read_image` does with a file.
+
+    Pillow may decode the image only now and find it damaged.
+    """
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError("truncated", f"the picture is damaged ({error})") from error
