@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 from emotion.data.archives import write_canonical
 from emotion.data.sample_faces import draw_face, draw_members
 from emotion.labels import NAMES
+
+# Keras reads these when it is first imported, which may be before `small_networks` sets it up.
+os.environ["KERAS_BACKEND"] = os.environ.get("LEARNING_TESTS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def pytest_configure() -> None:

@@ -22,6 +22,7 @@ BACKEND = os.environ.get("LEARNING_TESTS_BACKEND", "tensorflow")
 
 # TensorFlow cannot change its threads after it has started, so this runs before the first test of any file.
 prepare(BACKEND, threads=2, seed=0)
+assert sys.modules["keras"].backend.backend() == BACKEND, "Keras was imported before its backend was chosen"
 
 CLASSES = NAMES[:3]
 ROOT = Path(__file__).parents[1]
