@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from built_once import built_once
+from running_stage import run_here
 from small_runs import PARAMS, write_run
 
 ROOT = Path(__file__).parents[2]
@@ -130,19 +130,16 @@ def test_a_stage_outside_the_projects_folder_says_so(stage: str, workspace: Path
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which every stage has run on drawn faces, as its command."""
-    return built_once(tmp_path_factory, "trained-project", run_every_stage)
-
-
-def run_every_stage(folder: Path) -> None:
+    """A project in which every stage has run on drawn faces; that each runs as a command stands in its own tests."""
+    folder = tmp_path_factory.mktemp("trained")
     content = settings()
     content["download"].update(source="sample", sample={"train": 2, "validation": 1, "test": 1, "seed": 1})
     content["train"].update(TRAIN)
     content["plot"].update(QUICK_PLOT)
     write_settings(folder, content)
     for stage in STAGES:
-        result = run(stage, folder)
-        assert result.returncode == 0, result.stderr
+        run_here(stage, folder)
+    return folder
 
 
 @pytest.fixture
