@@ -12,12 +12,12 @@ import small_networks  # noqa: F401  (sets up TensorFlow, which a process does o
 from emotion.errors import run_as_command
 
 
-def run_here(stage: str, folder: Path) -> None:
+def run_here(stage: str, folder: Path, *arguments: str) -> None:
     """Run a stage in a project's folder."""
     module = importlib.import_module(f"stages.{stage}")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(sys, "argv", [stage])
+        patch.setattr(sys, "argv", [stage, *arguments])
         # TensorFlow is set up already.
         patch.setattr(module, "prepare", lambda *_, **__: None, raising=False)
         run_as_command(getattr(module, stage))

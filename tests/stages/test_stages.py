@@ -43,10 +43,10 @@ def write_settings(folder: Path, content: dict[str, Any]) -> None:
 
 
 def run(
-    stage: str, folder: Path, *arguments: str, wrapper: tuple[str, ...] = (), path: Path = ROOT
+    stage: str, folder: Path, *, wrapper: tuple[str, ...] = (), path: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*wrapper, sys.executable, "-m", f"stages.{stage}", *arguments],
+        [*wrapper, sys.executable, "-m", f"stages.{stage}"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{ROOT}"},
         capture_output=True,
@@ -55,9 +55,9 @@ def run(
     )
 
 
-def line_of(result: subprocess.CompletedProcess[str], code: int = 1) -> str:
-    """Check that a run failed with an exit code and one line; return that line."""
-    assert result.returncode == code, result.stderr
+def line_of(result: subprocess.CompletedProcess[str]) -> str:
+    """Check that a run failed with exit code 1 and one line; return that line."""
+    assert result.returncode == 1, result.stderr
     assert len(result.stderr.splitlines()) == 1, result.stderr
     return result.stderr
 
@@ -115,15 +115,20 @@ def test_every_stage_reports_all_faults_in_the_settings_before_it_starts(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_argument_is_a_usage_error(stage: str, workspace: Path, poison: Path) -> None:
-    line = line_of(run(stage, workspace, "--epochs", "50", path=poison), code=2)
+def test_an_argument_is_a_usage_error(stage: str, workspace: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_here(stage, workspace, "--epochs", "50")
+    assert ended.value.code == 2
+    line = capfd.readouterr().err
     assert line == f"{stage}: a stage takes no arguments, but got --epochs 50; its settings are in params.yaml\n"
     assert files_of(workspace) == {}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_outside_the_projects_folder_says_so(stage: str, workspace: Path, poison: Path) -> None:
-    line = line_of(run(stage, workspace, path=poison))
+def test_a_stage_outside_the_projects_folder_says_so(
+    stage: str, workspace: Path, refused: Callable[[str, Path], str]
+) -> None:
+    line = refused(stage, workspace)
     assert "cannot read params.yaml (No such file or directory); run it in the project's folder" in line
     assert files_of(workspace) == {}
 
