@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 import keras
 import numpy as np
 import pytest
-from small_training import Compiled, Weights, learn, small_base
+from small_training import Compiled, Weights, learn, small_base, small_cnn
 
 from emotion.learning import training
 from emotion.learning.callbacks import Recorder
+from emotion.networks import architectures
 
 
 @pytest.fixture
@@ -52,6 +53,12 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Compiled]:
 
     monkeypatch.setattr(keras.Model, "fit", stop)
     return compile_only
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `three_block_cnn`, which the settings of these tests name, a smaller network."""
+    monkeypatch.setitem(architectures.BUILDERS, "three_block_cnn", small_cnn)
 
 
 @pytest.fixture

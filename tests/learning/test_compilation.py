@@ -31,6 +31,12 @@ def test_optimizer_is_the_one_of_the_settings(compiled: Callable[..., Compiled],
         assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_network_computes_in_the_precision_of_the_settings(compiled: Callable[..., Compiled], precision: str) -> None:
+    network = compiled(precision=precision).model.layers[-1]
+    assert network.layers[1].compute_dtype == precision.removeprefix("mixed_")
+
+
 def test_weight_decay_leaves_out_biases_and_batch_normalisation(compiled: Callable[..., Compiled]) -> None:
     model = compiled(architecture="batchnorm_cnn", weight_decay=0.1).model
     decays = {variable.name: model.optimizer._use_weight_decay(variable) for variable in model.trainable_variables}

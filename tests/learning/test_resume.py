@@ -19,7 +19,7 @@ from emotion.learning import training
 from emotion.learning.checkpoints import Checkpoint
 from emotion.params import Train
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = pytest.mark.usefixtures("own_folder", "small_network")
 
 # Every setting with a state to restore; batches of one face give enough steps to tell average and last weights apart.
 DEMANDING: dict[str, Any] = {
@@ -30,7 +30,7 @@ DEMANDING: dict[str, Any] = {
     "warmup_epochs": 1.0,
     "weight_decay": 0.1,
     "precision": "mixed_float16",
-    "ema": 0.5,
+    "ema": 0.9,
     "keep": "best",
     "augmentation": {"flip": 0.5, "rotation": 10.0, "erasing": 0.5, "mixup": 0.2},
 }

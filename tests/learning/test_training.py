@@ -17,7 +17,7 @@ from emotion.learning import batch_norm, batches, callbacks, training
 from emotion.learning.callbacks import Recorder
 from emotion.networks import keras_file
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = pytest.mark.usefixtures("own_folder", "small_network")
 
 # Every pair of optimizer, schedule and loss occurs once; precision, averaging and class weights take turns.
 COMBINATIONS = [
