@@ -184,6 +184,9 @@ def align_face(grey: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> NDArr
 
     Returns:
         uint8, shape (48, 48), grey, 0-255.
+
+    Raises:
+        ImageError: the landmarks lie in one place (`no_landmarks`).
     """
     to_face_place = _fit_similarity(landmarks, face_landmarks())
     to_picture = np.linalg.inv(np.vstack([to_face_place, [0, 0, 1]]))[:2]
@@ -208,9 +211,11 @@ def _fit_similarity(points: NDArray[np.float64], targets: NDArray[np.float64]) -
     """Return the matrix, shape (2, 3), that brings points closest to targets by turning, scaling and shifting."""
     centre, target = points.mean(axis=0), targets.mean(axis=0)
     p, q = points - centre, targets - target
-    spread = max(float((p**2).sum()), 1e-9)  # landmarks that all fall together have no direction
-    along = float((p * q).sum()) / spread
-    across = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / spread
+    spread = float((p**2).sum())
+    along = float((p * q).sum()) / max(spread, 1e-9)
+    across = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / max(spread, 1e-9)
+    if not 1e-3 < np.hypot(along, across) < 1e3:
+        raise ImageError("no_landmarks", f"expected five landmarks apart from one another, received {points.tolist()}")
     turn = np.array([[along, -across], [across, along]])
     return np.column_stack([turn, target - turn @ centre])
 

@@ -36,6 +36,9 @@ WHOLE: Final = 640
 RELIABLE: Final = 20
 """Height in pixels of the smallest upright face that YuNet finds reliably."""
 
+TURNS: Final = (50.0, -50.0)
+"""Degrees by which a picture without a face is turned to search it again."""
+
 TILE: Final = 1280
 """Edge in pixels of the tiles in which larger versions of a picture are searched: memory stays bounded."""
 
@@ -49,19 +52,20 @@ _loaded = threading.local()
 class YuNet:
     """Finds faces of any tilt; safe to share between threads, each of which loads its own network."""
 
-    def __init__(self, weights: Path, smallest: int = 24) -> None:
+    def __init__(self, weights: Path, smallest: int = 24, *, thorough: bool = True) -> None:
         """Choose what to look for.
 
         Args:
             weights: the ONNX file.
             smallest: height of the smallest face to find, in pixels; the larger, the faster in large pictures.
+            thorough: whether to search a picture again where nothing was found: with other light, and turned.
 
         Raises:
             EmotionError: `smallest` is below 1.
         """
         if smallest < 1:
             raise EmotionError(f"expected the smallest face to be at least 1 pixel, received {smallest}")
-        self._weights, self._smallest = weights, smallest
+        self._weights, self._smallest, self._thorough = weights, smallest, thorough
 
     def find(self, rgb: NDArray[np.uint8]) -> list[tuple[Box, NDArray[np.float64]]]:
         """Return the faces of a picture, from the largest to the smallest.
@@ -74,10 +78,18 @@ class YuNet:
             mouth, of each pair first the one on the left of the picture when the head is upright.
         """
         rows = self._search(rgb)
-        for enhance in (_stretch_contrast, _equalize_locally):
-            if len(rows) == 0:
-                rows = self._detect(enhance(rgb), min(1.0, WHOLE / max(rgb.shape[:2])))
+        if len(rows) == 0 and self._thorough:
+            rows = self._search_again(rgb)
         return [(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(rows)]
+
+    def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
+        """Search for what was too dark, too bright, in fog or tilted too far, until something is found."""
+        scale = min(1.0, WHOLE / max(rgb.shape[:2]))
+        for enhance in (_stretch_contrast, _equalize_locally):
+            rows = self._detect(enhance(rgb), scale)
+            if len(rows):
+                return rows
+        return np.concatenate([self._detect_turned(rgb, scale, angle) for angle in TURNS])
 
     def _search(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search the whole picture, then larger versions of it in tiles for the faces that were too small."""
@@ -109,6 +121,22 @@ class YuNet:
         rows = self._detect(rgb[tile], scale)
         rows[:, COLUMNS] += tile[1].start
         rows[:, ROWS] += tile[0].start
+        return rows
+
+    def _detect_turned(self, rgb: NDArray[np.uint8], scale: float, angle: float) -> Rows:
+        """Return the faces of a picture that is searched after a turn by some degrees."""
+        height, width = rgb.shape[:2]
+        edge = ceil(np.hypot(height, width) * scale)
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
+        matrix[:, 2] += edge / 2 - np.array([width, height]) / 2
+        turned = cv2.warpAffine(rgb, matrix, (edge, edge), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        rows = self._detect(turned.astype(np.uint8, copy=False), 1.0)
+        centres = rows[:, :2] + rows[:, 2:4] / 2
+        points = np.concatenate([centres[:, None], rows[:, 4:14].reshape(-1, 5, 2)], axis=1)
+        points = (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        rows[:, 2:4] /= scale
+        rows[:, :2] = points[:, 0] - rows[:, 2:4] / 2
+        rows[:, 4:14] = points[:, 1:].reshape(-1, 10)
         return rows
 
     def _network(self) -> cv2.FaceDetectorYN:
