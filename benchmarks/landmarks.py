@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.processes import ROOT, say
+from benchmarks.processes import ROOT, show_progress
 from emotion import dataset
 from emotion.files import write_csv
 from emotion.images import FACE_SIZE
@@ -34,7 +34,7 @@ def main() -> None:
     """Measure the training faces and write the table."""
     faces = dataset.load(Path("data/faces/train.npz")).pixels
     found = find_landmarks(faces, YuNet(detector_weights.find()))
-    say(f"{len(found):,} of {len(faces):,} faces found ({len(found) / len(faces):.1%})")
+    show_progress(f"{len(found):,} of {len(faces):,} faces found ({len(found) / len(faces):.1%})")
     rows = [(name, *(f"{value:.2f}" for value in point)) for name, point in zip(NAMES, typical(found), strict=True)]
     write_csv(TABLE, ("landmark", "x", "y"), rows)
 

@@ -38,7 +38,7 @@ def scene(
         photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
     centre = np.array(FACE_CENTRE) * min(1.0, scale)
     matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), tilt, max(1.0, scale))
-    matrix[:, 2] += np.array(at) - centre
+    matrix = matrix + np.array([[0, 0, shift] for shift in np.array(at) - centre])
     turned = cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return turned.astype(np.uint8, copy=False)
 
