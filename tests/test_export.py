@@ -139,7 +139,7 @@ def test_temperature_lowers_the_confidence_of_an_overconfident_network(exported:
 
 
 def normalising_base(include_top: bool, weights: None, input_shape: tuple[int, ...], name: str) -> keras.Model:
-    """Stand in for EfficientNetB0, which takes half a minute: it normalises its input too."""
+    """Stand in for EfficientNetB0, which takes half a minute: it too normalises its input."""
     assert (include_top, weights) == (False, None)
     pixels = keras.Input(input_shape)
     maps = keras.layers.Normalization(axis=3)(pixels)

@@ -127,7 +127,7 @@ def test_processes_that_differ_in_settings_or_epochs_are_refused(tmp_path: Path)
 def test_process_that_writes_nothing_recomputes_the_statistics_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, recomputed = prepared(tmp_path, backend=BACKEND, epochs=1), []
+    folder, recomputed = prepared(tmp_path, backend=BACKEND, epochs=1, architecture="three_block_cnn"), []
     monkeypatch.chdir(folder)
     monkeypatch.setattr(parallel, "is_main_process", lambda: False)
     monkeypatch.setattr(batch_norm, "recompute_statistics", lambda network, _: recomputed.append(network))

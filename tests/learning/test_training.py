@@ -111,11 +111,11 @@ def test_missing_dataset_file_names_the_command_that_makes_it(tmp_path: Path) ->
 
 
 def test_written_network_has_the_batch_statistics_of_faces_at_inference(tmp_path: Path) -> None:
-    chosen = settings(architecture="resnet", augmentation={"brightness": 0.5, "crop": 24}, batch_size=8, epochs=2)
+    chosen = settings(architecture="gap_cnn", augmentation={"brightness": 0.5, "crop": 24}, batch_size=8, epochs=2)
     for faces, name in ((FACES, "train"), (OTHERS, "validation")):
         dataset.save(faces, tmp_path / f"{name}.npz")
     training.run(chosen, (Path("train.npz"), Path("validation.npz")), Path("model.keras"), Path("history.csv"))
-    network = keras_file.load(Path("model.keras"))[0].get_layer("resnet")
+    network = keras_file.load(Path("model.keras"))[0].get_layer("gap_cnn")
     written = network.get_weights()
     batch_norm.recompute_statistics(network, batches.serving_batches(FACES, chosen))
     assert equal(network.get_weights(), written)

@@ -56,11 +56,9 @@ def test_network_without_pretrained_weights_is_trained_as_a_whole(
     assert not any(equal(after[name], before[name]) for name in before)
 
 
-def test_pretrained_weights_are_read_from_data_weights() -> None:
-    base = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))
-    base.save_weights(training.WEIGHTS / "mine.weights.h5")
-    network = training.build(settings(architecture="mobilenetv2", transfer={"weights": "mine.weights.h5"}), FACES)
-    assert equal(network.get_layer(BASE).get_weights(), base.get_weights())
+def test_pretrained_weights_are_read_from_data_weights(pretrained: keras.Model) -> None:
+    network = training.build(settings(architecture="mobilenetv2", transfer={"weights": "small.weights.h5"}), FACES)
+    assert equal(network.get_layer(BASE).get_weights(), pretrained.get_weights())
 
 
 def test_missing_file_of_pretrained_weights_is_refused() -> None:

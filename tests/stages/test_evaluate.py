@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from small_runs import faces_of, write_settings
 
 from emotion import dataset
 from emotion.labels import NAMES, SPLITS
+from stages.evaluate import evaluate
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,17 +42,22 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
 
 
-def refusal(workspace: Path) -> str:
+@pytest.fixture
+def refusal(workspace: Path, refused: Callable[[str, Path], str]) -> Callable[[], str]:
     """Run the stage, check that it ends with one line and no output, and return the line."""
-    result = run_stage(workspace)
-    assert result.returncode == 1
-    assert result.stderr.startswith("evaluate: ")
-    assert len(result.stderr.splitlines()) == 1
-    assert outputs(workspace) == {}
-    return result.stderr
+
+    def run() -> str:
+        line = refused("evaluate", workspace)
+        assert line.startswith("evaluate: ")
+        assert outputs(workspace) == {}
+        return line
+
+    return run
 
 
-def test_stage_writes_all_its_outputs_and_the_same_bytes_again(workspace: Path) -> None:
+def test_stage_writes_all_its_outputs_and_the_same_bytes_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first_run = run_stage(workspace)
     assert (first_run.returncode, first_run.stderr) == (0, "")
     first = outputs(workspace)
@@ -76,12 +83,16 @@ def test_stage_writes_all_its_outputs_and_the_same_bytes_again(workspace: Path) 
         "plots/evaluation/confusion_test.csv",
         "plots/evaluation/confusion_validation.csv",
     }
-    run_stage(workspace)
+    monkeypatch.chdir(workspace)
+    evaluate()
     assert outputs(workspace) == first
 
 
-def test_predictions_follow_the_datasets_and_the_metadata_of_the_model_is_beside_the_metrics(workspace: Path) -> None:
-    run_stage(workspace)
+def test_predictions_follow_the_datasets_and_the_metadata_of_the_model_is_beside_the_metrics(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    evaluate()
     rows = read_csv(workspace / "data/predictions.csv")
     for split, part in (("validation", rows[:70]), ("test", rows[70:])):
         faces = dataset.load(workspace / f"data/faces/{split}.npz")
@@ -94,30 +105,34 @@ def test_predictions_follow_the_datasets_and_the_metadata_of_the_model_is_beside
     assert model["parameters"]["train"]["architecture"] == "resnet"
 
 
-def test_misspelt_setting_of_another_stage_is_refused_before_any_work(workspace: Path) -> None:
+def test_misspelt_setting_of_another_stage_is_refused_before_any_work(
+    workspace: Path, refusal: Callable[[], str]
+) -> None:
     write_settings(workspace, "train", "epochs", "fifty")
-    assert "train.epochs" in refusal(workspace)
+    assert "train.epochs" in refusal()
 
 
-def test_missing_model_is_refused(workspace: Path) -> None:
+def test_missing_model_is_refused(workspace: Path, refusal: Callable[[], str]) -> None:
     (workspace / "models/emotion.onnx").unlink()
-    assert "there is no model file models/emotion.onnx" in refusal(workspace)
+    assert "there is no model file models/emotion.onnx" in refusal()
 
 
-def test_model_without_metadata_is_refused(workspace: Path) -> None:
+def test_model_without_metadata_is_refused(workspace: Path, refusal: Callable[[], str]) -> None:
     write_model(workspace / "models/emotion.onnx", text=None)
-    assert "emotion.onnx has no metadata" in refusal(workspace)
+    assert "emotion.onnx has no metadata" in refusal()
 
 
-def test_test_split_of_other_classes_is_refused_before_validation_is_written(workspace: Path) -> None:
+def test_test_split_of_other_classes_is_refused_before_validation_is_written(
+    workspace: Path, refusal: Callable[[], str]
+) -> None:
     faces = dataset.load(workspace / "data/faces/test.npz")
     dataset.save(replace(faces, classes=faces.classes[::-1]), workspace / "data/faces/test.npz")
-    assert "test.npz: expected the classes angry, disgust" in refusal(workspace)
+    assert "test.npz: expected the classes angry, disgust" in refusal()
 
 
-def test_dataset_of_another_schema_is_refused(workspace: Path) -> None:
+def test_dataset_of_another_schema_is_refused(workspace: Path, refusal: Callable[[], str]) -> None:
     (workspace / "data/faces/validation.npz").write_bytes(b"no npz")
-    assert "cannot read the dataset file" in refusal(workspace)
+    assert "cannot read the dataset file" in refusal()
 
 
 def test_start_up_imports_neither_matplotlib_nor_tensorflow_nor_scikit_learn() -> None:

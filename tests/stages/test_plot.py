@@ -4,10 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_runs import write_run, write_settings
+import yaml
+from small_runs import PARAMS, write_run, write_settings
+
+from stages.plot import plot
 
 ROOT = Path(__file__).parents[2]
 MADE = ("plots/pictures", "plots/faces", "models/card.md")
@@ -22,7 +26,9 @@ def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A project folder as `evaluate` leaves it, for a quick drawing."""
-    write_settings(tmp_path, "plot", "dpi", 50)
+    content = yaml.safe_load(PARAMS.read_text())
+    content["plot"].update(dpi=50, sample_faces=9)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     return write_run(tmp_path)
 
 
@@ -31,7 +37,9 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def test_stage_writes_pictures_grids_and_card_and_the_same_bytes_again(workspace: Path) -> None:
+def test_stage_writes_pictures_grids_and_card_and_the_same_bytes_again(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = run_stage(workspace)
     assert (result.returncode, result.stderr) == (0, "")
     first = outputs(workspace)
@@ -41,29 +49,27 @@ def test_stage_writes_pictures_grids_and_card_and_the_same_bytes_again(workspace
     )
     for made in MADE[:2]:
         shutil.rmtree(workspace / made)
-    run_stage(workspace)
+    monkeypatch.chdir(workspace)
+    plot()
     assert outputs(workspace) == first
 
 
 @pytest.mark.parametrize(
     ("section", "key", "value"), [("plot", "colormap", "jet"), ("train", "epochs", "fifty"), ("plot", "dpi", "120")]
 )
-def test_wrong_setting_is_refused_before_anything_is_drawn(workspace: Path, section: str, key: str, value: str) -> None:
+def test_wrong_setting_is_refused_before_anything_is_drawn(
+    workspace: Path, section: str, key: str, value: str, refused: Callable[[str, Path], str]
+) -> None:
     write_settings(workspace, section, key, value)
-    result = run_stage(workspace)
-    assert result.returncode == 1
-    assert f"{section}.{key}" in result.stderr
-    assert value in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    line = refused("plot", workspace)
+    assert f"{section}.{key}" in line
+    assert value in line
     assert outputs(workspace) == {}
 
 
-def test_missing_metrics_are_refused_in_one_line(workspace: Path) -> None:
+def test_missing_metrics_are_refused_in_one_line(workspace: Path, refused: Callable[[str, Path], str]) -> None:
     (workspace / "metrics/test.json").unlink()
-    result = run_stage(workspace)
-    assert result.returncode == 1
-    assert "metrics/test.json" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert "metrics/test.json" in refused("plot", workspace)
     assert outputs(workspace) == {}
 
 
@@ -76,13 +82,13 @@ def test_missing_metrics_are_refused_in_one_line(workspace: Path) -> None:
         ("metrics/details/model.json", "{}"),
     ],
 )
-def test_damaged_files_are_refused_in_one_line(workspace: Path, name: str, content: str) -> None:
+def test_damaged_files_are_refused_in_one_line(
+    workspace: Path, name: str, content: str, refused: Callable[[str, Path], str]
+) -> None:
     (workspace / name).write_text(content)
-    result = run_stage(workspace)
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"plot: {name} cannot be read (")
-    assert result.stderr.endswith("; run: dvc repro\n")
-    assert len(result.stderr.splitlines()) == 1
+    line = refused("plot", workspace)
+    assert line.startswith(f"plot: {name} cannot be read (")
+    assert line.endswith("; run: dvc repro")
 
 
 def test_start_up_imports_neither_onnxruntime_nor_tensorflow_nor_pyplot() -> None:

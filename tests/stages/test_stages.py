@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ TRAIN = {
     "warmup_epochs": 0,
     "precision": "float32",
 }
+QUICK_PLOT = {"dpi": 50, "sample_faces": 4}
 
 
 def settings() -> dict[str, Any]:
@@ -136,7 +138,7 @@ def run_every_stage(folder: Path) -> None:
     content = settings()
     content["download"].update(source="sample", sample={"train": 2, "validation": 1, "test": 1, "seed": 1})
     content["train"].update(TRAIN)
-    content["plot"]["dpi"] = 50
+    content["plot"].update(QUICK_PLOT)
     write_settings(folder, content)
     for stage in STAGES:
         result = run(stage, folder)
@@ -162,12 +164,12 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def refusal(stage: str, project: Path, wrapper: tuple[str, ...] = ()) -> str:
+def refusal(stage: str, project: Path, run_stage: Callable[[str, Path], str]) -> str:
     """Run a stage without its outputs, as DVC does; it must end with one line and leave no partial file."""
     whole = files_of(project)
     for output in outputs_of(stage):
         remove(project / output)
-    line = line_of(run(stage, project, wrapper=wrapper))
+    line = run_stage(stage, project)
     assert line.startswith(f"{stage}: ")
     assert files_of(project).items() <= whole.items()
     return line
@@ -184,10 +186,12 @@ def refusal(stage: str, project: Path, wrapper: tuple[str, ...] = ()) -> str:
         ("plot", "validation"),
     ],
 )
-def test_faces_of_another_schema_are_refused(stage: str, split: str, project: Path) -> None:
+def test_faces_of_another_schema_are_refused(
+    stage: str, split: str, project: Path, refused: Callable[[str, Path], str]
+) -> None:
     path = project / f"data/faces/{split}.npz"
     np.savez(path, images=np.zeros((3, 48, 48), np.float32), labels=np.zeros(3, np.int64))
-    line = refusal(stage, project)
+    line = refusal(stage, project, refused)
     assert f"data/faces/{split}.npz: expected pixels uint8 of 3 dimensions; labels int8 of 1 dimensions" in line
     assert "received images float32 (3, 48, 48), labels int64 (3,); run: dvc repro preprocess" in line
 
@@ -215,31 +219,38 @@ def test_faces_of_another_schema_are_refused(stage: str, split: str, project: Pa
         ),
     ],
 )
-def test_plot_refuses_a_broken_file(name: str, content: str, expected: str, workspace: Path) -> None:
-    write_settings(workspace, settings())
+def test_plot_refuses_a_broken_file(
+    name: str, content: str, expected: str, workspace: Path, refused: Callable[[str, Path], str]
+) -> None:
+    changed = settings()
+    changed["plot"].update(QUICK_PLOT)
+    write_settings(workspace, changed)
     write_run(workspace)
     (workspace / name).write_text(content)
-    line = line_of(run("plot", workspace))
+    line = refused("plot", workspace)
     assert expected in line
-    assert line.endswith("; run: dvc repro\n")
+    assert line.endswith("; run: dvc repro")
 
 
-def test_export_refuses_a_model_without_its_metadata(project: Path) -> None:
+def test_export_refuses_a_model_without_its_metadata(project: Path, refused: Callable[[str, Path], str]) -> None:
     path = project / "models/emotion.keras"
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist() if name != "emotion.json"}
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    refused = refusal("export", project)
-    assert "models/emotion.keras cannot be read as a model of this project (it has no metadata)" in refused
+    line = refusal("export", project, refused)
+    assert "models/emotion.keras cannot be read as a model of this project (it has no metadata)" in line
+
+
+def run_on_a_full_disk(stage: str, project: Path) -> str:
+    # A limit on file sizes stops a write half-way, as a full disk does. Its unit is 512 or 1024 bytes.
+    return line_of(run(stage, project, wrapper=("sh", "-c", 'ulimit -f 1 && exec "$@"', "sh")))
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_full_disk_ends_every_stage_in_one_line(stage: str, project: Path) -> None:
-    # A limit on file sizes stops a write half-way, as a full disk does. Its unit is 512 or 1024 bytes.
-    limited = ("sh", "-c", 'ulimit -f 1 && exec "$@"', "sh")
-    line = refusal(stage, project, limited)
+    line = refusal(stage, project, run_on_a_full_disk)
     advice = "check the path, its permissions and the free disk space, then run it again"
     assert re.search(rf"File too large(: '[\w./]+')?; {advice}\n$", line)
     assert [output for output in outputs_of(stage) if not (project / output).exists()]
