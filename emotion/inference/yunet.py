@@ -36,6 +36,9 @@ WHOLE: Final = 640
 RELIABLE: Final = 20
 """Height in pixels of the smallest upright face that YuNet finds reliably."""
 
+NARROWEST: Final = 48
+"""Shorter edge in pixels of the smallest picture that is searched: in narrower ones OpenCV sometimes makes faces up."""
+
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
 
@@ -104,7 +107,9 @@ class YuNet:
 
     def _detect(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
         """Return the faces of a picture searched at a scale, in the picture's own pixels."""
-        height, width = (max(1, round(edge * scale)) for edge in rgb.shape[:2])
+        height, width = (round(edge * scale) for edge in rgb.shape[:2])
+        if min(height, width) < NARROWEST:
+            return np.zeros((0, 15), np.float32)
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(rgb, (width, height), interpolation=method) if scale != 1 else rgb
         network = self._network()

@@ -98,7 +98,7 @@ def test_dark_picture_with_a_lamp_in_it_is_searched_again(yunet: YuNet) -> None:
     assert len(yunet.find(dark)) == 1
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 900), (640, 480)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (47, 640), (640, 480)])
 def test_picture_without_a_face_has_none(yunet: YuNet, size: tuple[int, int]) -> None:
     assert yunet.find(np.full((size[1], size[0], 3), 127, np.uint8)) == []
 
