@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from emotion import markdown
 from emotion.files import write_json, write_text
 
 OPERATIONS: Final = 6
@@ -83,8 +84,7 @@ def table(results: Sequence[Result]) -> str:
     work = any(result.work for result in results)
     header = (*_HEADER, *(_WORK_HEADER if work else ()))
     rows = [(*_cells(result), *(_work_cells(result) if work else ())) for result in results]
-    lines = [header, ("---", *["---:"] * (len(header) - 1)), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return markdown.table(header, rows, numbers=True) + "\n"
 
 
 def write(results: Sequence[Result], machine: dict[str, Any], origin: str, reading: str, path: Path) -> None:

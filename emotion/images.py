@@ -10,6 +10,7 @@ import io
 import stat
 import threading
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -181,6 +182,67 @@ def to_face(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
     # When it shrinks a picture, Pillow widens the bilinear filter (antialiasing); OpenCV does not by default.
     resized = Image.fromarray(grey).resize((FACE_SIZE, FACE_SIZE), Image.Resampling.BILINEAR)
     return np.asarray(resized)
+
+
+def align_face(grey: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Cut one face out of a picture, levelled and scaled so that its landmarks lie where they lie in FER-2013.
+
+    The similarity transform (turn, scale and shift) fits the five landmarks by least squares (Umeyama 1991, without a
+    mirror image). Large faces are first reduced by averaging areas; outside the picture its edge is repeated.
+
+    Args:
+        grey: uint8, shape (h, w), 0-255.
+        landmarks: float64, shape (5, 2), x and y in pixels from the picture's upper left corner, in the order of
+            `emotion/landmarks.csv`.
+
+    Returns:
+        uint8, shape (48, 48), grey, 0-255.
+
+    Raises:
+        ImageError: the landmarks lie in one place (`no_landmarks`).
+    """
+    to_face_place = _fit_similarity(landmarks, face_landmarks())
+    to_picture = np.linalg.inv(np.vstack([to_face_place, [0, 0, 1]]))[:2]
+    scale = min(1.0, float(np.hypot(*to_face_place[:, 0])))
+    left, top, region = _cut_around(grey, to_picture, margin=2 / scale)
+    small = region.resize([max(1, round(edge * scale)) for edge in region.size], Image.Resampling.BOX)
+    to_picture[:, 2] -= left, top
+    to_picture *= np.array([[small.width / region.width], [small.height / region.height]])
+    size = (FACE_SIZE, FACE_SIZE)
+    return np.asarray(
+        small.transform(size, Image.Transform.AFFINE, to_picture.ravel().tolist(), Image.Resampling.BILINEAR)
+    )
+
+
+@cache
+def face_landmarks() -> NDArray[np.float64]:
+    """Return where the landmarks lie in a face of 48x48 pixels, float64 (5, 2): medians over FER-2013."""
+    return np.loadtxt(Path(__file__).parent / "landmarks.csv", delimiter=",", skiprows=1, usecols=(1, 2))
+
+
+def _fit_similarity(points: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the matrix, shape (2, 3), that brings points closest to targets by turning, scaling and shifting."""
+    centre, target = points.mean(axis=0), targets.mean(axis=0)
+    p, q = points - centre, targets - target
+    spread = float((p**2).sum())
+    along = float((p * q).sum()) / max(spread, 1e-9)
+    across = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / max(spread, 1e-9)
+    if not 1e-3 < np.hypot(along, across) < 1e3:
+        raise ImageError("no_landmarks", f"expected five landmarks apart from one another, received {points.tolist()}")
+    turn = np.array([[along, -across], [across, along]])
+    return np.column_stack([turn, target - turn @ centre])
+
+
+def _cut_around(
+    grey: NDArray[np.uint8], to_picture: NDArray[np.float64], margin: float
+) -> tuple[int, int, Image.Image]:
+    """Cut out the upright rectangle around a turned face; return its left and top edge and the cut."""
+    corners = np.array([[x, y, 1.0] for x in (0, FACE_SIZE) for y in (0, FACE_SIZE)]) @ to_picture.T
+    left, top = (int(edge) for edge in np.floor(corners.min(axis=0) - margin))
+    right, bottom = (int(edge) for edge in np.ceil(corners.max(axis=0) + margin))
+    rows = np.clip(np.arange(top, bottom), 0, grey.shape[0] - 1)
+    columns = np.clip(np.arange(left, right), 0, grey.shape[1] - 1)
+    return left, top, Image.fromarray(grey[rows][:, columns])
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image:

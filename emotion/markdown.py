@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from math import isnan
 
 
-def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of the given texts."""
-    lines = [heading, ["---"] * len(heading), *rows]
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
+    """Return a table of the given texts; with `numbers`, all columns but the first are aligned to the right."""
+    rule = ["---", *["---:" if numbers else "---"] * (len(heading) - 1)]
+    lines = [heading, rule, *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

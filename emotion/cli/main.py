@@ -13,14 +13,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from emotion.errors import EmotionError, one_line, printable
-
-SMALLEST_FACE: Final = 48
-"""Edge in pixels of the smallest face that is tracked in a video: that of the network's input."""
 
 # Options of several commands.
 Model = Annotated[Path | None, typer.Option(help="An .onnx file to use instead of the shipped one.", dir_okay=False)]
@@ -269,7 +266,7 @@ def video(
             output.check_overwriting(target, [source, *filter(None, [model]), *targets[:number]])
         with footage.open_source(source) as frames, ExitStack() as stack:
             writers = list(output.frame_writers(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
-            find = detection.detector("haar", SMALLEST_FACE).find
+            find = detection.detector("haar", detection.SMALLEST_IN_VIDEO).find
             for tracked in tracking.track_faces(frames, find, predictor.classify, tracker):
                 frame_count += 1
                 for write in writers:

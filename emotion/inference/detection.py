@@ -32,6 +32,12 @@ NEIGHBOURS: Final = 3
 WINDOW: Final = 20
 """Edge in pixels of the smallest face that the cascade detects; pictures are resized until `smallest` has this size."""
 
+SMALLEST_IN_VIDEO: Final = 48
+"""Edge in pixels of the smallest face that is tracked in a video: that of the network's input."""
+
+SMALLEST_IN_WEBCAM: Final = 64
+"""Edge in pixels of the smallest face found in a webcam frame: 1.4 m away at 640 pixels. 48 takes twice as long."""
+
 LONGER_EDGES: Final = (384, 1024)
 SEARCHED_EDGES: Final = (160, 640)
 """A picture whose longer edge is one of `LONGER_EDGES` is searched at this longer edge, in pixels.

@@ -200,7 +200,7 @@ def test_git_keeps_small_outputs_and_leaves_the_rest_to_dvc() -> None:
 
 
 def test_git_ignores_scratch_and_what_a_person_puts_in_but_keeps_the_folders() -> None:
-    scratch = {"build/demo/x", ".venv/x", "data/incoming/faces.zip", "data/weights/mine.keras", "emotion/__pycache__/x"}
+    scratch = {"build/demo/x", ".venv", "data/incoming/faces.zip", "data/weights/mine.keras", "emotion/__pycache__/x"}
     assert ignored_by_git(scratch | {"data/incoming/.gitkeep", "data/weights/.gitkeep"}) == scratch
 
 

@@ -19,6 +19,7 @@ from small_photos import astronaut
 from starlette.exceptions import HTTPException
 
 from emotion import Predictor
+from emotion.inference.network import SHIPPED
 from emotion.inference.results import Picture
 from emotion.server import app, schemas, uploads
 
@@ -263,6 +264,14 @@ def test_model_description_holds_classes_threshold_metrics_and_card(client: http
 def test_model_that_was_not_shipped_has_no_card(predictor: Predictor) -> None:
     with running(predictor) as client:
         assert "card" not in client.get("/api/model").json()
+
+
+def test_figure_that_the_shipped_network_lacks_is_left_out(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "FIGURES", {"accuracy": "accuracy", "newer": "a figure of tomorrow"})
+    with running(predictor, shipped=SHIPPED.parent) as client:
+        assert [figure["name"] for figure in client.get("/api/model").json()["figures"]] == ["accuracy"]
 
 
 def test_page_loads_nothing_from_other_sites(client: httpx.Client) -> None:

@@ -1,0 +1,203 @@
+"""YuNet, a small face detector with five landmarks, through OpenCV's own `cv2.FaceDetectorYN`.
+
+Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector" (Machine Intelligence Research 20). Knows arrays alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.errors import EmotionError
+from emotion.inference.results import Box
+
+Rows = NDArray[np.float32]
+"""One row a face: left, top, width, height, five landmarks as x and y, score; as OpenCV returns them."""
+
+THRESHOLD: Final = 0.8
+"""Least score of a face, 0-1. On 50 real photos 0.9 misses a fifth of the faces, and 0.6 finds one that is none."""
+
+OVERLAP: Final = 0.3
+"""Intersection over union above which OpenCV takes two faces of one search for the same."""
+
+INSIDE: Final = 0.6
+"""Share of the smaller of two boxes inside the larger one above which both are the same face."""
+
+WHOLE: Final = 640
+"""Longer edge in pixels at which a whole picture is searched."""
+
+RELIABLE: Final = 20
+"""Height in pixels of the smallest upright face that YuNet finds reliably."""
+
+NARROWEST: Final = 48
+"""Shorter edge in pixels of the smallest picture that is searched: in narrower ones OpenCV sometimes makes faces up."""
+
+TURNS: Final = (50.0, -50.0)
+"""Degrees by which a picture without a face is turned to search it again."""
+
+TILE: Final = 1280
+"""Edge in pixels of the tiles in which larger versions of a picture are searched: memory stays bounded."""
+
+COLUMNS: Final = [0, 4, 6, 8, 10, 12]
+ROWS: Final = [1, 5, 7, 9, 11, 13]
+"""Where a row of OpenCV's holds x and y coordinates; width and height stand at 2 and 3, the score at 14."""
+
+_loaded = threading.local()
+
+
+class YuNet:
+    """Finds faces of any tilt; safe to share between threads, each of which loads its own network."""
+
+    def __init__(self, weights: Path, smallest: int = 24, *, thorough: bool = True) -> None:
+        """Choose what to look for.
+
+        Args:
+            weights: the ONNX file.
+            smallest: height of the smallest face to find, in pixels; the larger, the faster in large pictures.
+            thorough: whether to search a picture again where nothing was found: with other light, and turned.
+
+        Raises:
+            EmotionError: `smallest` is below 1.
+        """
+        if smallest < 1:
+            raise EmotionError(f"expected the smallest face to be at least 1 pixel, received {smallest}")
+        self._weights, self._smallest, self._thorough = weights, smallest, thorough
+
+    def find(self, rgb: NDArray[np.uint8]) -> list[tuple[Box, NDArray[np.float64]]]:
+        """Return the faces of a picture, from the largest to the smallest.
+
+        Args:
+            rgb: uint8, shape (h, w, 3).
+
+        Returns:
+            The box of each face and its landmarks in pixels, float64 (5, 2): eye, eye, nose, corner and corner of the
+            mouth, of each pair first the one on the left of the picture when the head is upright.
+        """
+        rows = self._search(rgb)
+        if len(rows) == 0 and self._thorough:
+            rows = self._search_again(rgb)
+        return [(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(rows)]
+
+    def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
+        """Search for what was too dark, too bright, in fog or tilted too far, until something is found."""
+        scale = min(1.0, WHOLE / max(rgb.shape[:2]))
+        for enhance in (_stretch_contrast, _equalize_locally):
+            rows = self._detect(enhance(rgb), scale)
+            if len(rows):
+                return rows
+        return np.concatenate([self._detect_turned(rgb, scale, angle) for angle in TURNS])
+
+    def _search(self, rgb: NDArray[np.uint8]) -> Rows:
+        """Search the whole picture, then larger versions of it in tiles for the faces that were too small."""
+        longer = max(rgb.shape[:2])
+        scale = min(1.0, WHOLE / longer)
+        found = [self._detect(rgb, scale)]
+        finest = min(1.0, RELIABLE / self._smallest)
+        if scale < finest:
+            largest = 1.5 * RELIABLE / scale  # faces above this height were found in the whole picture
+            found += [self._detect_tile(rgb, tile, finest) for tile in _tiles(rgb.shape[:2], finest, ceil(largest))]
+        return np.concatenate(found)
+
+    def _detect(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
+        """Return the faces of a picture searched at a scale, in the picture's own pixels."""
+        height, width = (round(edge * scale) for edge in rgb.shape[:2])
+        if min(height, width) < NARROWEST:
+            return np.zeros((0, 15), np.float32)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = cv2.resize(rgb, (width, height), interpolation=method) if scale != 1 else rgb
+        network = self._network()
+        network.setInputSize((width, height))
+        _, rows = network.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
+        if rows is None:
+            return np.zeros((0, 15), np.float32)
+        found = rows.astype(np.float32)
+        found[:, [*COLUMNS, 2]] *= rgb.shape[1] / width
+        found[:, [*ROWS, 3]] *= rgb.shape[0] / height
+        return found
+
+    def _detect_tile(self, rgb: NDArray[np.uint8], tile: tuple[slice, slice], scale: float) -> Rows:
+        rows = self._detect(rgb[tile], scale)
+        rows[:, COLUMNS] += tile[1].start
+        rows[:, ROWS] += tile[0].start
+        return rows
+
+    def _detect_turned(self, rgb: NDArray[np.uint8], scale: float, angle: float) -> Rows:
+        """Return the faces of a picture that is searched after a turn by some degrees."""
+        height, width = rgb.shape[:2]
+        edge = ceil(np.hypot(height, width) * scale)
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
+        matrix[:, 2] += edge / 2 - np.array([width, height]) / 2
+        turned = cv2.warpAffine(rgb, matrix, (edge, edge), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+        rows = self._detect(turned.astype(np.uint8, copy=False), 1.0)
+        centres = rows[:, :2] + rows[:, 2:4] / 2
+        points = np.concatenate([centres[:, None], rows[:, 4:14].reshape(-1, 5, 2)], axis=1)
+        points = (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        rows[:, 2:4] /= scale
+        rows[:, :2] = points[:, 0] - rows[:, 2:4] / 2
+        rows[:, 4:14] = points[:, 1:].reshape(-1, 10)
+        return rows
+
+    def _network(self) -> cv2.FaceDetectorYN:
+        """Return this thread's network: one that two threads share crashes."""
+        networks: dict[str, Any] = _loaded.__dict__
+        key = str(self._weights)
+        if key not in networks:
+            networks[key] = cv2.FaceDetectorYN.create(key, "", (WHOLE, WHOLE), THRESHOLD, OVERLAP)
+        network: cv2.FaceDetectorYN = networks[key]
+        return network
+
+
+def _tiles(shape: tuple[int, ...], scale: float, largest: int) -> Iterator[tuple[slice, slice]]:
+    """Divide a picture into tiles that overlap by the largest face to find in them."""
+    edge = max(round(TILE / scale), 2 * largest)
+    for top in _starts(shape[0], edge, largest):
+        for left in _starts(shape[1], edge, largest):
+            yield slice(top, min(top + edge, shape[0])), slice(left, min(left + edge, shape[1]))
+
+
+def _starts(length: int, edge: int, overlap: int) -> list[int]:
+    count = max(1, ceil((length - overlap) / (edge - overlap)))
+    return [round(index * max(0, length - edge) / max(1, count - 1)) for index in range(count)]
+
+
+def _stretch_contrast(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Spread the levels of a dark, bright or foggy picture over the whole range."""
+    low, high = int(rgb.min()), int(rgb.max())
+    table = np.clip((np.arange(256) - low) * (255 / max(1, high - low)), 0, 255).astype(np.uint8)
+    stretched: NDArray[np.uint8] = table[rgb]
+    return stretched
+
+
+def _equalize_locally(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Equalize the light of a picture part by part (CLAHE, Zuiderveld 1994): a lamp may be in it."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    lab[:, :, 0] = cv2.createCLAHE(4.0, (8, 8)).apply(lab[:, :, 0])
+    return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.uint8, copy=False)
+
+
+def _merge(rows: Rows) -> list[NDArray[np.float32]]:
+    """Drop what several searches found of one face, keeping the best score; return the rest, largest first."""
+    kept: list[NDArray[np.float32]] = []
+    for row in rows[np.argsort(-rows[:, 14], kind="stable")]:
+        if all(_shared(row, other) < INSIDE for other in kept):
+            kept.append(row)
+    return sorted(kept, key=lambda row: (-row[2] * row[3], row[1], row[0]))
+
+
+def _shared(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return the share of the smaller box that lies inside the other."""
+    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    return float(max(0, width) * max(0, height) / min(first[2] * first[3], second[2] * second[3]))
+
+
+def _box(row: NDArray[np.float32]) -> Box:
+    left, top, width, height = (round(float(value)) for value in row[:4])
+    return Box(left, top, max(1, width), max(1, height))
