@@ -16,9 +16,10 @@ from emotion.labels import NAMES
 from emotion.learning.augmentation import Augmentation
 from emotion.params import Augmentation as Settings
 
-FACES = drawn(per_class=3, classes=NAMES).pixels
-GREY = (FACES / np.float32(255))[..., None]
+# JAX compiles every operation anew for another number of faces, hence one number for all tests.
 MANY = 256
+FACES = np.resize(drawn(per_class=3, classes=NAMES).pixels, (MANY, 48, 48))
+GREY = (FACES / np.float32(255))[..., None]
 
 
 def augment(faces: NDArray[np.uint8], *, seed: int = 0, training: bool = True, **changes: Any) -> NDArray[Any]:
@@ -159,7 +160,7 @@ def test_same_seed_gives_the_same_changes_and_another_seed_does_not() -> None:
 @pytest.mark.parametrize("setting", ALL)
 def test_faces_of_a_batch_and_later_batches_change_differently(setting: str) -> None:
     layer = Augmentation(Settings.model_validate({**OFF, setting: ALL[setting]}), seed=0)
-    equal = np.repeat(FACES[:1], 16, axis=0)
+    equal = np.repeat(FACES[:1], MANY, axis=0)
     first, second = (np.asarray(layer(equal, training=True)) for _ in range(2))
     assert len(np.unique(first.round(5), axis=0)) > 1
     assert not np.allclose(first, second)
