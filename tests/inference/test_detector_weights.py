@@ -42,7 +42,7 @@ def server() -> Iterator[tuple[str, list[str]]]:
     """Return the address of a server on this machine, and the paths that were asked for."""
     Handler.requests = []
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield f"http://127.0.0.1:{running.server_address[1]}", Handler.requests
         running.shutdown()
