@@ -29,7 +29,7 @@ def workspace(tmp_path: Path) -> Path:
     content = yaml.safe_load(PARAMS.read_text())
     content["plot"].update(dpi=50, sample_faces=9)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    return write_run(tmp_path)
+    return write_run(tmp_path, ("happy", "sad", "fear"))
 
 
 def outputs(folder: Path) -> dict[str, bytes]:

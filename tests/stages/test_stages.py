@@ -227,7 +227,7 @@ def test_plot_refuses_a_broken_file(
     changed = settings()
     changed["plot"].update(QUICK_PLOT)
     write_settings(workspace, changed)
-    write_run(workspace)
+    write_run(workspace, ("happy", "sad", "fear"))
     (workspace / name).write_text(content)
     line = refused("plot", workspace)
     assert expected in line
