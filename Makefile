@@ -73,7 +73,7 @@ check: venv ## Check style, types and the order of imports
 	$(BIN)/lint-imports --no-logo
 
 test: check ## Check, then run the tests that take seconds
-	$(BIN)/pytest -m 'not slow' --numprocesses 2 --dist worksteal
+	$(BIN)/pytest -m 'not slow' --numprocesses 2
 
 test-slow: venv ## Run the tests that take minutes: the real dvc repro, training, killed and resumed
 	$(BIN)/pytest -m slow --timeout 1800 --durations 10
