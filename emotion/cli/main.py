@@ -10,13 +10,15 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from emotion.cli.evaluate import evaluate
+from emotion.cli.extras import refuse, requiring
 from emotion.errors import EmotionError, one_line, printable
 
 # Options of several commands.
@@ -55,27 +57,12 @@ def _options(
     """Recognise facial expressions in images and videos, and manage the trained network."""
 
 
-@contextmanager
-def _requiring(extra: str, status: int = 1) -> Iterator[None]:
-    """Name the extra in one line if one of its packages is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        advice = f"run in the project's clone: pip install '.[{extra}]'"
-        _refuse(f"the packages of the extra {extra} are not installed ({error}); {advice}", status)
-
-
-def _refuse(text: str, status: int) -> NoReturn:
-    print(f"emotion: {text}", file=sys.stderr)
-    raise typer.Exit(status)
-
-
 @app.command()
 def promote() -> None:
     """Copy the pipeline's network, its model card and its headline metrics to emotion/shipped/."""
     from emotion import release
 
-    with _requiring("pipeline"):
+    with requiring("pipeline"):
         for path in release.promote():
             print(f"{path}  {path.stat().st_size:,} bytes")
 
@@ -85,7 +72,7 @@ def restore() -> None:
     """Copy the shipped network to models/ and DVC's cache, so that dvc repro need not train."""
     from emotion import release
 
-    with _requiring("pipeline"):
+    with requiring("pipeline"):
         for path in release.restore():
             print(path)
 
@@ -103,7 +90,7 @@ def compare(
 ) -> None:
     """Print a Markdown report of what changed between two revisions and whether the network became better."""
     # Errors exit with 2, because 1 means worse.
-    with _requiring("pipeline", 2):
+    with requiring("pipeline", 2):
         from emotion.comparison import report, significance
         from emotion.comparison.revision import read_revision
 
@@ -111,10 +98,13 @@ def compare(
             before, after = read_revision(revision), read_revision(other)
             comparison = significance.compare(before, after)
         except (EmotionError, OSError) as error:
-            _refuse(one_line(error), 2)
+            refuse(one_line(error), 2)
     print(report.describe(before, after, comparison), end="")
     if fail_if_worse and comparison.verdict is significance.Verdict.WORSE:
         raise typer.Exit(1)
+
+
+app.command()(evaluate)
 
 
 @app.command()
@@ -208,7 +198,7 @@ def serve(
     model: Model = None,
 ) -> None:
     """Serve a web page for photos and the webcam, and an API, on this machine."""
-    with _requiring("app"):
+    with requiring("app"):
         from emotion.inference import network
         from emotion.server import app as server
         from emotion.server import auth
