@@ -16,8 +16,6 @@ from benchmarks import scenes
 from benchmarks.inference import BATCHES, BLOCK, REPORT
 from emotion import Predictor
 from emotion.files import write_json
-from emotion.images import to_grey
-from emotion.inference.detection import detector
 from emotion.inference.network import SHIPPED, Network
 
 MIN_BLOCKS: Final = 3
@@ -74,12 +72,12 @@ def network_calls(threads: int) -> Calls:
 
 def picture_calls(threads: int) -> Calls:
     """Return calls that find faces in pictures, and one that also predicts their labels."""
-    find, predictor = detector("haar").find, Predictor(threads=threads)
-    small, large = (to_grey(scenes.scene(*size, 0)) for size in ((640, 480), (1920, 1080)))
+    predictor = Predictor(threads=threads)
+    small, large = (scenes.scene(*size, 0) for size in ((640, 480), (1920, 1080)))
     photo = scenes.photo(384, 381)
     return {
-        "detection 640x480": partial(find, small),
-        "detection 1920x1080": partial(find, large),
+        "detection 640x480": partial(predictor.detector.find, small),
+        "detection 1920x1080": partial(predictor.detector.find, large),
         "photo 384x381": partial(predictor.predict, [photo]),
     }
 

@@ -44,8 +44,8 @@ def find_landmarks(faces: NDArray[np.uint8], detector: YuNet) -> NDArray[np.floa
     found = []
     for face in faces:
         detected = detector.find(_enlarge(face))
-        if len(detected) == 1:
-            found.append(detected[0][1] / ENLARGED - BORDER)
+        if len(detected) == 1 and detected[0].landmarks is not None:
+            found.append(detected[0].landmarks / ENLARGED - BORDER)
     return np.array(found)
 
 

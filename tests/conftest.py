@@ -1,4 +1,4 @@
-"""Drawn faces for every test: seeded, a few of each expression and no picture of a person."""
+"""Drawn faces for every test, seeded, a few of each expression; and the weights of YuNet, where they lie."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emotion.data.archives import write_canonical
 from emotion.data.sample_faces import draw_face, draw_members
+from emotion.inference import detector_weights as weights
 from emotion.labels import NAMES
 
 # Keras reads these when it is first imported, which may be before `small_networks` sets it up.
@@ -41,3 +42,11 @@ def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sample") / "faces.zip"
     write_canonical(draw_members({"train": 2, "validation": 1, "test": 1}, seed=3), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def detector_weights() -> Path:
+    """Return the weights of YuNet that EMOTION_DETECTOR names; without them a test is skipped."""
+    if not os.environ.get(weights.VARIABLE):
+        pytest.skip(f"{weights.VARIABLE} names no weights of YuNet")
+    return weights.find()

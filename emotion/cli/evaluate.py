@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotion.cli.extras import requiring
+from emotion.cli.options import Detector, Model, Smallest, detection_of, requiring
 
 if TYPE_CHECKING:
     from emotion.evaluation.labelled_pictures import LabelledPicture
@@ -29,9 +29,9 @@ def evaluate(
     face: Annotated[
         bool, typer.Option("--face", help="Treat each picture as one cropped face; the default for 48x48 pixels.")
     ] = False,
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx file to use instead of the shipped one.", dir_okay=False)
-    ] = None,
+    detector: Detector = "yunet",
+    smallest: Smallest = None,
+    model: Model = None,
 ) -> None:
     """Measure how well the network does on your own labelled pictures, and how far they are from its test split.
 
@@ -48,7 +48,7 @@ def evaluate(
 
     output.check_target(out)
     output.check_overwriting(out / "pictures.csv", [labels])
-    predictor = Predictor(model)
+    predictor = Predictor(model, detection=detection_of(detector), smallest=smallest)
     pictures = labelled_pictures.read(labels, folder, predictor.classes)
     reference = drift.read_reference(SHIPPED.parent)
     try:

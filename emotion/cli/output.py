@@ -25,6 +25,7 @@ from emotion.files import is_same_file, partial_of, write_bytes
 from emotion.images import read_image
 from emotion.inference import drawing, formats, tracking
 from emotion.inference.formats import picture_as_json
+from emotion.inference.pictures import to_rgb
 
 if TYPE_CHECKING:
     from emotion.inference.results import Picture, TrackedFrame
@@ -228,7 +229,7 @@ class AnnotatedCopies:
         Returns:
             The new file: the source's name with `_faces`, and a number if that name is taken.
         """
-        pixels = drawing.to_rgb(read_image(source if isinstance(source, bytes) else Path(source)))
+        pixels = to_rgb(read_image(source if isinstance(source, bytes) else Path(source)))
         path = self._free_path(Path(picture.source).stem)
         # Encoded in memory, because Pillow does not report a full disk.
         stream = io.BytesIO()

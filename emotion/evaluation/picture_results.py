@@ -138,6 +138,7 @@ def _count_faces(results: Sequence[PictureResult]) -> dict[str, Any]:
     faces = sum(each.labelled.faces for each in results)
     missed = sum(each.missed for each in results)
     return {
+        "detectors": sorted({each.picture.detector for each in results if each.picture.detector}),
         "pictures": len(results),
         "faces": faces,
         "found": share(faces - missed, faces),

@@ -53,12 +53,19 @@ def find(path: Path | None = None) -> Path:
     Raises:
         ModelError: a chosen file is missing or another than YuNet's, or no place has the file.
     """
+    return find_local(path) or fetch()
+
+
+def find_local(path: Path | None = None) -> Path | None:
+    """Do the same as `find`, but return None where the file is neither chosen nor packaged.
+
+    Raises:
+        ModelError: a chosen file is missing or another than YuNet's.
+    """
     chosen = path or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     if chosen:
         return _checked(chosen)
-    if PACKAGED.is_file():
-        return PACKAGED
-    return fetch()
+    return PACKAGED if PACKAGED.is_file() else None
 
 
 def cache_folder() -> Path:
@@ -95,16 +102,16 @@ def fetch(sources: Sequence[str] = SOURCES, folder: Path | None = None) -> Path:
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; ValueError: another hash
             faults.append(_reason(error))
     raise ModelError(
-        f"The face detector YuNet could not be fetched ({'; '.join(dict.fromkeys(faults))}); "
+        f"the face detector YuNet could not be fetched ({'; '.join(dict.fromkeys(faults))}); "
         f"run emotion fetch where there is a network, or set {VARIABLE} to a copy of {NAME}"
     )
 
 
 def _checked(path: Path) -> Path:
     if not path.is_file():
-        raise ModelError(f"There is no detector file {path}; set {VARIABLE} or --detector to a copy of {NAME}")
+        raise ModelError(f"there is no face detector or file {path}; use yunet, haar or a copy of {NAME}")
     if sha256_of(path) != SHA256:
-        raise ModelError(f"{path} is not {NAME} (other SHA-256); delete it and run: emotion fetch")
+        raise ModelError(f"{path} is not {NAME} (it has another SHA-256); emotion fetch downloads the right one")
     return path
 
 

@@ -13,9 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from emotion.images import to_grey
 from emotion.inference.results import Box, Face
 from emotion.labels import COLOURS
 
@@ -101,15 +99,6 @@ def draw(picture: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]
             _draw_bars(canvas, panel, face)
             taken.append(panel)
     return pixels
-
-
-def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Convert a Pillow image of any mode to RGB, uint8 (h, w, 3), for `draw`; transparent pixels become white."""
-    if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(to_grey(image))  # Pillow would clip 16-bit values to white
-    elif image.mode != "RGB":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return np.asarray(image.convert("RGB"))
 
 
 def _enlarge(box: Box, factor: int) -> Box:

@@ -14,9 +14,10 @@ Row = dict[str, object]
 
 
 def face_as_json(face: Face) -> dict[str, Any]:
-    """Return a face as a JSON object: box (or null), label, confidence, uncertain, probabilities."""
+    """Return a face as a JSON object: box, landmarks (or null), label, confidence, uncertain, probabilities."""
     return {
         "box": asdict(face.box) if face.box else None,
+        "landmarks": face.landmarks,
         "label": face.label,
         "confidence": _shorten(face.confidence),
         "uncertain": face.uncertain,
@@ -25,10 +26,10 @@ def face_as_json(face: Face) -> dict[str, Any]:
 
 
 def picture_as_json(picture: Picture) -> dict[str, Any]:
-    """Return a picture as a JSON object: source, width, height, faces, error (or null)."""
+    """Return a picture as a JSON object: source, width, height, detector (or null), faces, error (or null)."""
     faces = [face_as_json(face) for face in picture.faces]
-    size = {"width": picture.width, "height": picture.height}
-    return {"source": picture.source, **size, "faces": faces, "error": picture.error}
+    facts = {"width": picture.width, "height": picture.height, "detector": picture.detector}
+    return {"source": picture.source, **facts, "faces": faces, "error": picture.error}
 
 
 def csv_text(pictures: Iterable[Picture], classes: Sequence[str]) -> str:

@@ -70,23 +70,40 @@ def check_list(images: Iterable[PictureSource]) -> Iterable[PictureSource]:
     return images
 
 
-def read_grey(image: PictureSource) -> NDArray[np.uint8]:
-    """Read a picture, upright and in grey.
-
-    Returns:
-        uint8, shape (h, w), 0-255.
+def read_picture(image: PictureSource) -> Image.Image | NDArray[Any]:
+    """Read a picture and turn it upright, for `images.to_grey` and `to_rgb`; an array is returned as it is.
 
     Raises:
         ImageError: the picture cannot be read, or the argument is no picture (reasons that start with `wrong_`).
     """
     if isinstance(image, np.ndarray):
-        return to_grey(image)
+        return image
     if isinstance(image, Image.Image):
-        return to_grey(_upright(image))
+        return _upright(image)
     if isinstance(image, Path | str | bytes):
-        return to_grey(read_image(image) if isinstance(image, bytes) else _read_file(str(image)))
+        return read_image(image) if isinstance(image, bytes) else _read_file(str(image))
     expected = "expected a path, the content of a picture file, a uint8 array or a Pillow image"
     raise ImageError("wrong_type", f"{expected}, received {type(image).__name__}")
+
+
+def to_rgb(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Convert a picture to RGB, with white behind transparent pixels and 16 bits scaled to 8.
+
+    Args:
+        image: as for `images.to_grey`, which checks it.
+
+    Returns:
+        uint8, shape (h, w, 3), 0-255.
+    """
+    if isinstance(image, np.ndarray):
+        if image.ndim == 3 and image.shape[2] == 3:
+            return np.ascontiguousarray(image)
+        image = Image.fromarray(np.ascontiguousarray(image))
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(to_grey(image))  # Pillow would clip 16-bit values to white
+    elif image.mode != "RGB":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
 
 
 def _read_file(path: str) -> Image.Image:

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import EmotionError, ImageError, one_line
-from emotion.images import FACE_SIZE, to_face
+from emotion.images import FACE_SIZE, to_face, to_grey
 from emotion.inference.detection import Detection, crop, detector
 from emotion.inference.network import Network
-from emotion.inference.pictures import PictureSource, check_list, read_grey
-from emotion.inference.results import Box, Picture, face_from_probabilities
+from emotion.inference.pictures import PictureSource, check_list, read_picture, to_rgb
+from emotion.inference.results import DetectedFace, Picture, face_from_probabilities
 
 BATCH: Final = 64
 """Largest number of faces that pass through the network at once."""
@@ -33,10 +33,10 @@ AHEAD: Final = 4
 
 @dataclass(frozen=True)
 class _Crops:
-    """A picture, the boxes of its faces, and the crop of each face, uint8 (48, 48)."""
+    """A picture, where its faces are, and the crop of each face, uint8 (48, 48)."""
 
     picture: Picture
-    boxes: tuple[Box | None, ...] = ()
+    found: tuple[DetectedFace | None, ...] = ()
     crops: tuple[NDArray[np.uint8], ...] = ()
 
 
@@ -47,6 +47,7 @@ class Predictor:
         network: the network.
         classes: class names in the order of the probabilities.
         threshold: a face whose largest probability is below it is uncertain, 0-1.
+        detector: the face detector.
 
     Example:
         >>> from skimage.data import astronaut
@@ -64,20 +65,21 @@ class Predictor:
         model: Path | str | None = None,
         *,
         threads: int = 0,
-        detection: Detection = "haar",
-        align: bool = False,
+        detection: Detection | Path = "yunet",
+        smallest: int | None = None,
     ) -> None:
         """Load the network, once for any number of pictures.
 
         Args:
             model: an `.onnx` file written by the `export` stage; None for the shipped network.
             threads: CPU threads to use; 0 for all cores.
-            detection: name of the face detector, a key of `DETECTORS`.
-            align: whether to turn each face so that its eyes are level.
+            detection: the face detector: `yunet`, `haar`, or a file with the weights of YuNet. `yunet` fetches them
+                once; where it cannot, Haar takes its place, and the log of `emotion` says so.
+            smallest: edge of the smallest face to find, in pixels; larger is faster. None for 24, with Haar 32 to 48.
 
         Raises:
-            ModelError: the file is missing or is not a model of this project.
-            EmotionError: the face detector is unknown, or `threads` is below 0.
+            ModelError: a file is missing or is not a model of this project.
+            EmotionError: the face detector is unknown, `threads` is below 0, or `smallest` below 1.
         """
         if threads < 0:
             raise EmotionError(f"expected at least 1 thread, or 0 for all cores, received {threads}")
@@ -86,8 +88,7 @@ class Predictor:
         self.network = Network(None if model is None else Path(model), threads, spin=False, hint=hint)
         self.classes = self.network.classes
         self.threshold = self.network.threshold
-        self._detector = detector(detection)
-        self._align = align
+        self.detector = detector(detection, smallest)
         workers = threads or os.cpu_count() or 1
         self._ahead = AHEAD * workers
         self._process = os.getpid()
@@ -133,11 +134,11 @@ class Predictor:
         """Do the same as `stream`, and yield with each picture what the network saw of it.
 
         Args:
-            images: as for `predict`.
+            images: as for `stream`.
             cropped: as for `predict`.
 
         Yields:
-            The result and the crop of each of its faces, uint8 (48, 48), grey, 0-255.
+            The result, and the crop of each of its faces, uint8 (48, 48), grey, 0-255.
 
         Raises:
             EmotionError: as for `stream`.
@@ -157,17 +158,17 @@ class Predictor:
             for future in waiting:
                 future.cancel()
 
-    def classify(self, grey: NDArray[np.uint8], boxes: Sequence[Box]) -> NDArray[np.float32]:
-        """Classify the faces of a picture whose boxes are known.
+    def classify(self, grey: NDArray[np.uint8], found: Sequence[DetectedFace]) -> NDArray[np.float32]:
+        """Classify the faces of a picture that were found before.
 
         Args:
             grey: one picture, uint8, shape (h, w), 0-255.
-            boxes: the boxes of its faces.
+            found: where its faces are.
 
         Returns:
-            float32, shape (boxes, classes), 0-1, in the order of `classes`.
+            float32, shape (faces, classes), 0-1, in the order of `classes`.
         """
-        return self._probabilities([crop(grey, box, align=self._align) for box in boxes])
+        return self._probabilities([crop(grey, face) for face in found])
 
     def _probabilities(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         faces = np.array(crops, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
@@ -177,23 +178,24 @@ class Predictor:
         """Read one picture and crop its faces; runs in a thread of the pool."""
         source = str(image) if isinstance(image, Path | str) else f"picture {number}"
         try:
-            grey = read_grey(image)
+            picture = read_picture(image)
+            grey = to_grey(picture)
         except ValueError as error:  # an ImageError, or Pillow's own error on a rare colour mode
             if isinstance(error, ImageError) and error.reason.startswith("wrong_"):
                 raise
             return _Crops(Picture(source, error=one_line(error)))
         height, width = grey.shape
-        picture = Picture(source, width, height)
         if cropped or (cropped is None and grey.shape == (FACE_SIZE, FACE_SIZE)):
-            return _Crops(picture, (None,), (to_face(grey),))
-        boxes = tuple(self._detector.find(grey))
-        return _Crops(picture, boxes, tuple(crop(grey, box, align=self._align) for box in boxes))
+            return _Crops(Picture(source, width, height), (None,), (to_face(grey),))
+        found = tuple(self.detector.find(to_rgb(picture)))
+        searched = Picture(source, width, height, detector=self.detector.name)
+        return _Crops(searched, found, tuple(crop(grey, face) for face in found))
 
     def _classify_crops(self, batch: Sequence[_Crops]) -> Iterator[tuple[Picture, tuple[NDArray[np.uint8], ...]]]:
         """Classify the faces of several pictures together and add them to their pictures."""
         rows = iter(self._probabilities([face for item in batch for face in item.crops]))
         for item in batch:
-            faces = [face_from_probabilities(box, next(rows), self.classes, self.threshold) for box in item.boxes]
+            faces = [face_from_probabilities(face, next(rows), self.classes, self.threshold) for face in item.found]
             yield replace(item.picture, faces=tuple(faces)), item.crops
 
 

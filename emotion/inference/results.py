@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,24 @@ class Box:
         return f"box {self.left},{self.top} {self.width}x{self.height}"
 
 
+class DetectedFace(NamedTuple):
+    """Where a detector sees a face.
+
+    Attributes:
+        box: its position.
+        landmarks: x and y in pixels from the upper left corner of the picture, float64 (5, 2): eye, eye, nose, corner
+            and corner of the mouth, of each pair first the one on the left of the picture when the head is upright.
+            None if the detector gives none.
+    """
+
+    box: Box
+    landmarks: NDArray[np.float64] | None = None
+
+
+Landmarks = tuple[tuple[float, float], ...]
+"""The five landmarks of a face in the order of `DetectedFace`, as x and y in pixels, with one decimal."""
+
+
 @dataclass(frozen=True)
 class Face:
     """One face and the expression that it appears to show.
@@ -41,12 +60,14 @@ class Face:
         label: the most probable class. In a video, the previous label is kept for a moment to avoid flicker.
         probabilities: calibrated, 0-1, by class in the order of the network; they sum to 1.
         uncertain: whether the largest probability is below the network's threshold.
+        landmarks: eyes, nose and corners of the mouth; None if the detector gives none.
     """
 
     box: Box | None
     label: str
     probabilities: dict[str, float]
     uncertain: bool
+    landmarks: Landmarks | None = None
 
     @property
     def confidence(self) -> float:
@@ -76,6 +97,7 @@ class Picture:
         height: in pixels, likewise.
         faces: from the largest to the smallest; empty if none was found.
         error: one line that says why the picture could not be read; None if it was read.
+        detector: name of the detector that searched the picture; None if it was not searched.
     """
 
     source: str
@@ -83,6 +105,7 @@ class Picture:
     height: int = 0
     faces: tuple[Face, ...] = ()
     error: str | None = None
+    detector: str | None = None
 
     def __repr__(self) -> str:
         if self.error is not None:
@@ -98,8 +121,8 @@ class Picture:
 
         Returns:
             Dictionaries with the same keys: source, face, status, left, top, width, height, label, confidence,
-            uncertain, one probability for each class, error. `status` is `face`, `no face` or `error`. Values that do
-            not apply are None.
+            uncertain, one probability for each class, error, detector. `status` is `face`, `no face` or `error`. Values
+            that do not apply are None.
         """
         if not self.faces:
             return [self._row(classes, None, "error" if self.error else "no face", None)]
@@ -111,7 +134,7 @@ class Picture:
         prediction = {key: getattr(face, key) if face else None for key in ("label", "confidence", "uncertain")}
         shares = {name: face.probabilities[name] if face else None for name in classes}
         start = {"source": self.source, "face": index, "status": status}
-        return {**start, **edges, **prediction, **shares, "error": self.error}
+        return {**start, **edges, **prediction, **shares, "error": self.error, "detector": self.detector}
 
 
 @dataclass(frozen=True)
@@ -157,29 +180,34 @@ class TrackedFrame:
             classes: the classes of the network; a row without a face has their columns too.
 
         Returns:
-            Dictionaries with the keys frame, time, track and those of `Picture.rows` except source and error.
+            Dictionaries with the keys frame, time, track and those of `Picture.rows` except source, error and detector.
         """
         height, width = self.frame.pixels.shape[:2]
         picture = Picture("", width, height, tuple(tracked.face for tracked in self.faces))
         start = {"frame": self.frame.index, "time": round(self.frame.time, 3)}
         tracks: list[int | None] = [*(tracked.track for tracked in self.faces)] or [None]
         return [
-            {**start, "track": track, **{key: row[key] for key in row if key not in {"source", "error"}}}
+            {**start, "track": track, **{key: row[key] for key in row if key not in {"source", "error", "detector"}}}
             for track, row in zip(tracks, picture.rows(classes), strict=True)
         ]
 
 
 def face_from_probabilities(
-    box: Box | None, probabilities: NDArray[np.float32] | NDArray[np.float64], classes: Sequence[str], threshold: float
+    found: DetectedFace | None,
+    probabilities: NDArray[np.float32] | NDArray[np.float64],
+    classes: Sequence[str],
+    threshold: float,
 ) -> Face:
     """Make a face from one row of the network's output.
 
     Args:
-        box: position of the face; None if the whole picture is the face.
+        found: where the face is; None if the whole picture is the face.
         probabilities: shape (classes,), 0-1.
         classes: class names in the order of the probabilities.
         threshold: the face is uncertain if its largest probability is below this, 0-1.
     """
     shares = {name: float(share) for name, share in zip(classes, probabilities, strict=True)}
     best = max(shares, key=lambda name: shares[name])
-    return Face(box, best, shares, uncertain=shares[best] < threshold)
+    box, points = found or (None, None)
+    landmarks = None if points is None else tuple((round(float(x), 1), round(float(y), 1)) for x, y in points)
+    return Face(box, best, shares, shares[best] < threshold, landmarks)

@@ -1,7 +1,7 @@
 """Track faces from frame to frame, smooth their probabilities over time and keep their labels from flickering.
 
-This module works on boxes, probabilities and seconds. It knows nothing about cameras, files or frame rates. Callers
-pass the functions that find and classify faces.
+This module works on boxes, landmarks, probabilities and seconds. It knows nothing about cameras, files or frame rates.
+Callers pass the functions that find and classify faces.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 
 from emotion.errors import EmotionError
 from emotion.images import to_grey
-from emotion.inference.results import Box, Face, Frame, TrackedFace, TrackedFrame, face_from_probabilities
+from emotion.inference.results import Box, DetectedFace, Face, Frame, TrackedFace, TrackedFrame, face_from_probabilities
+
+Classifier = Callable[[list[DetectedFace]], NDArray[np.float32]]
+"""Returns the probabilities, shape (faces, classes), 0-1, of faces in the frame at hand."""
 
 MIN_FRAMES: Final = 3
 """A track is shown once its face was found in this many frames in a row; false detections rarely last that long."""
@@ -30,6 +34,9 @@ MAX_GAP: Final = 1.0
 
 SPEED_SMOOTHING: Final = 0.2
 """Time constant of a track's speed in seconds; a shorter one follows the detector's jitter, a longer one overshoots."""
+
+LANDMARK_SMOOTHING: Final = 0.1
+"""Time constant in seconds of a track's landmarks relative to its box: steadier crops, which still follow a nod."""
 
 CLEAR_LEAD: Final = 0.1
 """A new label replaces the current one at once if its probability is higher by at least this."""
@@ -61,49 +68,49 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._count = 0
 
-    def update(
-        self, boxes: Sequence[Box], probabilities: NDArray[np.float32] | NDArray[np.float64], time: float
-    ) -> list[TrackedFace]:
+    def update(self, found: Sequence[DetectedFace], classify: Classifier, time: float) -> list[TrackedFace]:
         """Assign the faces of the next frame to tracks; call this for frames without faces too.
 
         Args:
-            boxes: the boxes of the faces.
-            probabilities: shape (boxes, classes), 0-1, in the order of the boxes.
+            found: where the faces are.
+            classify: called once, with the faces as their tracks have them; the landmarks are smoothed.
             time: of the frame in seconds, on any clock that does not run backwards.
 
         Returns:
-            One tracked face for each box, in the order of the boxes.
+            One tracked face for each face found, in the same order.
         """
-        matches = _match([track.expect(time) for track in self._tracks], boxes)
-        rows = np.asarray(probabilities, np.float64)
-        for index, (box, row) in enumerate(zip(boxes, rows, strict=True)):
-            if index not in matches:
-                matches[index] = self._start_track(box, row, time)
-            self._update_track(self._tracks[matches[index]], box, row, time)
-        faces = [self._tracked_face(self._tracks[matches[index]]) for index in range(len(boxes))]
+        matches = _match([track.expect(time) for track in self._tracks], [face.box for face in found])
+        tracks = [self._tracks[matches[index]] if index in matches else None for index in range(len(found))]
+        updated = [self._follow(track, face, time) for track, face in zip(tracks, found, strict=True)]
+        rows = np.asarray(classify([track.face for track in updated]), np.float64)
+        for track, row in zip(updated, rows, strict=True):
+            self._blend(track, row, time)
         self._tracks = [track for track in self._tracks if abs(time - track.last_time) <= MAX_GAP]
-        return faces
+        return [self._tracked_face(track) for track in updated]
 
-    def _start_track(self, box: Box, row: NDArray[np.float64], time: float) -> int:
+    def _follow(self, track: _Track | None, face: DetectedFace, time: float) -> _Track:
+        """Move a track to a face, or start one there."""
+        if track:
+            track.move(face, time, min(LANDMARK_SMOOTHING, self.smoothing))
+            return track
         self._count += 1
-        self._tracks.append(_Track(self._count, box, row, int(row.argmax()), last_time=time, label_time=time))
-        return len(self._tracks) - 1
+        self._tracks.append(_Track(self._count, face, np.zeros(len(self._classes))))
+        return self._tracks[-1]
 
-    def _update_track(self, track: _Track, box: Box, row: NDArray[np.float64], time: float) -> None:
-        track.move(box, time)
+    def _blend(self, track: _Track, row: NDArray[np.float64], time: float) -> None:
         track.blend(row, 1.0 - _weight_after(time - track.last_time, self.smoothing))
         track.update_label(time, CLEAR_LEAD if self.smoothing > 0 else 0.0)
         track.last_time = time
 
     def _tracked_face(self, track: _Track) -> TrackedFace:
-        face = face_from_probabilities(track.box, track.probabilities, self._classes, self._threshold)
+        face = face_from_probabilities(track.face, track.probabilities, self._classes, self._threshold)
         return TrackedFace(track.number, replace(face, label=self._classes[track.label]))
 
 
 def track_faces(
     frames: Iterable[Frame],
-    find: Callable[[NDArray[np.uint8]], list[Box]],
-    classify: Callable[[NDArray[np.uint8], list[Box]], NDArray[np.float32]],
+    find: Callable[[NDArray[np.uint8]], list[DetectedFace]],
+    classify: Callable[[NDArray[np.uint8], list[DetectedFace]], NDArray[np.float32]],
     tracker: Tracker,
 ) -> Iterator[TrackedFrame]:
     """Find, classify and track the faces of each frame, with only a few frames in memory.
@@ -113,8 +120,8 @@ def track_faces(
 
     Args:
         frames: in order of time.
-        find: returns the boxes of the faces in a grey frame, uint8 (h, w).
-        classify: returns the probabilities, shape (boxes, classes), for such a frame and its boxes.
+        find: returns where the faces are in an RGB frame, uint8 (h, w, 3).
+        classify: returns the probabilities, shape (faces, classes), for a grey frame, uint8 (h, w), and its faces.
         tracker: assigns the faces to tracks.
 
     Yields:
@@ -125,9 +132,9 @@ def track_faces(
     numbers: dict[int, int] = {}
     try:
         for frame in frames:
-            grey = to_grey(frame.pixels)
-            boxes = find(grey)
-            waiting.append(TrackedFrame(frame, tuple(tracker.update(boxes, classify(grey, boxes), frame.time))))
+            found = find(frame.pixels)
+            classify_here = partial(classify, to_grey(frame.pixels))
+            waiting.append(TrackedFrame(frame, tuple(tracker.update(found, classify_here, frame.time))))
             if len(waiting) == MIN_FRAMES:
                 _number_tracks(waiting, numbers)
                 yield _keep_numbered_tracks(waiting.popleft(), numbers)
@@ -167,29 +174,38 @@ class _Track:
     """The state of one track."""
 
     number: int
-    box: Box
+    face: DetectedFace
+    """The box as found last, with smoothed landmarks."""
     probabilities: NDArray[np.float64]
-    label: int
-    last_time: float
+    """Smoothed; of a new track, still zeros."""
+    label: int = 0
+    last_time: float = -math.inf
     """Time of the last frame with this face, in seconds."""
-    label_time: float
+    label_time: float = -math.inf
     """Last time at which the label was the most probable, in seconds."""
     speed: tuple[float, float] = (0.0, 0.0)
     """To the right and down, in pixels a second."""
 
     def expect(self, time: float) -> Box:
         """Extrapolate the box from the speed, so that two faces that pass each other keep their tracks."""
-        elapsed = max(0.0, time - self.last_time)
+        elapsed, box = max(0.0, time - self.last_time), self.face.box
         right, down = (round(speed * elapsed) for speed in self.speed)
-        return replace(self.box, left=self.box.left + right, top=self.box.top + down)
+        return replace(box, left=box.left + right, top=box.top + down)
 
-    def move(self, box: Box, time: float) -> None:
+    def move(self, found: DetectedFace, time: float, smoothing: float) -> None:
+        """Move to where the face was found; landmarks are smoothed relative to the box with a time constant."""
         elapsed = time - self.last_time
+        step = np.array(_centre(found.box)) - _centre(self.face.box)
         if elapsed > 0:
             kept = _weight_after(elapsed, SPEED_SMOOTHING)
-            steps = (np.array(_centre(box)) - _centre(self.box)) / elapsed
-            self.speed = tuple(kept * old + (1 - kept) * new for old, new in zip(self.speed, steps, strict=True))
-        self.box = box
+            self.speed = tuple(
+                kept * old + (1 - kept) * new for old, new in zip(self.speed, step / elapsed, strict=True)
+            )
+        landmarks = found.landmarks
+        if landmarks is not None and self.face.landmarks is not None:
+            kept = _weight_after(elapsed, smoothing)
+            landmarks = kept * (self.face.landmarks + step) + (1 - kept) * landmarks
+        self.face = DetectedFace(found.box, landmarks)
 
     def blend(self, row: NDArray[np.float64], share: float) -> None:
         self.probabilities = (1 - share) * self.probabilities + share * row

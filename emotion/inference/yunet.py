@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.errors import EmotionError
-from emotion.inference.results import Box
+from emotion.inference.results import Box, DetectedFace
 
 Rows = NDArray[np.float32]
 """One row a face: left, top, width, height, five landmarks as x and y, score; as OpenCV returns them."""
@@ -35,6 +34,10 @@ WHOLE: Final = 640
 
 RELIABLE: Final = 20
 """Height in pixels of the smallest upright face that YuNet finds reliably."""
+
+SMALLEST: Final = 24
+"""Height in pixels of the smallest face that is looked for, unless the caller wants another. A picture is not reduced
+further than until the smallest face has this height."""
 
 NARROWEST: Final = 48
 """Shorter edge in pixels of the smallest picture that is searched: in narrower ones OpenCV sometimes makes faces up."""
@@ -55,39 +58,39 @@ _loaded = threading.local()
 class YuNet:
     """Finds faces of any tilt; safe to share between threads, each of which loads its own network."""
 
-    def __init__(self, weights: Path, smallest: int = 24, *, thorough: bool = True) -> None:
+    name: Final = "yunet"
+
+    def __init__(self, weights: Path, smallest: int | None = None, *, thorough: bool = True) -> None:
         """Choose what to look for.
 
         Args:
             weights: the ONNX file.
-            smallest: height of the smallest face to find, in pixels; the larger, the faster in large pictures.
+            smallest: height of the smallest face to find, in pixels, at least 1; None for `SMALLEST`.
             thorough: whether to search a picture again where nothing was found: with other light, and turned.
-
-        Raises:
-            EmotionError: `smallest` is below 1.
         """
-        if smallest < 1:
-            raise EmotionError(f"expected the smallest face to be at least 1 pixel, received {smallest}")
-        self._weights, self._smallest, self._thorough = weights, smallest, thorough
+        self._weights, self._smallest, self._thorough = weights, smallest or SMALLEST, thorough
 
-    def find(self, rgb: NDArray[np.uint8]) -> list[tuple[Box, NDArray[np.float64]]]:
+    def find(self, rgb: NDArray[np.uint8]) -> list[DetectedFace]:
         """Return the faces of a picture, from the largest to the smallest.
 
         Args:
             rgb: uint8, shape (h, w, 3).
 
         Returns:
-            The box of each face and its landmarks in pixels, float64 (5, 2): eye, eye, nose, corner and corner of the
-            mouth, of each pair first the one on the left of the picture when the head is upright.
+            The box and the landmarks of each face.
         """
         rows = self._search(rgb)
         if len(rows) == 0 and self._thorough:
             rows = self._search_again(rgb)
-        return [(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(rows)]
+        return [DetectedFace(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(rows)]
+
+    def for_video(self, smallest: int) -> YuNet:
+        """Return a detector of faces of at least so many pixels that searches every frame once."""
+        return YuNet(self._weights, smallest, thorough=False)
 
     def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search for what was too dark, too bright, in fog or tilted too far, until something is found."""
-        scale = min(1.0, WHOLE / max(rgb.shape[:2]))
+        scale = self._scale(rgb)
         for enhance in (_stretch_contrast, _equalize_locally):
             rows = self._detect(enhance(rgb), scale)
             if len(rows):
@@ -96,14 +99,17 @@ class YuNet:
 
     def _search(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search the whole picture, then larger versions of it in tiles for the faces that were too small."""
-        longer = max(rgb.shape[:2])
-        scale = min(1.0, WHOLE / longer)
+        scale = self._scale(rgb)
         found = [self._detect(rgb, scale)]
         finest = min(1.0, RELIABLE / self._smallest)
         if scale < finest:
             largest = 1.5 * RELIABLE / scale  # faces above this height were found in the whole picture
             found += [self._detect_tile(rgb, tile, finest) for tile in _tiles(rgb.shape[:2], finest, ceil(largest))]
         return np.concatenate(found)
+
+    def _scale(self, rgb: NDArray[np.uint8]) -> float:
+        """Return the scale at which the whole picture is searched."""
+        return min(1.0, WHOLE / int(max(rgb.shape[:2])), SMALLEST / self._smallest)
 
     def _detect(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
         """Return the faces of a picture searched at a scale, in the picture's own pixels."""

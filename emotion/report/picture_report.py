@@ -109,6 +109,7 @@ def _say_drift(summary: Summary) -> Iterator[str]:
 
 def _describe_detection(detection: Summary) -> Iterator[str]:
     yield "## Faces found"
+    yield f"Detector: {' and '.join(detection['detectors']) or 'none, because every picture is one cropped face'}."
     heading = ["", "faces"]
     yield table(heading, [[name, f"{number:,}"] for name, number in _detection_rows(detection)], numbers=True)
     yield f"Pictures in which the number is right: {_share(detection['pictures_with_all_found'])}."

@@ -30,7 +30,8 @@ from emotion.errors import EmotionError, ImageError
 from emotion.files import read_json
 from emotion.images import read_image, to_grey
 from emotion.inference import formats
-from emotion.inference.detection import SMALLEST_IN_WEBCAM, detector
+from emotion.inference.detection import SMALLEST_IN_WEBCAM
+from emotion.inference.pictures import to_rgb
 from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
@@ -60,7 +61,7 @@ class PredictionService:
         self.predictor = predictor
         self.images = uploads.Slots(uploads.IMAGES_AT_ONCE)
         self.webcams = uploads.Slots(uploads.WEBCAMS_AT_ONCE)
-        self._find_faces = detector("haar", SMALLEST_IN_WEBCAM).find
+        self._find_faces = predictor.detector.for_video(SMALLEST_IN_WEBCAM).find
         self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS), thread_name_prefix="predictions")
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -82,9 +83,9 @@ class PredictionService:
     def predict_frame(self, frame: bytes, tracker: Tracker) -> dict[str, Any]:
         """Find and track the faces in a webcam frame; return the answer as what JSON can hold."""
         uploads.check_size(frame, uploads.MAX_FRAME_PIXELS)
-        grey = to_grey(read_image(frame))
-        boxes = self._find_faces(grey)
-        tracked = tracker.update(boxes, self.predictor.classify(grey, boxes), time.monotonic())
+        picture = read_image(frame)
+        grey, found = to_grey(picture), self._find_faces(to_rgb(picture))
+        tracked = tracker.update(found, partial(self.predictor.classify, grey), time.monotonic())
         faces = [{"track": each.track, **formats.face_as_json(each.face)} for each in tracked]
         return {"width": grey.shape[1], "height": grey.shape[0], "faces": faces}
 

@@ -28,6 +28,9 @@ class Face(BaseModel):
     """One face and its apparent expression."""
 
     box: Box | None = Field(description="null if the whole image was taken as one face")
+    landmarks: list[tuple[float, float]] | None = Field(
+        description="x and y, in pixels, of the eyes, the nose and the corners of the mouth; null if they are unknown"
+    )
     label: str = Field(description="The most probable class: an apparent expression, not a feeling")
     confidence: Probability = Field(description="Probability of the label")
     uncertain: bool = Field(description="Whether the confidence is below the network's threshold")
@@ -40,6 +43,7 @@ class Picture(BaseModel):
     source: str = Field(description="Name of the file")
     width: int
     height: int
+    detector: str | None = Field(description="Which face detector searched the image; null if none did")
     faces: list[Face] = Field(description="From the largest to the smallest")
     error: None
 

@@ -15,11 +15,11 @@ from small_archives import encode
 from emotion.cli import output
 from emotion.cli.output import AnnotatedCopies, JsonArray
 from emotion.inference import formats
-from emotion.inference.results import Box, Picture, face_from_probabilities
+from emotion.inference.results import Box, DetectedFace, Picture, face_from_probabilities
 from emotion.labels import NAMES
 
 SHARES = np.array([0.05, 0, 0.1, 0.6, 0.15, 0.1, 0], np.float32)
-FACE = face_from_probabilities(Box(100, 50, 120, 120), SHARES, NAMES, 0.5)
+FACE = face_from_probabilities(DetectedFace(Box(100, 50, 120, 120)), SHARES, NAMES, 0.5)
 WHOLE = face_from_probabilities(None, SHARES, NAMES, 0.9)
 FOUND = Picture("a.jpg", 640, 480, (FACE, WHOLE))
 EMPTY = Picture("b.jpg", 640, 480)

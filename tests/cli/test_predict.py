@@ -199,11 +199,18 @@ def test_image_of_48_pixels_is_taken_as_a_face(predict: Predict) -> None:
     assert predict("small.png")[0].endswith("(whole image)")
 
 
-def test_align_changes_the_crop_but_not_the_box(predict: Predict) -> None:
-    astronaut().rotate(-10, Image.Resampling.BILINEAR, center=(224, 114)).save("leaning.png")
-    plain, levelled = (json.loads(*predict("leaning.png", "--jsonl", *options)) for options in ((), ("--align",)))
-    assert plain["faces"][0]["box"] == levelled["faces"][0]["box"]
-    assert plain["faces"][0]["probabilities"] != levelled["faces"][0]["probabilities"]
+@pytest.mark.parametrize("chosen", ["haar", "yunet", "file"])
+def test_detector_is_chosen_by_name_or_file(predict: Predict, detector_weights: Path, chosen: str) -> None:
+    astronaut().save("photo.png")
+    (line,) = predict("photo.png", "--jsonl", "--detector", str(detector_weights) if chosen == "file" else chosen)
+    answer = json.loads(line)
+    assert answer["detector"] == ("haar" if chosen == "haar" else "yunet")
+    assert len(answer["faces"]) == 1
+
+
+def test_smallest_face_can_be_set(predict: Predict) -> None:
+    astronaut().save("photo.png")
+    assert predict("photo.png", "--smallest", "200") == ["photo.png  no face found"]
 
 
 def test_folder_without_images_is_one_line(

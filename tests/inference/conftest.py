@@ -1,26 +1,16 @@
-"""What the tests of detectors need: the weights of YuNet, and real faces where the archive lies."""
+"""What the tests of detectors need: real faces, where the archive lies."""
 
 from __future__ import annotations
 
 import os
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from emotion.images import read_image, to_face
-from emotion.inference import detector_weights as weights
-
-
-@pytest.fixture(scope="session")
-def detector_weights() -> Path:
-    """Return the weights of YuNet that EMOTION_DETECTOR names; without them a test is skipped."""
-    if not os.environ.get(weights.VARIABLE):
-        pytest.skip(f"{weights.VARIABLE} names no weights of YuNet")
-    return weights.find()
 
 
 @pytest.fixture(scope="session")

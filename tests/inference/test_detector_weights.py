@@ -154,7 +154,7 @@ def test_file_in_the_package_is_taken_without_a_download(tmp_path: Path, monkeyp
 
 
 def test_chosen_file_that_is_missing_or_another_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"There is no detector file .*none\.onnx; set EMOTION_DETECTOR or --detector"):
+    with pytest.raises(ModelError, match=r"there is no face detector or file .*none\.onnx; use yunet, haar or"):
         weights.find(tmp_path / "none.onnx")
     (tmp_path / "other.onnx").write_bytes(b"other")
     with pytest.raises(ModelError, match=r"other\.onnx is not face_detection_yunet_2023mar\.onnx"):

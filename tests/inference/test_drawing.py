@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
-from small_archives import noise
+from PIL import ImageColor
 
-from emotion.inference.drawing import draw, to_rgb
+from emotion.inference.drawing import draw
 from emotion.inference.results import Box, Face
 from emotion.labels import COLOURS, NAMES
 
@@ -107,19 +106,3 @@ def test_class_without_a_colour_is_grey() -> None:
         plain(240, 320, 255), [Face(Box(50, 60, 80, 80), "bored", {"bored": 0.9, "sad": 0.1}, uncertain=False)]
     )
     assert coloured(drawn, "neutral")[60, 50:130].all()
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
-def test_every_colour_mode_is_converted_to_rgb(mode: str) -> None:
-    image = noise(1, (30, 20), "RGB")
-    if mode.startswith("I"):
-        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.int32) * 257)
-    pixels = to_rgb(image.convert(mode))
-    assert pixels.dtype == np.uint8
-    assert pixels.shape == (20, 30, 3)
-
-
-def test_conversion_keeps_colours_and_16_bits_and_makes_transparency_white() -> None:
-    assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 255))).tolist() == [[[10, 20, 30]]]
-    assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).tolist() == [[[255, 255, 255]]]
-    assert to_rgb(Image.fromarray(np.full((1, 1), 100 * 257, np.uint16))).tolist() == [[[100, 100, 100]]]

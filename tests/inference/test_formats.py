@@ -9,23 +9,27 @@ import numpy as np
 import pytest
 
 from emotion.inference import formats
-from emotion.inference.results import Box, Face, Picture, face_from_probabilities
+from emotion.inference.results import Box, DetectedFace, Face, Picture, face_from_probabilities
 from emotion.labels import NAMES
 
+POINTS = np.array([[130, 95], [170, 95], [150, 120], [135, 145], [165.5, 145]])
 SHARES = np.array([0.05, 0, 0.1, 0.6, 0.15, 0.1, 0], np.float32)
-FACE = face_from_probabilities(Box(100, 50, 120, 120), SHARES, NAMES, 0.5)
+FACE = face_from_probabilities(DetectedFace(Box(100, 50, 120, 120), POINTS), SHARES, NAMES, 0.5)
 WHOLE = face_from_probabilities(None, SHARES, NAMES, 0.9)
-FOUND = Picture("a.jpg", 640, 480, (FACE, WHOLE))
+FOUND = Picture("a.jpg", 640, 480, (FACE, WHOLE), detector="yunet")
 EMPTY = Picture("b.jpg", 640, 480)
 BROKEN = Picture("c.jpg", error="the picture is damaged")
 
 
 def test_json_holds_all_probabilities() -> None:
     content = json.loads(json.dumps(formats.picture_as_json(FOUND)))
-    assert list(content) == ["source", "width", "height", "faces", "error"]
+    assert list(content) == ["source", "width", "height", "detector", "faces", "error"]
+    assert content["detector"] == "yunet"
     assert content["faces"][0]["box"] == {"left": 100, "top": 50, "width": 120, "height": 120}
     assert content["faces"][0]["probabilities"] == pytest.approx(FACE.probabilities)
+    assert content["faces"][0]["landmarks"][4] == [165.5, 145.0]
     assert content["faces"][1]["box"] is None
+    assert content["faces"][1]["landmarks"] is None
     assert [face["uncertain"] for face in content["faces"]] == [False, True]
     assert formats.picture_as_json(BROKEN)["error"] == BROKEN.error
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from small_archives import encode
+from small_archives import encode, noise
 from small_models import write_model
 from small_photos import astronaut, box_of_only_face, holds_face
 
 from emotion import Predictor
 from emotion.errors import ImageError
 from emotion.images import to_grey
-from emotion.inference.pictures import PictureSource, find_pictures
+from emotion.inference.pictures import PictureSource, find_pictures, to_rgb
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +189,27 @@ def test_broken_link_and_long_name_are_not_dropped(tree: Path) -> None:
 def test_file_whose_name_looks_like_a_pattern_is_a_file(tree: Path) -> None:
     (tree / "a[1].png").touch()
     assert list(find_pictures("a[1].png")) == ["a[1].png"]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
+def test_every_colour_mode_is_converted_to_rgb(mode: str) -> None:
+    image = noise(1, (30, 20), "RGB")
+    if mode.startswith("I"):
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.int32) * 257)
+    pixels = to_rgb(image.convert(mode))
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == (20, 30, 3)
+
+
+def test_conversion_keeps_colours_and_16_bits_and_makes_transparency_white() -> None:
+    assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 255))).tolist() == [[[10, 20, 30]]]
+    assert to_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).tolist() == [[[255, 255, 255]]]
+    assert to_rgb(Image.fromarray(np.full((1, 1), 100 * 257, np.uint16))).tolist() == [[[100, 100, 100]]]
+
+
+def test_arrays_of_any_shape_are_converted_to_rgb() -> None:
+    grey = np.array([[7, 200]], np.uint8)
+    rgb = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    assert to_rgb(grey).tolist() == [[[7, 7, 7], [200, 200, 200]]]
+    np.testing.assert_array_equal(to_rgb(rgb[::-1]), rgb[::-1])
+    assert to_rgb(np.dstack([rgb, np.zeros((2, 2), np.uint8)])).tolist() == [[[255] * 3] * 2] * 2

@@ -20,10 +20,10 @@ from emotion.data.layouts import read_records
 from emotion.errors import EmotionError, ModelError
 from emotion.images import to_face, to_grey
 from emotion.inference import network, predictor
-from emotion.inference.detection import crop
+from emotion.inference.detection import Detection, crop
 from emotion.inference.pictures import PictureSource
 from emotion.inference.predictor import AHEAD
-from emotion.inference.results import Box, Picture
+from emotion.inference.results import Box, DetectedFace, Picture
 from emotion.labels import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -87,15 +87,30 @@ def test_every_form_of_a_picture_reaches_the_network_alike(
     path.write_bytes(encode(astronaut(), form))
     image = Image.open(path)
     pixels = np.asarray(image)
-    sources: list[PictureSource] = [path, str(path), path.read_bytes(), pixels, to_grey(pixels), image]
-    boxes = [box_of_only_face(small.predict([source])[0]) for source in sources]
-    assert len(set(boxes)) == 1
-    assert boxes[0] is not None
-    face = crop(to_grey(pixels), boxes[0])
+    sources: list[PictureSource] = [path, str(path), path.read_bytes(), pixels, image]
+    (found,) = small.detector.find(pixels)
+    assert {box_of_only_face(small.predict([source])[0]) for source in sources} == {found.box}
+    face = crop(to_grey(pixels), found)
     for batch in batches:
         np.testing.assert_array_equal(batch, face[np.newaxis])
-    small.classify(to_grey(pixels), [boxes[0]])
+    small.classify(to_grey(pixels), [found])
     np.testing.assert_array_equal(batches[-1], face[np.newaxis])
+
+
+def test_grey_picture_is_searched_too(small: Predictor) -> None:
+    assert holds_face(box_of_only_face(small.predict([to_grey(astronaut())])[0]))
+
+
+@pytest.mark.parametrize("detection", ["haar", "yunet"])
+def test_picture_says_which_detector_searched_it(model: Path, detection: Detection) -> None:
+    searching = Predictor(model, detection=detection)
+    searched, cropped, broken = searching.predict([astronaut(200), np.zeros((48, 48), np.uint8), b"text"])
+    assert [each.detector for each in (searched, cropped, broken)] == [detection, None, None]
+    assert (searched.faces[0].landmarks is None) == (detection == "haar")
+
+
+def test_smallest_face_can_be_set(model: Path) -> None:
+    assert Predictor(model, smallest=200).predict([astronaut()])[0].faces == ()
 
 
 def test_cropped_face_of_any_size_reaches_the_network_as_a_training_example(
@@ -115,7 +130,7 @@ def test_only_pictures_of_48_pixels_count_as_cropped_faces_by_default(small: Pre
 
 
 def test_unknown_face_detector_is_refused(model: Path) -> None:
-    with pytest.raises(EmotionError, match="there is no face detector 'hog'; use haar"):
+    with pytest.raises(EmotionError, match="there is no face detector 'hog'; use yunet or haar"):
         Predictor(model, detection="hog")  # type: ignore[arg-type]
 
 
@@ -130,25 +145,16 @@ def test_classify_puts_all_boxes_of_a_picture_into_one_batch(
     small: Predictor, batches: list[NDArray[np.uint8]], faces: tuple[NDArray[np.uint8], NDArray[np.int8]]
 ) -> None:
     frame = np.hstack(list(faces[0][:5]))
-    boxes = [Box(48 * index, 0, 48, 48) for index in range(5)]
-    probabilities = small.classify(frame, boxes)
+    found = [DetectedFace(Box(48 * index, 0, 48, 48)) for index in range(5)]
+    probabilities = small.classify(frame, found)
     np.testing.assert_array_equal(batches[0], faces[0][:5])
     np.testing.assert_array_equal(probabilities, small.network.probabilities(faces[0][:5], 1))
     assert small.classify(frame, []).shape == (0, 7)
 
 
-def test_aligned_crops_have_level_eyes(model: Path, small: Predictor) -> None:
-    leaning = to_grey(astronaut().rotate(-10, Image.Resampling.BILINEAR, center=(224, 114)))
-    box = Box(174, 64, 100, 100)
-    aligned = Predictor(model, align=True)
-    levelled = small.network.probabilities(crop(leaning, box, align=True)[np.newaxis], 1)
-    np.testing.assert_array_equal(aligned.classify(leaning, [box]), levelled)
-    assert np.any(small.classify(leaning, [box]) != levelled)
-
-
 def test_picture_without_a_face_is_no_error(small: Predictor) -> None:
     (picture,) = small.predict([noise(2, (300, 200), "RGB")])
-    assert picture == Picture("picture 1", 300, 200)
+    assert picture == Picture("picture 1", 300, 200, detector=small.detector.name)
 
 
 def test_negative_number_of_threads_is_refused(model: Path) -> None:

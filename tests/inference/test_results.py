@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion.inference.results import Box, Face, Picture, face_from_probabilities
+from emotion.inference.results import Box, DetectedFace, Face, Picture, face_from_probabilities
 from emotion.labels import NAMES
 
+POINTS = np.array([[130.02, 95], [170, 95], [150, 120], [135, 145], [165.55, 145]])
 SHARES = np.array([0.05, 0, 0.1, 0.6, 0.15, 0.1, 0], np.float32)
-FACE = face_from_probabilities(Box(100, 50, 120, 120), SHARES, NAMES, 0.5)
+FACE = face_from_probabilities(DetectedFace(Box(100, 50, 120, 120), POINTS), SHARES, NAMES, 0.5)
 
 
 def test_most_probable_class_is_the_label() -> None:
@@ -22,6 +23,14 @@ def test_most_probable_class_is_the_label() -> None:
 @pytest.mark.parametrize(("threshold", "uncertain"), [(0.59, False), (0.61, True), (0.25, False)])
 def test_face_is_uncertain_below_the_threshold(threshold: float, uncertain: bool) -> None:
     assert face_from_probabilities(None, SHARES, NAMES, threshold).uncertain is uncertain
+
+
+def test_landmarks_have_one_decimal() -> None:
+    assert FACE.landmarks == ((130.0, 95.0), (170.0, 95.0), (150.0, 120.0), (135.0, 145.0), (165.6, 145.0))
+
+
+def test_face_without_landmarks_says_so() -> None:
+    assert face_from_probabilities(DetectedFace(Box(0, 0, 9, 9)), SHARES, NAMES, 0.5).landmarks is None
 
 
 def test_face_exactly_at_the_threshold_is_certain() -> None:

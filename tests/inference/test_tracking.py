@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.errors import VideoError
-from emotion.inference.results import Box, Frame, TrackedFace, TrackedFrame
+from emotion.images import face_landmarks
+from emotion.inference.results import Box, DetectedFace, Frame, TrackedFace, TrackedFrame
 from emotion.inference.tracking import HeldFaces, Tracker, track_faces
 
 CLASSES = ("angry", "happy", "sad")
@@ -25,8 +26,12 @@ def rows(*values: list[float]) -> NDArray[np.float32]:
 
 
 def update_one(to: Tracker, shares: list[float], time: float, box: Box = STILL) -> TrackedFace:
-    (face,) = to.update([box], rows(shares), time)
+    (face,) = update(to, [box], rows(shares), time)
     return face
+
+
+def update(to: Tracker, boxes: list[Box], shares: NDArray[np.float32], time: float) -> list[TrackedFace]:
+    return to.update([DetectedFace(box) for box in boxes], lambda _: shares, time)
 
 
 def times(start: float, end: float, rate: int) -> list[float]:
@@ -44,20 +49,20 @@ def track_numbers(paths: Callable[[float], Iterable[Box]], seconds: float, rate:
     numbers = []
     for time in times(0, seconds, rate):
         boxes = list(paths(time))
-        numbers.append([face.track for face in to.update(boxes, rows(*[HAPPY] * len(boxes)), time)])
+        numbers.append([face.track for face in update(to, boxes, rows(*[HAPPY] * len(boxes)), time)])
     return numbers
 
 
 def test_faces_are_returned_in_the_order_of_the_boxes() -> None:
     to = tracker()
     boxes = [at(0), at(300), at(600)]
-    to.update(boxes, rows(HAPPY, SAD, HAPPY), 0.0)
-    faces = to.update(boxes[::-1], rows(HAPPY, SAD, HAPPY), 0.1)
+    update(to, boxes, rows(HAPPY, SAD, HAPPY), 0.0)
+    faces = update(to, boxes[::-1], rows(HAPPY, SAD, HAPPY), 0.1)
     assert [(face.track, face.face.box) for face in faces] == [(3, boxes[2]), (2, boxes[1]), (1, boxes[0])]
 
 
 def test_frame_without_faces_gives_nothing() -> None:
-    assert tracker().update([], rows(), 0.0) == []
+    assert update(tracker(), [], rows(), 0.0) == []
 
 
 def test_probabilities_of_the_first_frame_are_not_smoothed() -> None:
@@ -128,7 +133,7 @@ def test_face_missed_for_a_few_frames_keeps_its_track_and_its_probabilities() ->
     to = tracker()
     first = update_one(to, HAPPY, 0.0)
     for time in (0.1, 0.2, 0.3):
-        to.update([], rows(), time)
+        update(to, [], rows(), time)
     again = update_one(to, SAD, 0.4)
     assert again.track == first.track
     assert again.face.probabilities["happy"] > 0.3
@@ -138,7 +143,7 @@ def test_face_missing_for_two_seconds_gets_a_new_track() -> None:
     to = tracker()
     update_one(to, HAPPY, 0.0)
     for time in times(0, 2, 10):
-        to.update([], rows(), time)
+        update(to, [], rows(), time)
     again = update_one(to, SAD, 2.1)
     assert again.track == 2
     assert again.face.probabilities["happy"] == pytest.approx(0.1)
@@ -184,24 +189,63 @@ def test_clock_that_restarts_keeps_the_tracks() -> None:
     to = tracker()
     update_one(to, HAPPY, 100.0)
     assert update_one(to, HAPPY, 0.0).track == 1
-    to.update([], rows(), 0.1)
+    update(to, [], rows(), 0.1)
     assert update_one(to, SAD, 0.2).track == 1
+
+
+def landmarks_at(box: Box) -> NDArray[np.float64]:
+    return face_landmarks() * box.width / 48 + [box.left, box.top]
+
+
+def smoothed_landmarks(smoothing: float, wobble: float) -> NDArray[np.float64]:
+    """Return the landmarks, relative to their box, that reach the network while a face moves and they wobble."""
+    to, received = tracker(smoothing), []
+    for index, time in enumerate(times(0, 2, 30)):
+        box = at(100 + 2 * index)
+        points = landmarks_at(box) + [wobble * (-1) ** index, 0]
+
+        def classify(found: list[DetectedFace], box: Box = box) -> NDArray[np.float32]:
+            assert found[0].landmarks is not None
+            received.append(found[0].landmarks - landmarks_at(box))
+            return rows(HAPPY)
+
+        to.update([DetectedFace(box, points)], classify, time)
+    return np.array(received)
+
+
+def test_landmarks_move_with_their_box_and_wobble_less() -> None:
+    assert np.abs(smoothed_landmarks(0.5, 0.0)).max() < 1e-9
+    assert np.abs(smoothed_landmarks(0.5, 3.0)[15:]).max() < 1.0
+
+
+def test_without_smoothing_landmarks_are_those_of_the_frame() -> None:
+    np.testing.assert_allclose(np.abs(smoothed_landmarks(0, 3.0))[:, :, 0], 3.0)
+
+
+def test_tracked_face_has_the_landmarks_that_the_network_saw() -> None:
+    (tracked,) = tracker().update([DetectedFace(STILL, landmarks_at(STILL))], lambda _: rows(HAPPY), 0.0)
+    assert tracked.face.landmarks is not None
+    np.testing.assert_allclose(tracked.face.landmarks, landmarks_at(STILL), atol=0.051)
 
 
 def test_boxes_and_probabilities_must_agree_in_number() -> None:
     with pytest.raises(ValueError, match=r"zip\(\)"):
-        tracker().update([STILL], rows(HAPPY, SAD), 0.0)
+        update(tracker(), [STILL], rows(HAPPY, SAD), 0.0)
 
 
 def track_in(frames: Iterable[Frame], *found: list[Box]) -> Iterator[TrackedFrame]:
     """Track the faces in frames in which these boxes are found."""
     boxes_of_frames = iter(found)
 
-    def classify(grey: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
-        assert grey.shape == (240, 320)
-        return rows(*[HAPPY] * len(boxes))
+    def find(rgb: NDArray[np.uint8]) -> list[DetectedFace]:
+        assert rgb.shape == (240, 320, 3)
+        return [DetectedFace(box) for box in next(boxes_of_frames)]
 
-    return track_faces(frames, lambda _: next(boxes_of_frames), classify, tracker())
+    def classify(grey: NDArray[np.uint8], found: list[DetectedFace]) -> NDArray[np.float32]:
+        assert grey.shape == (240, 320)
+        return rows(*[HAPPY] * len(found))
+
+    return track_faces(frames, find, classify, tracker())
 
 
 def track_plain_frames(*found: list[Box]) -> list[TrackedFrame]:
@@ -242,7 +286,7 @@ def test_failing_source_loses_no_frame() -> None:
 
 
 def test_each_face_and_each_frame_without_faces_has_a_row() -> None:
-    faces = tracker().update([STILL, at(200)], rows(HAPPY, SAD), 2.0)
+    faces = update(tracker(), [STILL, at(200)], rows(HAPPY, SAD), 2.0)
     table = TrackedFrame(Frame(60, 2.00049, PLAIN), tuple(faces)).rows(CLASSES)
     assert [[row[key] for key in ("frame", "time", "track", "label")] for row in table] == [
         [60, 2.0, 1, "happy"],
@@ -257,7 +301,7 @@ def test_face_that_is_missed_for_a_moment_is_still_drawn() -> None:
     to, held = tracker(), HeldFaces()
 
     def count_drawn(boxes: list[Box], time: float) -> int:
-        faces = to.update(boxes, rows(*[HAPPY] * len(boxes)), time)
+        faces = update(to, boxes, rows(*[HAPPY] * len(boxes)), time)
         return len(held.faces(TrackedFrame(Frame(0, time, PLAIN), tuple(faces))))
 
     found = [(0.0, [STILL]), (0.1, []), (0.2, [STILL]), (0.3, []), (0.5, [])]

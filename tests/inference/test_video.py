@@ -23,7 +23,7 @@ from small_videos import (
 from emotion.errors import VideoError
 from emotion.inference import video
 from emotion.inference.detection import detector
-from emotion.inference.results import Box, Frame, TrackedFrame
+from emotion.inference.results import DetectedFace, Frame, TrackedFrame
 from emotion.inference.tracking import Tracker, track_faces
 from emotion.inference.video import VideoSource
 
@@ -164,8 +164,8 @@ def test_source_that_cannot_be_opened_is_an_error_of_one_line_with_its_name(
 
 
 def track_clip(path: Path) -> list[TrackedFrame]:
-    def classify(_: NDArray[np.uint8], boxes: list[Box]) -> NDArray[np.float32]:
-        return np.tile(np.array([[0.8, 0.2]], np.float32), (len(boxes), 1))
+    def classify(_: NDArray[np.uint8], found: list[DetectedFace]) -> NDArray[np.float32]:
+        return np.tile(np.array([[0.8, 0.2]], np.float32), (len(found), 1))
 
     with video.open_source(str(path)) as source:
         return list(track_faces(source, detector("haar").find, classify, Tracker(CLASSES, 0.5)))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from small_photos import astronaut_pixels
 
-from emotion.errors import EmotionError, ImageError
+from emotion.errors import ImageError
 from emotion.images import align_face, face_landmarks
+from emotion.inference.results import DetectedFace
 from emotion.inference.yunet import YuNet
 
 Pixels = NDArray[np.uint8]
@@ -48,7 +49,7 @@ def scene(
 def test_tilted_face_is_found_and_its_landmarks_turn_with_it(yunet: YuNet, height: float, tilt: float) -> None:
     found = yunet.find(scene(height, tilt))
     assert len(found) >= 1
-    box, landmarks = found[0]
+    box, landmarks = found[0].box, landmarks_of(found[0])
     assert box.left <= 320 <= box.left + box.width
     assert box.top <= 240 <= box.top + box.height
     if height > 200 and abs(tilt) > 30:  # landmarks follow the turn of a face, by half of it at least where it is large
@@ -60,6 +61,11 @@ def test_tilted_face_is_found_and_its_landmarks_turn_with_it(yunet: YuNet, heigh
 def test_face_of_any_size_is_found_in_any_light(yunet: YuNet, height: float, light: float) -> None:
     dark = (scene(height) * light).astype(np.uint8)
     assert len(yunet.find(dark)) == 1
+
+
+def landmarks_of(face: DetectedFace) -> NDArray[np.float64]:
+    assert face.landmarks is not None
+    return face.landmarks
 
 
 def tilt_of(landmarks: NDArray[np.float64]) -> float:
@@ -105,25 +111,20 @@ def test_picture_without_a_face_has_none(yunet: YuNet, size: tuple[int, int]) ->
 
 def test_threads_share_a_detector(yunet: YuNet) -> None:
     pictures = [scene(100 + 10 * number) for number in range(8)]
-    alone = [yunet.find(picture)[0][0] for picture in pictures]
+    alone = [yunet.find(picture)[0].box for picture in pictures]
     with ThreadPoolExecutor(4) as pool:
-        together = [found[0][0] for found in pool.map(yunet.find, pictures)]
+        together = [found[0].box for found in pool.map(yunet.find, pictures)]
     assert together == alone
-
-
-def test_smallest_face_has_a_size() -> None:
-    with pytest.raises(EmotionError, match="at least 1 pixel, received 0"):
-        YuNet(Path("unused.onnx"), smallest=0)
 
 
 @pytest.mark.parametrize("tilt", [-45, 0, 45])
 def test_aligned_face_is_nearer_to_upright_and_of_the_size_of_the_training_faces(yunet: YuNet, tilt: float) -> None:
     picture = scene(200, tilt)
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8)
-    face = align_face(grey, yunet.find(picture)[0][1])
+    face = align_face(grey, landmarks_of(yunet.find(picture)[0]))
     assert face.shape == (48, 48)
     large = cv2.resize(np.pad(face, 12, mode="edge"), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
-    landmarks = yunet.find(np.repeat(large[:, :, None], 3, axis=2).astype(np.uint8))[0][1] / 4 - 12
+    landmarks = landmarks_of(yunet.find(np.repeat(large[:, :, None], 3, axis=2).astype(np.uint8))[0]) / 4 - 12
     assert abs(tilt_of(landmarks)) < max(8, abs(tilt) / 2)
     np.testing.assert_allclose(landmarks.mean(axis=0), face_landmarks().mean(axis=0), atol=4)
 

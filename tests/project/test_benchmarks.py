@@ -32,7 +32,6 @@ from benchmarks.processes import ROOT, Run
 from benchmarks.results import Result, Work
 from emotion.errors import EmotionError
 from emotion.files import read_json, write_csv
-from emotion.images import to_grey
 from emotion.inference.detection import detector
 from emotion.networks import architectures
 from emotion.params import Train
@@ -209,7 +208,7 @@ def test_lines_of_the_network_contain_the_ratio_to_keras(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("index", [0, 30, 90])
 def test_scenes_have_two_faces_that_the_detector_finds(index: int) -> None:
-    assert len(detector("haar").find(to_grey(scenes.scene(640, 480, index)))) == 2
+    assert len(detector("haar").find(scenes.scene(640, 480, index))) == 2
 
 
 @pytest.mark.slow

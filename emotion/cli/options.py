@@ -1,0 +1,44 @@
+"""Options of several commands, and how a command ends that cannot do its work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from emotion.inference.detection import Detection
+
+Model = Annotated[Path | None, typer.Option(help="An .onnx file to use instead of the shipped one.", dir_okay=False)]
+Detector = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="Face detector: yunet, haar, or a file with YuNet's weights.")
+]
+Smallest = Annotated[
+    int | None, typer.Option(min=1, help="Height of the smallest face to find, in pixels; larger is faster.")
+]
+
+
+def detection_of(text: str) -> Detection | Path:
+    """Return what `--detector` means: the name of a detector, or else a file."""
+    names: dict[str, Detection] = {"yunet": "yunet", "haar": "haar"}
+    return names.get(text) or Path(text)
+
+
+@contextmanager
+def requiring(extra: str, status: int = 1) -> Iterator[None]:
+    """Name the extra in one line if one of its packages is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        advice = f"run in the project's clone: pip install '.[{extra}]'"
+        refuse(f"the packages of the extra {extra} are not installed ({error}); {advice}", status)
+
+
+def refuse(text: str, status: int) -> NoReturn:
+    """End with a line on standard error and an exit code."""
+    print(f"emotion: {text}", file=sys.stderr)
+    raise typer.Exit(status)

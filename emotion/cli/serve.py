@@ -1,0 +1,44 @@
+"""The command `emotion serve`: the web page and its API."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotion.cli.options import Detector, Model, detection_of, requiring
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; other machines need a password and a certificate.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8000,
+    password: Annotated[
+        str | None,
+        typer.Option(envvar="EMOTION_PASSWORD", help="Password of the page; safer in the environment variable."),
+    ] = None,
+    ssl_certfile: Annotated[Path | None, typer.Option(help="Certificate, a PEM file.", dir_okay=False)] = None,
+    ssl_keyfile: Annotated[Path | None, typer.Option(help="Its private key, a PEM file.", dir_okay=False)] = None,
+    detector: Detector = "yunet",
+    model: Model = None,
+) -> None:
+    """Serve a web page for photos and the webcam, and an API, on this machine."""
+    with requiring("app"):
+        from emotion.inference import network
+        from emotion.server import app as server
+        from emotion.server import auth
+    from emotion.inference.predictor import Predictor
+
+    if password is None and not auth.is_local_address(host) and sys.stdin and sys.stdin.isatty():
+        password = typer.prompt("Password for the page", hide_input=True)
+    auth.check_exposure(host, password, ssl_certfile, ssl_keyfile)
+    shipped = None if model else network.SHIPPED.parent
+    predictor = Predictor(model, detection=detection_of(detector))
+    ready = server.prepare(predictor, password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped)
+    with server.listen(host, port) as listener:
+        address = server.address_of(listener, host, secure=ssl_certfile is not None)
+        print(f"Open {address}  (Ctrl-C here or Exit on the page stops the server)", flush=True)
+        ready.run([listener])
