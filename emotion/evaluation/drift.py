@@ -112,7 +112,7 @@ def compare(
 
     Returns:
         `measures`: by name the quantiles here and in `test`, the share of the faces `outside` 5-95% of the test split,
-        and a `reading` in words. `classes`: by name the share of the predictions here and in `test`. `distance`: half
+        and a `reading` in words, None for a median in the middle half of the test split. `classes`: by name the share of the predictions here and in `test`. `distance`: half
         the sum of the differences of these shares (total variation distance). `distance_by_chance`: the distance that
         95% of random samples of as many faces of the test split stay below.
     """
@@ -151,8 +151,8 @@ def _compare_measure(name: str, values: NDArray[np.float64], test: Mapping[str, 
     }
 
 
-def _put_into_words(name: str, median: float, test: Mapping[str, float]) -> str:
-    """Say where the median face stands among those of the test split."""
+def _put_into_words(name: str, median: float, test: Mapping[str, float]) -> str | None:
+    """Say where the median face stands among those of the test split; None in their middle half."""
     less, more = READINGS[name]
     for word, apart, share in (
         (less, median < test["q05"], 95),
@@ -162,7 +162,7 @@ def _put_into_words(name: str, median: float, test: Mapping[str, float]) -> str:
     ):
         if apart:
             return f"{word} than {share}% of the test faces"
-    return "like the test faces"
+    return None
 
 
 def _quantiles(values: NDArray[np.floating]) -> dict[str, float]:

@@ -169,7 +169,7 @@ def _judge_labels(single: Sequence[PictureResult], classes: tuple[str, ...], ref
     return {
         "accuracy_found": share(right, len(found)),
         "accuracy_all": share(right, len(single)),
-        "accepted_found": share(accepted, len(found)),
+        "accepted_found": share(accepted, len(found)) if _accept_more(single) else None,
         **{name: figures[name] for name in ("balanced_accuracy", "macro_f1", "top2_accuracy", "log_loss")},
         "test_accuracy": reference.figures["accuracy"],
         "test_accuracy_with_these_classes": _reweigh(counts, classes, reference),
@@ -241,13 +241,18 @@ def _most_confident_mistakes(found: Sequence[PictureResult]) -> list[dict[str, o
     ]
 
 
-def _judge_groups(groups: Sequence[PictureResult]) -> dict[str, int]:
+def _accept_more(results: Sequence[PictureResult]) -> bool:
+    """Tell whether a person accepts another label than the expected one, anywhere."""
+    return any(len(each.labelled.accepted) > 1 for each in results)
+
+
+def _judge_groups(groups: Sequence[PictureResult]) -> dict[str, int | None]:
     """Count the labels in pictures of several people; no interval, as faces of one picture depend on one another."""
     return {
         "pictures": len(groups),
         "found": sum(len(each.counted) for each in groups),
         "right": sum(each.right for each in groups),
-        "right_or_accepted": sum(each.right_or_accepted for each in groups),
+        "right_or_accepted": sum(each.right_or_accepted for each in groups) if _accept_more(groups) else None,
     }
 
 

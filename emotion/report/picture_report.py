@@ -23,6 +23,7 @@ COUNTING: Final = """\
 - Labels are judged where a person sees exactly one face. If several are found, the largest one counts.
 - In a picture of several people, `expected` is taken for each of them. These faces are counted apart and are not in the
   confusion matrix: they depend on one another, so no interval can be given.
+- The figures of the test split are those of the network that the package ships.
 - Intervals are 95% intervals of Wilson (1927). They take the pictures to be independent. Several pictures of one person
   or one place make the true interval wider.
 - *Uncertain* is a face whose largest probability is below the threshold of the network, which is set so that 20% of
@@ -85,6 +86,7 @@ def _say_right(summary: Summary) -> Iterator[str]:
     if labels:
         test = f"test split {labels['test_accuracy']:.1%}"
         yield f"Labels right, of found single faces: {_share(labels['accuracy_found'])}; {test}."
+    if labels and labels["accepted_found"]:
         yield f"Labels right or accepted: {_share(labels['accepted_found'])}."
     if groups:
         yield f"Labels right in pictures of several people: {groups['right']:,} of {groups['found']:,} found faces."
@@ -103,8 +105,13 @@ def _say_confident(summary: Summary) -> Iterator[str]:
 
 def _say_drift(summary: Summary) -> Iterator[str]:
     if drift := summary["drift"]:
-        readings = [f"{name} {each['reading']}" for name, each in drift["measures"].items()]
-        yield f"Distance from the test split: the median face is {'; '.join(readings)}."
+        measures = drift["measures"]
+        apart = [each["reading"] for each in measures.values() if each["reading"]]
+        alike = [name for name, each in measures.items() if not each["reading"]]
+        if apart:
+            yield f"Your median face is {_enumerate(apart)}."
+        if alike:
+            yield f"Your median face is in the middle half of the test faces by {_enumerate(alike)}."
 
 
 def _describe_detection(detection: Summary) -> Iterator[str]:
@@ -135,10 +142,7 @@ def _describe_labels(summary: Summary) -> Iterator[str]:
     yield "## Labels"
     rows = [*_label_rows(labels)] if labels else []
     if groups:
-        rows += [
-            _count_row(f"found faces in {groups['pictures']:,} pictures of several people", groups, "right"),
-            _count_row("the same, accepted labels count as right", groups, "right_or_accepted"),
-        ]
+        rows += _group_rows(groups)
     yield table(["counted", "faces", "right", "accuracy", "95% interval"], rows, numbers=True)
     if labels:
         yield from _describe_classes(labels)
@@ -151,13 +155,18 @@ def _label_rows(labels: Summary) -> Iterator[list[str]]:
         ("all single faces, missed ones count as wrong", "accuracy_all"),
         ("most frequent class, always guessed", "most_frequent_class"),
     ):
-        part = labels[key]
-        yield [name, f"{part['of']:,}", f"{part['count']:,}", _value(part), f"{part['low']:.1%} to {part['high']:.1%}"]
+        if part := labels[key]:
+            yield [name, f"{part['of']:,}", f"{part['count']:,}", _value(part), _interval(part)]
 
 
-def _count_row(name: str, groups: Summary, key: str) -> list[str]:
+def _group_rows(groups: Summary) -> Iterator[list[str]]:
     found = groups["found"]
-    return [name, f"{found:,}", f"{groups[key]:,}", f"{groups[key] / found:.1%}" if found else "n/a", ""]
+    for name, key in (
+        (f"found faces in {groups['pictures']:,} pictures of several people", "right"),
+        ("the same, accepted labels count as right", "right_or_accepted"),
+    ):
+        if groups[key] is not None:
+            yield [name, f"{found:,}", f"{groups[key]:,}", f"{groups[key] / found:.1%}" if found else "", ""]
 
 
 def _describe_classes(labels: Summary) -> Iterator[str]:
@@ -216,7 +225,7 @@ def _describe_drift(summary: Summary) -> Iterator[str]:
         f"Measured on {drift['faces']:,} found faces. Of faces like those of the test split, 10% would lie outside its "
         "5-95% range."
     )
-    heading = ["", "yours: median (5-95%)", "test split: median (5-95%)", "outside", "the median face is"]
+    heading = ["", "yours: median (5-95%)", "test split: median (5-95%)", "outside", "the median of yours is"]
     rows = [[name, *_measure_cells(name, each)] for name, each in drift["measures"].items()]
     size = drift["size"]
     yield table(heading, [["size in pixels", _range(size, 0), "48", "", _read_size(size)], *rows])
@@ -236,14 +245,14 @@ def _measure_cells(name: str, measure: Summary) -> list[str]:
         _range(measure, decimals),
         _range(measure["test"], decimals),
         f"{measure['outside']:.0%}",
-        measure["reading"],
+        measure["reading"] or "",
     ]
 
 
 def _read_size(size: Summary) -> str:
     if not size["smaller"]:
-        return "large enough"
-    return f"enlarged in {size['smaller']:.0%} of the cases"
+        return ""
+    return f"{size['smaller']:.0%} are smaller than 48 and are enlarged"
 
 
 def _range(values: Summary, decimals: int) -> str:
@@ -267,6 +276,11 @@ def _interval(part: Summary) -> str:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
+
+
+def _enumerate(texts: Sequence[str]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    return " and ".join([*[", ".join(texts[:-1])][: len(texts) - 1], texts[-1]])
 
 
 def _escape(text: str) -> str:
