@@ -112,9 +112,9 @@ def compare(
 
     Returns:
         `measures`: by name the quantiles here and in `test`, the share of the faces `outside` 5-95% of the test split,
-        and a `reading` in words, None for a median in the middle half of the test split. `classes`: by name the share of the predictions here and in `test`. `distance`: half
-        the sum of the differences of these shares (total variation distance). `distance_by_chance`: the distance that
-        95% of random samples of as many faces of the test split stay below.
+        and a `reading` in words, None for a median in the middle half of the test split. `classes`: by name the share
+        of the predictions here and in `test`. `distance`: half the sum of the differences of these shares (total
+        variation distance). `distance_by_chance`: 95% of random samples of as many faces of the test split are closer.
     """
     values = {**measure(faces), "confidence": confidence}
     measures = {name: _compare_measure(name, values[name], bounds) for name, bounds in test.quantiles.items()}

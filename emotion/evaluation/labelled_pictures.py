@@ -113,6 +113,8 @@ def _parse(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Return the names of the columns, and the other lines with their numbers."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({error.strerror}); choose a csv") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text ({error.reason}); save it as csv with UTF-8 encoding") from error
     first = text.partition("\n")[0]
@@ -128,11 +130,12 @@ def _parse(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
 def _check_header(header: Sequence[str]) -> Iterator[str]:
     if missing := [name for name in NEEDED if name not in header]:
-        yield f"expected the columns {', '.join(NEEDED)}; {' and '.join(missing)} missing from {', '.join(header)}"
+        expected = f"expected the columns {', '.join(NEEDED)}, received {', '.join(header) or 'none'}"
+        yield f"{expected}; add {' and '.join(missing)}"
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         yield f"expected different names, received more than one column {', '.join(map(repr, twice))}"
-    if taken := [name for name in header if name in RESULTS]:
-        yield f"the results have columns of these names: {', '.join(taken)}; rename yours"
+    if taken := [name for name in dict.fromkeys(header) if name in RESULTS]:
+        yield f"the results have columns of the names {', '.join(taken)}; rename yours"
 
 
 class _LineReader:

@@ -13,6 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from emotion.files import replacing
@@ -86,6 +87,7 @@ def reliability(
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     figure.legend(loc="outside lower center", ncols=3, fontsize=10)
     lower.bar(centres, faces[filled], width, color=GREY)
+    lower.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     lower.set(xlabel="confidence (probability of the predicted class)", ylabel="faces")
     return add_title(figure, title, caption)
 

@@ -20,14 +20,20 @@ COLORMAP: Final = "Blues"
 
 
 def draw(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Draw `confusion.png`, `reliability.png` and `drift.png`, those for which something was measured."""
+    """Draw `confusion.png`, `reliability.png` and `drift.png`; one without a measurement is deleted, as it is old."""
     labels, drift = summary["labels"], summary["drift"]
     with style.context(["default", STYLE]):
-        if labels:
-            save(confusion_matrix(labels, summary["classes"]), folder / "confusion.png", DPI)
-            save(reliability(labels), folder / "reliability.png", DPI)
-        if drift:
-            save(draw_drift(drift), folder / "drift.png", DPI)
+        drawn = {
+            "confusion": confusion_matrix(labels, summary["classes"]) if labels else None,
+            "reliability": reliability(labels) if labels else None,
+            "drift": draw_drift(drift) if drift else None,
+        }
+        for name, figure in drawn.items():
+            path = folder / f"{name}.png"
+            if figure:
+                save(figure, path, DPI)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def confusion_matrix(labels: Mapping[str, Any], classes: list[str]) -> Figure:

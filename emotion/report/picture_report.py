@@ -77,7 +77,7 @@ def headlines(summary: Summary) -> list[str]:
 def _say_found(detection: Summary) -> str:
     return (
         f"Faces found: {_share(detection['found'])}; {detection['missed']:,} missed, {detection['false']:,} false, "
-        f"in {detection['pictures']:,} pictures."
+        f"in {_count_pictures(detection)}."
     )
 
 
@@ -162,7 +162,7 @@ def _label_rows(labels: Summary) -> Iterator[list[str]]:
 def _group_rows(groups: Summary) -> Iterator[list[str]]:
     found = groups["found"]
     for name, key in (
-        (f"found faces in {groups['pictures']:,} pictures of several people", "right"),
+        (f"found faces in {_count_pictures(groups)} of several people", "right"),
         ("the same, accepted labels count as right", "right_or_accepted"),
     ):
         if groups[key] is not None:
@@ -278,9 +278,13 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
+def _count_pictures(part: Summary) -> str:
+    return f"{part['pictures']:,} picture{'' if part['pictures'] == 1 else 's'}"
+
+
 def _enumerate(texts: Sequence[str]) -> str:
     """Return `a`, `a and b` or `a, b and c`."""
-    return " and ".join([*[", ".join(texts[:-1])][: len(texts) - 1], texts[-1]])
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def _escape(text: str) -> str:
