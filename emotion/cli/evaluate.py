@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     labels: Annotated[
-        Path, typer.Argument(metavar="LABELS.csv", help="A csv with the columns file, faces and expected.")
+        Path, typer.Argument(metavar="LABELS.csv", help="A csv with the columns file, expected and, optionally, faces.")
     ],
     folder: Annotated[
         Path | None, typer.Option(help="Folder of the pictures; that of the csv if omitted.", file_okay=False)

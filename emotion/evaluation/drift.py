@@ -152,7 +152,7 @@ def _compare_measure(name: str, values: NDArray[np.float64], test: Mapping[str, 
 
 
 def _put_into_words(name: str, median: float, test: Mapping[str, float]) -> str | None:
-    """Say where the median face stands among those of the test split; None in their middle half."""
+    """Say what half of the faces are, compared with the test split; None for a median in its middle half."""
     less, more = READINGS[name]
     for word, apart, share in (
         (less, median < test["q05"], 95),

@@ -28,6 +28,7 @@ COUNTING: Final = """\
   or one place make the true interval wider.
 - *Uncertain* is a face whose largest probability is below the threshold of the network, which is set so that 20% of
   the validation faces are.
+- *Half of yours are* compares your median with the test split; the field is empty if it is in its middle half.
 - Light is the mean grey level of a face (0-255), contrast their standard deviation, sharpness the variance of the
   Laplacian. They are measured on the 48x48 pixels that the network gets. Blur lowers the sharpness, and so does low
   contrast.
@@ -84,12 +85,12 @@ def _say_found(detection: Summary) -> str:
 def _say_right(summary: Summary) -> Iterator[str]:
     labels, groups = summary["labels"], summary["groups"]
     if labels:
-        test = f"test split {labels['test_accuracy']:.1%}"
-        yield f"Labels right, of found single faces: {_share(labels['accuracy_found'])}; {test}."
+        test = f"{labels['test_accuracy']:.1%} on the test split"
+        yield f"Right labels in pictures of one person: {_share(labels['accuracy_found'])}; {test}."
     if labels and labels["accepted_found"]:
-        yield f"Labels right or accepted: {_share(labels['accepted_found'])}."
+        yield f"Right or accepted labels there: {_share(labels['accepted_found'])}."
     if groups:
-        yield f"Labels right in pictures of several people: {groups['right']:,} of {groups['found']:,} found faces."
+        yield f"Right labels in pictures of several people: {groups['right']:,} of {groups['found']:,} found faces."
     if not labels and not groups:
         yield "Labels: none to judge, because no face with an expected class was found."
 
@@ -109,9 +110,9 @@ def _say_drift(summary: Summary) -> Iterator[str]:
         apart = [each["reading"] for each in measures.values() if each["reading"]]
         alike = [name for name, each in measures.items() if not each["reading"]]
         if apart:
-            yield f"Your median face is {_enumerate(apart)}."
+            yield f"Half of your faces are {'; half are '.join(apart)}."
         if alike:
-            yield f"Your median face is in the middle half of the test faces by {_enumerate(alike)}."
+            yield f"Like the test faces in the median: {_enumerate(alike)}."
 
 
 def _describe_detection(detection: Summary) -> Iterator[str]:
@@ -225,7 +226,7 @@ def _describe_drift(summary: Summary) -> Iterator[str]:
         f"Measured on {drift['faces']:,} found faces. Of faces like those of the test split, 10% would lie outside its "
         "5-95% range."
     )
-    heading = ["", "yours: median (5-95%)", "test split: median (5-95%)", "outside", "the median of yours is"]
+    heading = ["", "yours: median (5-95%)", "test split: median (5-95%)", "outside", "half of yours are"]
     rows = [[name, *_measure_cells(name, each)] for name, each in drift["measures"].items()]
     size = drift["size"]
     yield table(heading, [["size in pixels", _range(size, 0), "48", "", _read_size(size)], *rows])

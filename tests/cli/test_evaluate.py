@@ -59,7 +59,7 @@ def test_report_counts_the_labels_that_the_network_gets_right(
     assert printed.err == ""
     lines = printed.out.splitlines()
     assert lines[0] == "Faces found: 28 of 28 (100.0%, 87.9% to 100.0%); 0 missed, 0 false, in 28 pictures."
-    assert lines[1].startswith(f"Labels right, of found single faces: {right} of 28 (")
+    assert lines[1].startswith(f"Right labels in pictures of one person: {right} of 28 (")
     assert lines[-1] == f"Report: {Path('evaluation/report.md')}"
     summary = json.loads((folder / "evaluation/summary.json").read_text())
     assert np.trace(summary["labels"]["confusion"]) == right

@@ -41,9 +41,9 @@ def cells(text: str, start: str) -> list[str]:
 def test_headlines_give_each_answer_in_a_line(summary: dict[str, Any]) -> None:
     assert picture_report.headlines(summary)[:6] == [
         "Faces found: 6 of 8 (75.0%, 40.9% to 92.9%); 2 missed, 2 false, in 7 pictures.",
-        "Labels right, of found single faces: 3 of 4 (75.0%, 30.1% to 95.4%); test split 73.0%.",
-        "Labels right or accepted: 4 of 4 (100.0%, 51.0% to 100.0%).",
-        "Labels right in pictures of several people: 1 of 2 found faces.",
+        "Right labels in pictures of one person: 3 of 4 (75.0%, 30.1% to 95.4%); 73.0% on the test split.",
+        "Right or accepted labels there: 4 of 4 (100.0%, 51.0% to 100.0%).",
+        "Right labels in pictures of several people: 1 of 2 found faces.",
         "Uncertain: 1 of 6 (16.7%, 3.0% to 56.4%) of the found faces.",
         "Calibration: mean confidence 67.5% at an accuracy of 75.0%.",
     ]
@@ -53,8 +53,8 @@ def test_distance_from_the_test_split_is_put_into_words(summary: dict[str, Any])
     readings = {"light": "darker than 75% of the test faces", "contrast": None, "sharpness": "sharper than 95% of them"}
     drift = {**summary["drift"], "measures": {name: {"reading": text} for name, text in readings.items()}}
     assert picture_report.headlines({**summary, "drift": drift})[-2:] == [
-        "Your median face is darker than 75% of the test faces and sharper than 95% of them.",
-        "Your median face is in the middle half of the test faces by contrast.",
+        "Half of your faces are darker than 75% of the test faces; half are sharper than 95% of them.",
+        "Like the test faces in the median: contrast.",
     ]
 
 
