@@ -51,7 +51,7 @@ def reliability(labels: Mapping[str, Any]) -> Figure:
     error, chance = (labels[name] for name in ("calibration_error", "calibration_error_by_chance"))
     caption = (
         f"{labels['accuracy_found']['of']:,} found faces · calibration error {error:.1%}; "
-        f"{chance:.1%} is chance for so few"
+        f"{chance:.1%} by chance with as many"
     )
     return charts.reliability(faces, confidence, accuracy, "Reliability, your pictures", caption)
 

@@ -211,7 +211,7 @@ def _describe_confidence(summary: Summary) -> Iterator[str]:
     )
     yield (
         f"The mean confidence is {labels['mean_confidence']:.1%}, the accuracy {_value(labels['accuracy_found'])}. The "
-        f"expected calibration error is {labels['calibration_error']:.1%}; with so few faces, a network whose "
+        f"expected calibration error is {labels['calibration_error']:.1%}; with as many faces, a network whose "
         f"confidence is exactly right would show {labels['calibration_error_by_chance']:.1%} on average."
     )
     yield "![Accuracy over confidence, and the number of faces in each bin](reliability.png)"
