@@ -39,8 +39,9 @@ SMALLEST: Final = 24
 """Height in pixels of the smallest face that is looked for, unless the caller wants another. A picture is not reduced
 further than until the smallest face has this height."""
 
-NARROWEST: Final = 48
-"""Shorter edge in pixels of the smallest picture that is searched: in narrower ones OpenCV sometimes makes faces up."""
+SHORTEST: Final = 64
+"""Shortest edge in pixels that OpenCV is given: where a map of features is one cell wide, its depthwise convolution
+reads memory that nobody wrote, so faces come and go. The coarsest map has a cell for each 32 pixels, rounded up."""
 
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
@@ -113,14 +114,14 @@ class YuNet:
 
     def _detect(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
         """Return the faces of a picture searched at a scale, in the picture's own pixels."""
-        height, width = (round(edge * scale) for edge in rgb.shape[:2])
-        if min(height, width) < NARROWEST:
-            return np.zeros((0, 15), np.float32)
+        height, width = (max(1, round(edge * scale)) for edge in rgb.shape[:2])
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         resized = cv2.resize(rgb, (width, height), interpolation=method) if scale != 1 else rgb
+        below, beside = max(0, SHORTEST - height), max(0, SHORTEST - width)
+        bgr = cv2.copyMakeBorder(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), 0, below, 0, beside, cv2.BORDER_CONSTANT)
         network = self._network()
-        network.setInputSize((width, height))
-        _, rows = network.detect(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
+        network.setInputSize((width + beside, height + below))
+        _, rows = network.detect(bgr)
         if rows is None:
             return np.zeros((0, 15), np.float32)
         found = rows.astype(np.float32)
