@@ -43,6 +43,10 @@ SHORTEST: Final = 64
 """Shortest edge in pixels that OpenCV is given: where a map of features is one cell wide, its depthwise convolution
 reads memory that nobody wrote, so faces come and go. The coarsest map has a cell for each 32 pixels, rounded up."""
 
+ENLARGED: Final = 2.0
+"""Times that a picture without a face is enlarged to search it again, up to `TILE`. On 36 real photos reduced to faces
+of 24 pixels, YuNet finds 29 at their own size and all 36 enlarged; of 20 pixels, 16 and 36."""
+
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
 
@@ -90,19 +94,21 @@ class YuNet:
         return YuNet(self._weights, smallest, thorough=False)
 
     def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
-        """Search for what was too dark, too bright, in fog or tilted too far, until something is found."""
+        """Search for what was too dark, too bright, in fog, tilted too far or too small, until something is found."""
         scale = self._scale(rgb)
         for enhance in (_stretch_contrast, _equalize_locally):
             rows = self._detect(enhance(rgb), scale)
             if len(rows):
                 return rows
-        return np.concatenate([self._detect_turned(rgb, scale, angle) for angle in TURNS])
+        rows = np.concatenate([self._detect_turned(rgb, scale, angle) for angle in TURNS])
+        larger = min(ENLARGED * SMALLEST / self._smallest, TILE / max(rgb.shape[:2]))
+        return rows if len(rows) or larger <= self._finest() else self._detect(rgb, larger)
 
     def _search(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search the whole picture, then larger versions of it in tiles for the faces that were too small."""
         scale = self._scale(rgb)
         found = [self._detect(rgb, scale)]
-        finest = min(1.0, RELIABLE / self._smallest)
+        finest = self._finest()
         if scale < finest:
             largest = 1.5 * RELIABLE / scale  # faces above this height were found in the whole picture
             found += [self._detect_tile(rgb, tile, finest) for tile in _tiles(rgb.shape[:2], finest, ceil(largest))]
@@ -111,6 +117,10 @@ class YuNet:
     def _scale(self, rgb: NDArray[np.uint8]) -> float:
         """Return the scale at which the whole picture is searched."""
         return min(1.0, WHOLE / int(max(rgb.shape[:2])), SMALLEST / self._smallest)
+
+    def _finest(self) -> float:
+        """Return the scale at which every picture is searched for its smallest faces."""
+        return min(1.0, RELIABLE / self._smallest)
 
     def _detect(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
         """Return the faces of a picture searched at a scale, in the picture's own pixels."""
