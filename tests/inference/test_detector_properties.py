@@ -50,8 +50,8 @@ def test_narrow_picture_has_the_same_faces_after_any_other_picture(yunet: YuNet,
 def test_picture_has_the_same_faces_each_time_and_in_any_thread(
     yunet: YuNet, width: int, height: int, other: tuple[int, int], seed: int
 ) -> None:
-    picture = cv2.resize(astronaut_pixels()[40:220, 140:320], (width, height), interpolation=cv2.INTER_AREA)
-    picture = picture.astype(np.uint8, copy=False)
+    resized = cv2.resize(astronaut_pixels()[40:220, 140:320], (width, height), interpolation=cv2.INTER_AREA)
+    picture = resized.astype(np.uint8, copy=False)
     first = content(yunet.find(picture))
     yunet.find(blurred_noise(*other, seed))
     assert content(yunet.find(picture)) == first
