@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks [pipeline|accuracy|use]`: measures speed and memory, one table per part."""
+"""The command `python -m benchmarks [PART]`: measures speed, memory and face detection, one table per part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.parts import PARTS, Part
 from benchmarks.processes import ROOT, show_progress
-from benchmarks.results import Result, table, write
+from benchmarks.results import Result, write
 from emotion.errors import EmotionError, one_line
 
 
@@ -23,10 +23,12 @@ def main() -> None:
     facts = machine.describe()
     try:
         results = list(_measure(part, [options.only] if options.only else list(part.topics), options.quick))
-        write(results, facts, f"`python -m benchmarks {options.part}` writes this file.", part.reading, path)
+        write(
+            results, facts, f"`python -m benchmarks {options.part}` writes this file.", part.reading, path, part.layout
+        )
     except (EmotionError, OSError) as error:
         sys.exit(f"benchmarks: {one_line(error)}")
-    print(table(results), end="")
+    print(part.layout(results), end="")
     show_progress(f"written to {path}.md and {path.name}.json")
 
 

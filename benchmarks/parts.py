@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks import accuracy, commands, comparison, files, inference, preprocess, repro, startup, training
-from benchmarks.results import OPERATIONS, Result
+from benchmarks import accuracy, commands, comparison, detectors, files, inference, preprocess, repro, startup, training
+from benchmarks.results import OPERATIONS, Result, table
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Part:
         file: name of its files, without a suffix.
         topics: functions by name; each yields lines of the table, from short runs if its argument is True.
         reading: Markdown that explains the lines.
+        layout: what makes a Markdown table of the lines.
     """
 
     file: str
     topics: dict[str, Callable[[bool], Iterator[Result]]]
     reading: str
+    layout: Callable[[Sequence[Result]], str] = table
 
 
 PARTS: Final = {
@@ -84,5 +86,18 @@ PARTS: Final = {
 - Seconds of a command are those from a fresh process to its end (of the server: to its first answer), files in the
   cache of the system, after one run that does not count.
 """,
+    ),
+    "detectors": Part(
+        "detectors",
+        {
+            "photos": detectors.measure_photos,
+            "scenes": detectors.measure_scenes,
+            "speed": detectors.measure_speed,
+        },
+        """\
+- A cell has the faces that were found, the detections that were no face or a face once more, and the median time of a
+  picture. Each detector runs with its own defaults.
+""",
+        detectors.side_by_side,
     ),
 }

@@ -29,7 +29,7 @@ def measure(quick: bool) -> Iterator[Result]:
         if quick:
             write_canonical(draw_members({"train": 4, "validation": 2, "test": 2}, seed=0), archive)
         else:
-            archive.symlink_to(_archive())
+            archive.symlink_to(find_archive())
         runs = [_run(folder, number) for number in range(1 if quick else RUNS + 1)]
         # The first run fills the file cache and does not count.
         runs = runs[-RUNS:]
@@ -44,7 +44,12 @@ def _run(folder: Path, number: int) -> Run:
     return run(["python", "-m", "stages.preprocess"], folder)
 
 
-def _archive() -> Path:
+def find_archive() -> Path:
+    """Return the archive of FER-2013 that FER2013_ARCHIVE names, or that was downloaded.
+
+    Raises:
+        DataError: there is none.
+    """
     named = os.environ.get("FER2013_ARCHIVE")
     path = Path(named) if named else ROOT / "data/raw/faces.zip"
     if not path.is_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,8 +74,8 @@ class Result:
 
 
 def digits(value: float) -> str:
-    """Write a positive number with three significant digits, without an exponent."""
-    decimals = max(0, 2 - math.floor(math.log10(value)))
+    """Write a number of at least 0 with three significant digits, without an exponent; zero as `0`."""
+    decimals = max(0, 2 - math.floor(math.log10(value))) if value else 0
     return f"{value:,.{decimals}f}"
 
 
@@ -87,7 +87,14 @@ def table(results: Sequence[Result]) -> str:
     return markdown.table(header, rows, numbers=True) + "\n"
 
 
-def write(results: Sequence[Result], machine: dict[str, Any], origin: str, reading: str, path: Path) -> None:
+def write(
+    results: Sequence[Result],
+    machine: dict[str, Any],
+    origin: str,
+    reading: str,
+    path: Path,
+    layout: Callable[[Sequence[Result]], str] = table,
+) -> None:
     """Write the table as Markdown and as JSON.
 
     Args:
@@ -96,9 +103,10 @@ def write(results: Sequence[Result], machine: dict[str, Any], origin: str, readi
         origin: a sentence that says where the table comes from.
         reading: Markdown that explains the lines.
         path: path of both files, without a suffix.
+        layout: what makes a Markdown table of the lines.
     """
     facts = "".join(f"- {name}: {value}\n" for name, value in machine.items())
-    text = f"# Benchmarks\n\n{origin}\n\n{table(results)}\n## How to read it\n\n{reading}\n## Machine\n\n{facts}"
+    text = f"# Benchmarks\n\n{origin}\n\n{layout(results)}\n## How to read it\n\n{reading}\n## Machine\n\n{facts}"
     write_text(path.with_suffix(".md"), text)
     lines = [
         {**asdict(result), "median": result.median, "arithmetic_rate": result.arithmetic_rate} for result in results

@@ -34,7 +34,7 @@ def photo(width: int, height: int) -> NDArray[np.uint8]:
 
 def scene(width: int, height: int, index: int) -> NDArray[np.uint8]:
     """Return frame `index` of two faces that move and grow over a table: uint8 (height, width, 3), RGB."""
-    picture = _resized(TABLE, width, height)
+    picture = table(width, height)
     swing = np.sin(2 * np.pi * index / PERIOD)
     for place, direction in ((0.25, 1), (0.75, -1)):
         edge = round(height * (0.45 + 0.1 * direction * swing))
@@ -42,6 +42,11 @@ def scene(width: int, height: int, index: int) -> NDArray[np.uint8]:
         top = round((height - edge) / 2 * (1 + 0.5 * direction * swing))
         picture[top : top + edge, left : left + edge] = _resized(ASTRONAUT[HEAD], edge, edge)
     return picture
+
+
+def table(width: int, height: int) -> NDArray[np.uint8]:
+    """Return the table without a face: uint8 (height, width, 3), RGB."""
+    return _resized(TABLE, width, height)
 
 
 def write_photos(folder: Path, number: int) -> None:
