@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT_BYTES = 600_000_000
+ENVIRONMENT_BYTES = 450_000_000
 """Most that an environment with the installed package takes."""
 
 PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]

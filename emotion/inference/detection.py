@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
@@ -63,8 +63,20 @@ class Detector(Protocol):
     def find(self, rgb: NDArray[np.uint8]) -> list[DetectedFace]:
         """Return the faces of a picture, uint8 (h, w, 3), from the largest to the smallest."""
 
-    def for_video(self, smallest: int) -> Detector:
-        """Return the same detector for frames, which must be searched fast: the smallest face has so many pixels."""
+    def for_video(self, smallest: int) -> VideoDetector:
+        """Return what searches the frames of one video for faces of at least so many pixels."""
+
+
+class VideoDetector(Protocol):
+    """Finds faces in the frames of one video or camera; not safe to share between threads."""
+
+    def find(self, rgb: NDArray[np.uint8], expected: Sequence[Box]) -> list[DetectedFace]:
+        """Return the faces of the next frame, from the largest to the smallest.
+
+        Args:
+            rgb: uint8, shape (h, w, 3).
+            expected: where the faces of earlier frames should be now.
+        """
 
 
 class HaarDetector:
@@ -82,8 +94,11 @@ class HaarDetector:
         """
         self._smallest = smallest
 
-    def find(self, rgb: NDArray[np.uint8]) -> list[DetectedFace]:
-        """Return the faces of a picture, uint8 (h, w, 3), from the largest to the smallest; without landmarks."""
+    def find(self, rgb: NDArray[np.uint8], expected: Sequence[Box] = ()) -> list[DetectedFace]:  # noqa: ARG002
+        """Return the faces of a picture, uint8 (h, w, 3), from the largest to the smallest; without landmarks.
+
+        It is searched whole, wherever faces are expected.
+        """
         grey = to_grey(rgb)
         scale = WINDOW / self._smallest if self._smallest else _default_scale(max(grey.shape))
         resized = _resize(grey, scale)

@@ -68,6 +68,10 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._count = 0
 
+    def expected(self, time: float) -> list[Box]:
+        """Return where the tracked faces should be at a time, in seconds; faces that were lost recently too."""
+        return [track.expect(time) for track in self._tracks]
+
     def update(self, found: Sequence[DetectedFace], classify: Classifier, time: float) -> list[TrackedFace]:
         """Assign the faces of the next frame to tracks; call this for frames without faces too.
 
@@ -79,7 +83,7 @@ class Tracker:
         Returns:
             One tracked face for each face found, in the same order.
         """
-        matches = _match([track.expect(time) for track in self._tracks], [face.box for face in found])
+        matches = _match(self.expected(time), [face.box for face in found])
         tracks = [self._tracks[matches[index]] if index in matches else None for index in range(len(found))]
         updated = [self._follow(track, face, time) for track, face in zip(tracks, found, strict=True)]
         rows = np.asarray(classify([track.face for track in updated]), np.float64)
@@ -109,7 +113,7 @@ class Tracker:
 
 def track_faces(
     frames: Iterable[Frame],
-    find: Callable[[NDArray[np.uint8]], list[DetectedFace]],
+    find: Callable[[NDArray[np.uint8], Sequence[Box]], list[DetectedFace]],
     classify: Callable[[NDArray[np.uint8], list[DetectedFace]], NDArray[np.float32]],
     tracker: Tracker,
 ) -> Iterator[TrackedFrame]:
@@ -120,7 +124,7 @@ def track_faces(
 
     Args:
         frames: in order of time.
-        find: returns where the faces are in an RGB frame, uint8 (h, w, 3).
+        find: returns where the faces are in an RGB frame, uint8 (h, w, 3); it is told where they are expected.
         classify: returns the probabilities, shape (faces, classes), for a grey frame, uint8 (h, w), and its faces.
         tracker: assigns the faces to tracks.
 
@@ -132,7 +136,7 @@ def track_faces(
     numbers: dict[int, int] = {}
     try:
         for frame in frames:
-            found = find(frame.pixels)
+            found = find(frame.pixels, tracker.expected(frame.time))
             classify_here = partial(classify, to_grey(frame.pixels))
             waiting.append(TrackedFrame(frame, tuple(tracker.update(found, classify_here, frame.time))))
             if len(waiting) == MIN_FRAMES:

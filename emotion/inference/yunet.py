@@ -6,7 +6,9 @@ Wu et al. 2023, "YuNet: A Tiny Millisecond-level Face Detector" (Machine Intelli
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
+from itertools import count
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +38,7 @@ RELIABLE: Final = 20
 """Height in pixels of the smallest upright face that YuNet finds reliably."""
 
 SMALLEST: Final = 24
-"""Height in pixels of the smallest face that is looked for, unless the caller wants another. A picture is not reduced
-further than until the smallest face has this height."""
+"""Height in pixels of the smallest face that is looked for, unless the caller wants another."""
 
 SHORTEST: Final = 64
 """Shortest edge in pixels that OpenCV is given: where a map of features is one cell wide, its depthwise convolution
@@ -50,12 +51,27 @@ of 24 pixels, YuNet finds 29 at their own size and all 36 enlarged; of 20 pixels
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
 
+AROUND: Final = 2.0
+"""Edge of the area in which a face of the last frame is looked for, as a multiple of the longer edge of its box."""
+
+CLOSE: Final = 64
+"""Height in pixels to which a face is reduced in such an area."""
+
 TILE: Final = 1280
 """Edge in pixels of the tiles in which larger versions of a picture are searched: memory stays bounded."""
 
 COLUMNS: Final = [0, 4, 6, 8, 10, 12]
 ROWS: Final = [1, 5, 7, 9, 11, 13]
 """Where a row of OpenCV's holds x and y coordinates; width and height stand at 2 and 3, the score at 14."""
+
+EVERY: Final = 3
+"""Frames of a video from one search of the whole frame to the next."""
+
+MOST_AREAS: Final = 8
+"""Number of faces above which to search a whole frame takes less time than the areas around them."""
+
+NOTHING: Final = np.zeros((0, 15), np.float32)
+"""The rows of no face."""
 
 _loaded = threading.local()
 
@@ -65,37 +81,60 @@ class YuNet:
 
     name: Final = "yunet"
 
-    def __init__(self, weights: Path, smallest: int | None = None, *, thorough: bool = True) -> None:
+    def __init__(self, weights: Path, smallest: int | None = None) -> None:
         """Choose what to look for.
 
         Args:
             weights: the ONNX file.
-            smallest: height of the smallest face to find, in pixels, at least 1; None for `SMALLEST`.
-            thorough: whether to search a picture again where nothing was found: with other light, and turned.
+            smallest: height of the smallest face to find, in pixels, at least 1; larger is faster in pictures with an
+                edge above `WHOLE`. None for `SMALLEST`, and for smaller ones where they are found without effort.
         """
-        self._weights, self._smallest, self._thorough = weights, smallest or SMALLEST, thorough
+        self._weights, self._smallest, self._least = weights, smallest or SMALLEST, smallest or 1
 
     def find(self, rgb: NDArray[np.uint8]) -> list[DetectedFace]:
-        """Return the faces of a picture, from the largest to the smallest.
+        """Return the faces of a picture, uint8 (h, w, 3), from the largest to the smallest.
+
+        Where nothing is found, the picture is searched again: with other light, and turned.
+        """
+        rows = self._search(rgb)
+        return self._faces(rows if len(rows) else self._search_again(rgb))
+
+    def for_video(self, smallest: int) -> YuNetInVideo:
+        """Return what searches the frames of one video for faces of at least so many pixels."""
+        return YuNetInVideo(YuNet(self._weights, smallest))
+
+    def find_in_frame(self, rgb: NDArray[np.uint8], expected: Sequence[Box], *, whole: bool) -> list[DetectedFace]:
+        """Return the faces of a video frame, from the largest to the smallest.
+
+        Where a face is expected and the search does not find it, a small area is searched, also for a tilted face.
 
         Args:
             rgb: uint8, shape (h, w, 3).
-
-        Returns:
-            The box and the landmarks of each face.
+            expected: where the faces of earlier frames should be now.
+            whole: whether to search the whole frame and not only where a face is expected, which is faster.
         """
-        rows = self._search(rgb)
-        if len(rows) == 0 and self._thorough:
-            rows = self._search_again(rgb)
-        return [DetectedFace(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(rows)]
+        found = self._search(rgb) if whole else NOTHING
+        missed = [box for box in expected if not any(_shared(row, np.array(astuple(box))) > INSIDE for row in found)]
+        return self._faces(np.concatenate([found, *(self._search_around(rgb, box) for box in missed)]))
 
-    def for_video(self, smallest: int) -> YuNet:
-        """Return a detector of faces of at least so many pixels that searches every frame once."""
-        return YuNet(self._weights, smallest, thorough=False)
+    def _faces(self, rows: Rows) -> list[DetectedFace]:
+        large = rows[rows[:, 3] >= self._least]
+        return [DetectedFace(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(large)]
+
+    def _search_around(self, rgb: NDArray[np.uint8], box: Box) -> Rows:
+        edge = max(SHORTEST, round(AROUND * max(box.width, box.height)))
+        left, top = max(0, box.left + (box.width - edge) // 2), max(0, box.top + (box.height - edge) // 2)
+        area, scale = rgb[top : top + edge, left : left + edge], min(1.0, CLOSE / box.height)
+        if 0 in area.shape:
+            return NOTHING
+        rows = self._detect(area, scale)
+        if len(rows) == 0:
+            rows = np.concatenate([self._detect_turned(area, scale, angle) for angle in TURNS])
+        return _shift(rows, left, top)
 
     def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search for what was too dark, too bright, in fog, tilted too far or too small, until something is found."""
-        scale = self._scale(rgb)
+        scale = _scale(rgb)
         for enhance in (_stretch_contrast, _equalize_locally):
             rows = self._detect(enhance(rgb), scale)
             if len(rows):
@@ -106,17 +145,14 @@ class YuNet:
 
     def _search(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search the whole picture, then larger versions of it in tiles for the faces that were too small."""
-        scale = self._scale(rgb)
+        scale = _scale(rgb)
         found = [self._detect(rgb, scale)]
         finest = self._finest()
         if scale < finest:
             largest = 1.5 * RELIABLE / scale  # faces above this height were found in the whole picture
-            found += [self._detect_tile(rgb, tile, finest) for tile in _tiles(rgb.shape[:2], finest, ceil(largest))]
+            for rows, columns in _tiles(rgb.shape[:2], finest, ceil(largest)):
+                found.append(_shift(self._detect(rgb[rows, columns], finest), columns.start, rows.start))
         return np.concatenate(found)
-
-    def _scale(self, rgb: NDArray[np.uint8]) -> float:
-        """Return the scale at which the whole picture is searched."""
-        return min(1.0, WHOLE / int(max(rgb.shape[:2])), SMALLEST / self._smallest)
 
     def _finest(self) -> float:
         """Return the scale at which every picture is searched for its smallest faces."""
@@ -133,17 +169,11 @@ class YuNet:
         network.setInputSize((width + beside, height + below))
         _, rows = network.detect(bgr)
         if rows is None:
-            return np.zeros((0, 15), np.float32)
+            return NOTHING
         found = rows.astype(np.float32)
         found[:, [*COLUMNS, 2]] *= rgb.shape[1] / width
         found[:, [*ROWS, 3]] *= rgb.shape[0] / height
         return found
-
-    def _detect_tile(self, rgb: NDArray[np.uint8], tile: tuple[slice, slice], scale: float) -> Rows:
-        rows = self._detect(rgb[tile], scale)
-        rows[:, COLUMNS] += tile[1].start
-        rows[:, ROWS] += tile[0].start
-        return rows
 
     def _detect_turned(self, rgb: NDArray[np.uint8], scale: float, angle: float) -> Rows:
         """Return the faces of a picture that is searched after a turn by some degrees."""
@@ -169,6 +199,30 @@ class YuNet:
             networks[key] = cv2.FaceDetectorYN.create(key, "", (WHOLE, WHOLE), THRESHOLD, OVERLAP)
         network: cv2.FaceDetectorYN = networks[key]
         return network
+
+
+class YuNetInVideo:
+    """Searches every `EVERY`th frame of a video as a whole, and the others around the known faces."""
+
+    def __init__(self, yunet: YuNet) -> None:
+        self._yunet, self._frames = yunet, count()
+
+    def find(self, rgb: NDArray[np.uint8], expected: Sequence[Box]) -> list[DetectedFace]:
+        """Return the faces of the next frame, as `YuNet.find_in_frame` does."""
+        whole = next(self._frames) % EVERY == 0 or len(expected) > MOST_AREAS
+        return self._yunet.find_in_frame(rgb, expected, whole=whole)
+
+
+def _scale(rgb: NDArray[np.uint8]) -> float:
+    """Return the scale at which a whole picture is searched."""
+    return min(1.0, WHOLE / int(max(rgb.shape[:2])))
+
+
+def _shift(rows: Rows, left: int, top: int) -> Rows:
+    """Move what was found in a part of a picture to its place there."""
+    rows[:, COLUMNS] += left
+    rows[:, ROWS] += top
+    return rows
 
 
 def _tiles(shape: tuple[int, ...], scale: float, largest: int) -> Iterator[tuple[slice, slice]]:
@@ -208,7 +262,7 @@ def _merge(rows: Rows) -> list[NDArray[np.float32]]:
     return sorted(kept, key=lambda row: (-row[2] * row[3], row[1], row[0]))
 
 
-def _shared(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def _shared(first: NDArray[np.float32], second: NDArray[Any]) -> float:
     """Return the share of the smaller box that lies inside the other."""
     width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
     height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])

@@ -45,8 +45,8 @@ people exposed to it."""
 UNMEASURED: Final = """\
 - Fairness: whether the network works equally well for all groups of people. The data do not record age, gender or \
 origin.
-- Other pictures: training and test faces come from one collection and were cropped in one way. Faces that a detector \
-crops from a photo or a video differ.
+- Other pictures: training and test faces come from one collection and were cropped in one way. Faces in photos and \
+videos differ, and the face detector misses some: `emotion evaluate` measures both on pictures of your own.
 - Variation between training runs: this is one network, trained with one seed.
 - Inner feeling, and whether an expression is acted: no label records either."""
 

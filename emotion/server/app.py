@@ -30,7 +30,7 @@ from emotion.errors import EmotionError, ImageError
 from emotion.files import read_json
 from emotion.images import read_image, to_grey
 from emotion.inference import formats
-from emotion.inference.detection import SMALLEST_IN_WEBCAM
+from emotion.inference.detection import SMALLEST_IN_WEBCAM, VideoDetector
 from emotion.inference.pictures import to_rgb
 from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
@@ -61,7 +61,6 @@ class PredictionService:
         self.predictor = predictor
         self.images = uploads.Slots(uploads.IMAGES_AT_ONCE)
         self.webcams = uploads.Slots(uploads.WEBCAMS_AT_ONCE)
-        self._find_faces = predictor.detector.for_video(SMALLEST_IN_WEBCAM).find
         self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS), thread_name_prefix="predictions")
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -80,14 +79,15 @@ class PredictionService:
             return Picture(upload.name, error=str(error))
         return replace(self.predictor.predict([upload.content])[0], source=upload.name)
 
-    def predict_frame(self, frame: bytes, tracker: Tracker) -> dict[str, Any]:
+    def predict_frame(self, frame: bytes, faces: VideoDetector, tracker: Tracker) -> dict[str, Any]:
         """Find and track the faces in a webcam frame; return the answer as what JSON can hold."""
         uploads.check_size(frame, uploads.MAX_FRAME_PIXELS)
         picture = read_image(frame)
-        grey, found = to_grey(picture), self._find_faces(to_rgb(picture))
-        tracked = tracker.update(found, partial(self.predictor.classify, grey), time.monotonic())
-        faces = [{"track": each.track, **formats.face_as_json(each.face)} for each in tracked]
-        return {"width": grey.shape[1], "height": grey.shape[0], "faces": faces}
+        grey, now = to_grey(picture), time.monotonic()
+        found = faces.find(to_rgb(picture), tracker.expected(now))
+        tracked = tracker.update(found, partial(self.predictor.classify, grey), now)
+        answers = [{"track": each.track, **formats.face_as_json(each.face)} for each in tracked]
+        return {"width": grey.shape[1], "height": grey.shape[0], "faces": answers}
 
 
 def create_app(
@@ -158,9 +158,10 @@ def _add_live(app: FastAPI, service: PredictionService) -> None:
     async def live(connection: WebSocket) -> None:
         await connection.accept()
         tracker = Tracker(service.predictor.classes, service.predictor.threshold)
+        faces = service.predictor.detector.for_video(SMALLEST_IN_WEBCAM)
 
         async def handle(frame: bytes) -> dict[str, Any]:
-            return await service.run(service.predict_frame, frame, tracker)
+            return await service.run(service.predict_frame, frame, faces, tracker)
 
         try:
             with service.webcams.take():

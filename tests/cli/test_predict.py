@@ -208,6 +208,20 @@ def test_detector_is_chosen_by_name_or_file(predict: Predict, detector_weights: 
     assert len(answer["faces"]) == 1
 
 
+def test_without_weights_and_network_haar_serves_and_one_line_says_so(
+    folder: Path, model: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "emotion.cli.main", "predict", "face.png", "--jsonl", "--model", str(model)]
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "XDG_CACHE_HOME": str(tmp_path / "cache"), "EMOTION_DETECTOR": ""}
+    result = subprocess.run(
+        command, cwd=folder, env={**os.environ, **nowhere}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["detector"] == "haar"
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("emotion: the face detector YuNet could not be fetched (")
+
+
 def test_smallest_face_can_be_set(predict: Predict) -> None:
     astronaut().save("photo.png")
     assert predict("photo.png", "--smallest", "200") == ["photo.png  no face found"]

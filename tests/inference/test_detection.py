@@ -137,5 +137,5 @@ def test_detector_for_video_finds_faces_from_its_size_on(detector_weights: Path)
     detections: list[Detection | Path] = [detector_weights, "haar"]
     for detection in detections:
         quick = detector(detection).for_video(60)
-        assert [holds_face(face.box) for face in quick.find(PHOTO)] == [True]
-        assert detector(detection).for_video(200).find(PHOTO) == []
+        assert [holds_face(face.box) for face in quick.find(PHOTO, [])] == [True]
+        assert detector(detection).for_video(200).find(PHOTO, []) == []

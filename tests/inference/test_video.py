@@ -4,6 +4,7 @@ import os
 from itertools import count
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from small_videos import (
 
 from emotion.errors import VideoError
 from emotion.inference import video
-from emotion.inference.detection import detector
+from emotion.inference.detection import SMALLEST_IN_VIDEO, HaarDetector, VideoDetector, detector
 from emotion.inference.results import DetectedFace, Frame, TrackedFrame
 from emotion.inference.tracking import Tracker, track_faces
 from emotion.inference.video import VideoSource
@@ -163,12 +164,12 @@ def test_source_that_cannot_be_opened_is_an_error_of_one_line_with_its_name(
     assert one_line(error).startswith(problem)
 
 
-def track_clip(path: Path) -> list[TrackedFrame]:
+def track_clip(path: Path, faces: VideoDetector | None = None) -> list[TrackedFrame]:
     def classify(_: NDArray[np.uint8], found: list[DetectedFace]) -> NDArray[np.float32]:
         return np.tile(np.array([[0.8, 0.2]], np.float32), (len(found), 1))
 
     with video.open_source(str(path)) as source:
-        return list(track_faces(source, detector("haar").find, classify, Tracker(CLASSES, 0.5)))
+        return list(track_faces(source, (faces or HaarDetector()).find, classify, Tracker(CLASSES, 0.5)))
 
 
 def from_left_to_right(tracked_frame: TrackedFrame) -> list[int]:
@@ -201,3 +202,19 @@ def test_face_that_passes_behind_another_keeps_its_track(tmp_path: Path) -> None
 def test_address_that_cannot_be_reached_says_so() -> None:
     with pytest.raises(VideoError, match="check the address and the network"):
         video.open_source("http://127.0.0.1:9/clip.mp4")
+
+
+def nodding_head(frames: int, most: float) -> list[NDArray[np.uint8]]:
+    """Turn a head to the left and back, by so many degrees at most."""
+    turned = []
+    for angle in most * np.sin(np.linspace(0, np.pi, frames)):
+        matrix = cv2.getRotationMatrix2D((160, 120), float(angle), 1)
+        head = cv2.warpAffine(wall_with((portrait(), 95, 55, 130)), matrix, (320, 240), borderMode=cv2.BORDER_REPLICATE)
+        turned.append(head.astype(np.uint8, copy=False))
+    return turned
+
+
+def test_face_that_tilts_is_not_lost(tmp_path: Path, detector_weights: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", nodding_head(60, 50))
+    frames = track_clip(clip, detector(detector_weights).for_video(SMALLEST_IN_VIDEO))
+    assert [from_left_to_right(one) for one in frames] == [[1]] * 60

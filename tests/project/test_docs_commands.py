@@ -195,7 +195,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_on_images_and_videos_works(photos: Path) -> None:
     scripts = [script for script in blocks("docs/use.md", "bash") if script.startswith("emotion ")]
     lines = [line for script in scripts for line in script.splitlines()]
-    assert len(lines) == 8
+    assert len(lines) == 10
     bin_ = Path(sys.executable).parent
     script = "\n".join(["set -e", f'PATH="{bin_}:$PATH"', *lines])
     result = subprocess.run(["bash", "-c", script], cwd=photos, capture_output=True, text=True, check=False)

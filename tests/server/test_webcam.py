@@ -26,6 +26,18 @@ def test_frames_are_answered_with_tracked_faces(client: httpx.Client) -> None:
             assert [face["track"] for face in answer["faces"]] == [1]
 
 
+@pytest.mark.usefixtures("detector_weights")
+def test_answers_contain_the_landmarks_of_the_faces(client: httpx.Client) -> None:
+    with webcam_of(client) as socket:
+        socket.send(encoded(astronaut()))
+        (face,) = json.loads(socket.recv())["faces"]
+    box = face["box"]
+    assert len(face["landmarks"]) == 5
+    for x, y in face["landmarks"]:
+        assert box["left"] < x < box["left"] + box["width"]
+        assert box["top"] < y < box["top"] + box["height"]
+
+
 @pytest.mark.parametrize(
     ("garbage", "fault"),
     [
