@@ -24,10 +24,10 @@ HEADLINES: Final = (Path("metrics/validation.json"), Path("metrics/test.json"))
 """Shipped metrics: they stay those of the shipped network when the pipeline measures another one."""
 
 DETAILS: Final = Path("metrics/details")
-"""Folder of the confusion matrix; `dvc.lock` records it as a whole."""
+"""Folder of the shipped tables; `dvc.lock` records it as a whole."""
 
-CONFUSION: Final = DETAILS / "test_confusion.csv"
-"""Shipped table, shown by `emotion serve`."""
+TABLES: Final = (DETAILS / "test_confusion.csv", DETAILS / "test_faces.csv")
+"""Shipped tables, which `emotion serve` shows and `emotion evaluate` compares with."""
 
 SIZE_LIMIT: Final = 20_000_000
 """Largest total size of the shipped files, in bytes: they are in Git and in the wheel."""
@@ -39,7 +39,7 @@ def shipped_as(output: Path) -> Path:
 
 
 def promote(root: Path = Path()) -> list[Path]:
-    """Copy the network, its model card, headline metrics and confusion matrix to `emotion/shipped/`.
+    """Copy the network, its model card, headline metrics and tables to `emotion/shipped/`.
 
     Args:
         root: the project's folder.
@@ -55,7 +55,7 @@ def promote(root: Path = Path()) -> list[Path]:
     _check_chain(stages)
     contents = {output: _read(root / output) for output in (*CACHED, *HEADLINES)}
     _check_recorded(contents, stages, "run: dvc repro")
-    contents[CONFUSION] = _read(root / CONFUSION)
+    contents |= {table: _read(root / table) for table in TABLES}
     if md5_of_folder(root / DETAILS) != recorded_hashes(stages).get(DETAILS.as_posix()):
         raise ModelError(f"this folder is not the one that dvc.lock records: {DETAILS}; run: dvc repro")
     size = sum(len(content) for content in contents.values())

@@ -9,14 +9,14 @@ import numpy as np
 
 from emotion import params
 from emotion.errors import run_as_command
-from emotion.evaluation import label_issues, sampling, tables
+from emotion.evaluation import drift, label_issues, sampling, tables
 from emotion.evaluation.metrics import Predictions
 from emotion.inference.network import Network
 from emotion.labels import REPORTED_SPLITS, SPLITS
 
 
 def evaluate() -> None:
-    """Write headline figures, detailed tables, doubtful labels and one row per face."""
+    """Write headline figures, detailed tables, doubtful labels, one row per face."""
     settings = params.load().evaluate
     network = Network(Path("models/emotion.onnx"))
     faces = {split: sampling.load(Path(f"data/faces/{split}.npz"), network.classes) for split in SPLITS}
@@ -29,6 +29,7 @@ def evaluate() -> None:
         splits[split] = Predictions(dataset.classes, dataset.labels, plain, dataset.twin, dataset.names)
         flipped[split] = replace(splits[split], probabilities=np.mean([plain, mirrored], axis=0))
     tables.write(Path(), splits, flipped, network.metadata, settings.calibration_bins)
+    drift.write_reference(Path("metrics/details/test_faces.csv"), faces["test"].pixels, splits["test"].confidence)
     label_issues.write(Path(), splits, label_issues.find_contradictory(faces))
 
 

@@ -10,11 +10,11 @@ import yaml
 from emotion import release
 from emotion.dvc_lock import md5_of, md5_of_folder, recorded_hashes
 from emotion.errors import ModelError
-from emotion.release import CACHED, CONFUSION, DETAILS, HEADLINES, promote, restore, shipped_as
+from emotion.release import CACHED, DETAILS, HEADLINES, TABLES, promote, restore, shipped_as
 
 ROOT = Path(__file__).parents[1]
 OUTPUTS = {path: f"content of {path}".encode() for path in (*CACHED, *HEADLINES)}
-MATRIX = b"actual,happy\nhappy,1\n"
+TABLE = b"actual,happy\nhappy,1\n"
 
 # The real pipeline's shape with fast commands; `train` never writes the same bytes twice.
 PIPELINE = """
@@ -35,8 +35,8 @@ stages:
     outs: [models/emotion.onnx, models/emotion.h5]
   evaluate:
     cmd: >-
-      echo RAN evaluate && mkdir -p metrics/details && echo 1 > metrics/details/test_confusion.csv &&
-      echo 1 | tee metrics/validation.json > metrics/test.json
+      echo RAN evaluate && mkdir -p metrics/details && cd metrics &&
+      echo 1 | tee details/test_confusion.csv details/test_faces.csv validation.json > test.json
     deps: [models/emotion.onnx, faces.npz, settings.txt]
     metrics:
     - metrics/validation.json: {cache: false}
@@ -90,9 +90,9 @@ def reproduced(tmp_path: Path) -> Path:
     for path, content in OUTPUTS.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(content)
-    for name in (CONFUSION, DETAILS / "model.json"):
+    for name in (*TABLES, DETAILS / "model.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(MATRIX)
+        (tmp_path / name).write_bytes(TABLE)
     write_lock(tmp_path)
     return tmp_path
 
@@ -101,17 +101,17 @@ def shipped_files(root: Path) -> list[Path]:
     return sorted((root / release.FOLDER).glob("*"))
 
 
-def test_promote_copies_network_card_headline_metrics_and_confusion_matrix(reproduced: Path) -> None:
-    expected = {**OUTPUTS, CONFUSION: MATRIX}
+def test_promote_copies_network_card_headline_metrics_and_tables(reproduced: Path) -> None:
+    expected = {**OUTPUTS, **dict.fromkeys(TABLES, TABLE)}
     assert promote(reproduced) == [shipped_as(path) for path in expected]
     assert {path: (reproduced / shipped_as(path)).read_bytes() for path in expected} == expected
     assert len(shipped_files(reproduced)) == len(expected)
 
 
-@pytest.mark.parametrize("path", [*OUTPUTS, CONFUSION], ids=str)
+@pytest.mark.parametrize("path", [*OUTPUTS, *TABLES], ids=str)
 def test_promote_refuses_an_output_that_the_lock_does_not_record(reproduced: Path, path: Path) -> None:
     (reproduced / path).write_bytes(b"edited by hand")
-    recorded = DETAILS if path == CONFUSION else path
+    recorded = DETAILS if path in TABLES else path
     with pytest.raises(ModelError, match=rf"dvc\.lock records: {recorded}; run: dvc repro"):
         promote(reproduced)
     assert shipped_files(reproduced) == []
@@ -125,7 +125,7 @@ def test_promote_refuses_metrics_of_an_older_network(reproduced: Path) -> None:
 
 
 def test_promote_refuses_more_than_git_should_carry(reproduced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    size = sum(map(len, OUTPUTS.values())) + len(MATRIX)
+    size = sum(map(len, OUTPUTS.values())) + len(TABLES) * len(TABLE)
     monkeypatch.setattr(release, "SIZE_LIMIT", size)
     promote(reproduced)
     monkeypatch.setattr(release, "SIZE_LIMIT", size - 1)
@@ -161,8 +161,9 @@ def test_shipped_files_are_those_that_the_lock_records() -> None:
     assert shipped == {path: recorded[path] for path in shipped}
     assert sum(path.stat().st_size for path in shipped_files(ROOT)) <= release.SIZE_LIMIT
     assert recorded[DETAILS.as_posix()] == md5_of_folder(ROOT / DETAILS)
-    assert (ROOT / shipped_as(CONFUSION)).read_bytes() == (ROOT / CONFUSION).read_bytes()
-    assert {path.name for path in shipped_files(ROOT)} == {path.name for path in (*OUTPUTS, CONFUSION)}
+    for path in TABLES:
+        assert (ROOT / shipped_as(path)).read_bytes() == (ROOT / path).read_bytes()
+    assert {path.name for path in shipped_files(ROOT)} == {path.name for path in (*OUTPUTS, *TABLES)}
 
 
 @pytest.fixture(scope="module")

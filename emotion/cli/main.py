@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.cli import predict, project, serve, video
+from emotion.cli import evaluate, predict, project, serve, video
 from emotion.errors import EmotionError, one_line
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -51,6 +51,7 @@ for command in (
     predict.predict,
     video.video,
     serve.serve,
+    evaluate.evaluate,
     project.fetch,
     project.compare,
     project.promote,

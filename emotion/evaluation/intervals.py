@@ -1,12 +1,14 @@
-"""Bootstrap confidence intervals.
+"""Confidence intervals: the bootstrap, and Wilson's for a share of a few faces.
 
-A figure is computed from the number of faces in each cell of a table, such as a confusion matrix. The faces are taken
-to be independent of one another.
+The bootstrap computes a figure from the number of faces in each cell of a table, such as a confusion matrix. The faces
+are taken to be independent of one another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
+from statistics import NormalDist
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -59,6 +61,27 @@ def bootstrap(
         return Interval(np.nan, np.nan)
     low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """Compute the score interval of a share; unlike the bootstrap's, it has a width where all or no trials succeed.
+
+    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (JASA, 1927).
+
+    Args:
+        successes: 0 to `trials`.
+        trials: independent of one another.
+        level: the confidence level, 0-1.
+
+    Returns:
+        The lower and the upper end, 0-1; NaN without trials.
+    """
+    if not trials:
+        return Interval(np.nan, np.nan)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre = (successes + z**2 / 2) / (trials + z**2)
+    margin = z / (trials + z**2) * sqrt(successes * (trials - successes) / trials + z**2 / 4)
+    return Interval(max(0.0, centre - margin), min(1.0, centre + margin))
 
 
 def accuracy_gain(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, Interval]:

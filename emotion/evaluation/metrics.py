@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emotion.errors import DataError
-from emotion.evaluation.intervals import bootstrap, ratio
+from emotion.evaluation.intervals import Interval, bootstrap, ratio
 from emotion.files import rounded
 
 
@@ -97,11 +96,11 @@ def headline(predictions: Predictions, bins: int) -> dict[str, float | None]:
     return {name: None if figure is None else rounded(figure) for name, figure in figures.items()}
 
 
-def tabulate_intervals(predictions: Predictions) -> pd.DataFrame:
-    """Tabulate headline figures, computed as by `headline`, with both ends of their confidence intervals.
+def intervals(predictions: Predictions) -> dict[str, tuple[float, Interval]]:
+    """Compute headline figures, as `headline` does, with both ends of their confidence intervals.
 
     Returns:
-        One row per figure: metric, value, low, high; NaN for a figure that cannot be computed.
+        Figure and interval by name; NaN for a figure that cannot be computed.
     """
     counts = np.zeros((2, len(predictions.classes), len(predictions.classes)), np.int64)
     np.add.at(counts, (predictions.twin.astype(np.int64), predictions.actual, predictions.predicted), 1)
@@ -111,8 +110,7 @@ def tabulate_intervals(predictions: Predictions) -> pd.DataFrame:
         "balanced_accuracy": _balanced_accuracy,
         "macro_f1": _macro_f1,
     }
-    rows = [(name, compute(counts[None])[0], *bootstrap(counts, compute)) for name, compute in statistics.items()]
-    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+    return {name: (float(compute(counts[None])[0]), bootstrap(counts, compute)) for name, compute in statistics.items()}
 
 
 def calibration_error(predictions: Predictions, bins: int) -> float:
@@ -129,9 +127,35 @@ def calibration_error(predictions: Predictions, bins: int) -> float:
     Returns:
         0 to 1.
     """
-    faces, confidence, accuracy = _fill_bins(predictions, bins)
+    faces, confidence, accuracy = fill_bins(predictions, bins)
     filled = faces > 0
     return float(faces[filled] @ np.abs(accuracy - confidence)[filled] / faces.sum())
+
+
+def fill_bins(
+    predictions: Predictions, bins: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Divide the confidence from 0 to 1 into bins of equal width, as `bin_of` does.
+
+    Returns:
+        Faces, mean confidence and accuracy of each bin, shape (bins,); the last two are 0 for an empty bin.
+    """
+    confidence = predictions.confidence.astype(np.float64)
+    places = bin_of(confidence, bins)
+    faces = np.bincount(places, minlength=bins)
+    share = 1 / np.maximum(faces, 1)
+    correct = predictions.correct.astype(np.float64)
+    return (
+        faces,
+        np.bincount(places, confidence, bins) * share,
+        np.bincount(places, correct, bins) * share,
+    )
+
+
+def bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """Return the number of the bin of each confidence, from 0; a bin includes its upper bound, as in Guo et al."""
+    places: NDArray[np.int64] = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return places
 
 
 def brier_score(predictions: Predictions) -> float:
@@ -147,74 +171,11 @@ def brier_score(predictions: Predictions) -> float:
     return float(np.mean(np.sum((predictions.probabilities - truth) ** 2, axis=1)))
 
 
-def tabulate_reliability(predictions: Predictions, bins: int) -> pd.DataFrame:
-    """Tabulate accuracy over confidence, for the reliability diagram.
-
-    Returns:
-        One row per bin of equal width, from low to high: its number (`bin`, from 1), the mean confidence and the
-        accuracy of its faces (NaN without any), and the number of its faces.
-    """
-    faces, confidence, accuracy = _fill_bins(predictions, bins)
-    means = {"confidence": confidence, "accuracy": accuracy}
-    table = pd.DataFrame({"bin": np.arange(1, bins + 1), **means, "faces": faces})
-    table.loc[faces == 0, list(means)] = np.nan
-    return table
-
-
-def tabulate_classes(predictions: Predictions) -> pd.DataFrame:
-    """Tabulate precision, recall, F1 and number of faces (support) of each class.
-
-    The precision of a class that was never predicted is 0, and so is the recall of a class without faces.
-    """
-    from sklearn.metrics import precision_recall_fscore_support
-
-    precision, recall, f1, support = precision_recall_fscore_support(
-        predictions.actual, predictions.predicted, labels=range(len(predictions.classes)), zero_division=0
-    )
-    scores = {"precision": precision, "recall": recall, "f1": f1, "support": support}
-    return pd.DataFrame({"class": predictions.classes, **scores})
-
-
-def report(predictions: Predictions) -> str:
-    """Return scikit-learn's classification report as text."""
-    from sklearn.metrics import classification_report
-
-    return str(
-        classification_report(
-            predictions.actual,
-            predictions.predicted,
-            labels=range(len(predictions.classes)),
-            target_names=predictions.classes,
-            digits=4,
-            zero_division=0,
-        )
-    )
-
-
 def confusion(predictions: Predictions) -> NDArray[np.int64]:
     """Count the faces of each actual class (rows) by predicted class (columns)."""
     counts = np.zeros((len(predictions.classes), len(predictions.classes)), np.int64)
     np.add.at(counts, (predictions.actual, predictions.predicted), 1)
     return counts
-
-
-def _fill_bins(
-    predictions: Predictions, bins: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return faces, mean confidence and accuracy of each bin; the last two are 0 for an empty bin.
-
-    As in Guo et al., a bin includes its upper bound but not its lower one.
-    """
-    confidence = predictions.confidence.astype(np.float64)
-    places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    faces = np.bincount(places, minlength=bins)
-    share = 1 / np.maximum(faces, 1)
-    correct = predictions.correct.astype(np.float64)
-    return (
-        faces,
-        np.bincount(places, confidence, bins) * share,
-        np.bincount(places, correct, bins) * share,
-    )
 
 
 # The statistics below take tables of shape (resamples, 2, actual, predicted): the second axis separates the faces

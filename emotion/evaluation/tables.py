@@ -64,13 +64,63 @@ def tabulate_predictions(predictions: Predictions) -> pd.DataFrame:
     )
 
 
+def tabulate_intervals(predictions: Predictions) -> pd.DataFrame:
+    """Tabulate the headline figures with their confidence intervals: metric, value, low, high; NaN without a figure."""
+    rows = [(name, value, *interval) for name, (value, interval) in metrics.intervals(predictions).items()]
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+
+
+def tabulate_reliability(predictions: Predictions, bins: int) -> pd.DataFrame:
+    """Tabulate accuracy over confidence, for the reliability diagram.
+
+    Returns:
+        One row per bin of equal width, from low to high: its number (`bin`, from 1), the mean confidence and the
+        accuracy of its faces (NaN without any), and the number of its faces.
+    """
+    faces, confidence, accuracy = metrics.fill_bins(predictions, bins)
+    means = {"confidence": confidence, "accuracy": accuracy}
+    table = pd.DataFrame({"bin": np.arange(1, bins + 1), **means, "faces": faces})
+    table.loc[faces == 0, list(means)] = np.nan
+    return table
+
+
+def tabulate_classes(predictions: Predictions) -> pd.DataFrame:
+    """Tabulate precision, recall, F1 and number of faces (support) of each class.
+
+    The precision of a class that was never predicted is 0, and so is the recall of a class without faces.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, recall, f1, support = precision_recall_fscore_support(
+        predictions.actual, predictions.predicted, labels=range(len(predictions.classes)), zero_division=0
+    )
+    scores = {"precision": precision, "recall": recall, "f1": f1, "support": support}
+    return pd.DataFrame({"class": predictions.classes, **scores})
+
+
+def report(predictions: Predictions) -> str:
+    """Return scikit-learn's classification report as text."""
+    from sklearn.metrics import classification_report
+
+    return str(
+        classification_report(
+            predictions.actual,
+            predictions.predicted,
+            labels=range(len(predictions.classes)),
+            target_names=predictions.classes,
+            digits=4,
+            zero_division=0,
+        )
+    )
+
+
 def _write_details(predictions: Predictions, bins: int, folder: Path, split: str) -> None:
     counts = pd.DataFrame(metrics.confusion(predictions), columns=list(predictions.classes))
     counts.insert(0, "actual", predictions.classes)
     write_table(folder / f"{split}_confusion.csv", counts)
-    write_table(folder / f"{split}_classes.csv", metrics.tabulate_classes(predictions))
-    write_table(folder / f"{split}_reliability.csv", metrics.tabulate_reliability(predictions, bins))
-    write_text(folder / f"{split}_report.txt", metrics.report(predictions))
+    write_table(folder / f"{split}_classes.csv", tabulate_classes(predictions))
+    write_table(folder / f"{split}_reliability.csv", tabulate_reliability(predictions, bins))
+    write_text(folder / f"{split}_report.txt", report(predictions))
 
 
 def _compare_splits(
@@ -80,7 +130,7 @@ def _compare_splits(
     thresholds = choose_thresholds(splits["validation"], network.threshold)
     parts = {
         split: {
-            "intervals": metrics.tabulate_intervals(predictions),
+            "intervals": tabulate_intervals(predictions),
             "calibration": tabulate_calibration(predictions, network.temperature, bins),
             "selective": tabulate_selective(predictions, thresholds),
             "flipped": _tabulate_gain(predictions, flipped[split]),

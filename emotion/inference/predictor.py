@@ -125,6 +125,24 @@ class Predictor:
         Raises:
             EmotionError: as for `predict`, or the process was forked after this predictor was made.
         """
+        for picture, _ in self.stream_crops(images, cropped=cropped):
+            yield picture
+
+    def stream_crops(
+        self, images: Iterable[PictureSource], *, cropped: bool | None = None
+    ) -> Iterator[tuple[Picture, tuple[NDArray[np.uint8], ...]]]:
+        """Do the same as `stream`, and yield with each picture what the network saw of it.
+
+        Args:
+            images: as for `stream`.
+            cropped: as for `predict`.
+
+        Yields:
+            The result, and the crop of each of its faces, uint8 (48, 48), grey, 0-255.
+
+        Raises:
+            EmotionError: as for `stream`.
+        """
         if os.getpid() != self._process:  # a fork copies no threads
             raise EmotionError("a Predictor does not work after a fork; make a new one in this process")
         find = partial(self._find, cropped=cropped)
@@ -173,12 +191,12 @@ class Predictor:
         searched = Picture(source, width, height, detector=self.detector.name)
         return _Crops(searched, found, tuple(crop(grey, face) for face in found))
 
-    def _classify_crops(self, batch: Sequence[_Crops]) -> Iterator[Picture]:
+    def _classify_crops(self, batch: Sequence[_Crops]) -> Iterator[tuple[Picture, tuple[NDArray[np.uint8], ...]]]:
         """Classify the faces of several pictures together and add them to their pictures."""
         rows = iter(self._probabilities([face for item in batch for face in item.crops]))
         for item in batch:
             faces = [face_from_probabilities(face, next(rows), self.classes, self.threshold) for face in item.found]
-            yield replace(item.picture, faces=tuple(faces))
+            yield replace(item.picture, faces=tuple(faces)), item.crops
 
 
 def predict_emotion(image: PictureSource) -> Picture:

@@ -134,14 +134,17 @@ class YuNet:
 
     def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search for what was too dark, too bright, in fog, tilted too far or too small, until something is found."""
-        scale = _scale(rgb)
-        for enhance in (_stretch_contrast, _equalize_locally):
-            rows = self._detect(enhance(rgb), scale)
-            if len(rows):
-                return rows
-        rows = np.concatenate([self._detect_turned(rgb, scale, angle) for angle in TURNS])
+        small = _resize(rgb, _scale(rgb))
+        for look in self._looks(small):
+            if len(look):
+                return _zoom(look, rgb.shape[1] / small.shape[1], rgb.shape[0] / small.shape[0])
         larger = min(ENLARGED * SMALLEST / self._smallest, TILE / max(rgb.shape[:2]))
-        return rows if len(rows) or larger <= self._finest() else self._detect(rgb, larger)
+        return self._detect(rgb, larger) if larger > self._finest() else NOTHING
+
+    def _looks(self, rgb: NDArray[np.uint8]) -> Iterator[Rows]:
+        yield self._detect(_stretch_contrast(rgb))
+        yield self._detect(_equalize_locally(rgb))
+        yield np.concatenate([self._detect_turned(rgb, 1.0, angle) for angle in TURNS])
 
     def _search(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search the whole picture, then larger versions of it in tiles for the faces that were too small."""
@@ -158,22 +161,17 @@ class YuNet:
         """Return the scale at which every picture is searched for its smallest faces."""
         return min(1.0, RELIABLE / self._smallest)
 
-    def _detect(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
+    def _detect(self, rgb: NDArray[np.uint8], scale: float = 1.0) -> Rows:
         """Return the faces of a picture searched at a scale, in the picture's own pixels."""
-        height, width = (max(1, round(edge * scale)) for edge in rgb.shape[:2])
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        resized = cv2.resize(rgb, (width, height), interpolation=method) if scale != 1 else rgb
+        resized = _resize(rgb, scale)
+        height, width = resized.shape[:2]
         below, beside = max(0, SHORTEST - height), max(0, SHORTEST - width)
         bgr = cv2.copyMakeBorder(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), 0, below, 0, beside, cv2.BORDER_CONSTANT)
         network = self._network()
         network.setInputSize((width + beside, height + below))
         _, rows = network.detect(bgr)
-        if rows is None:
-            return NOTHING
-        found = rows.astype(np.float32)
-        found[:, [*COLUMNS, 2]] *= rgb.shape[1] / width
-        found[:, [*ROWS, 3]] *= rgb.shape[0] / height
-        return found
+        found = NOTHING if rows is None else rows.astype(np.float32)
+        return _zoom(found, rgb.shape[1] / width, rgb.shape[0] / height)
 
     def _detect_turned(self, rgb: NDArray[np.uint8], scale: float, angle: float) -> Rows:
         """Return the faces of a picture that is searched after a turn by some degrees."""
@@ -182,7 +180,7 @@ class YuNet:
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
         matrix[:, 2] += edge / 2 - np.array([width, height]) / 2
         turned = cv2.warpAffine(rgb, matrix, (edge, edge), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-        rows = self._detect(turned.astype(np.uint8, copy=False), 1.0)
+        rows = self._detect(turned.astype(np.uint8, copy=False))
         centres = rows[:, :2] + rows[:, 2:4] / 2
         points = np.concatenate([centres[:, None], rows[:, 4:14].reshape(-1, 5, 2)], axis=1)
         points = (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
@@ -216,6 +214,21 @@ class YuNetInVideo:
 def _scale(rgb: NDArray[np.uint8]) -> float:
     """Return the scale at which a whole picture is searched."""
     return min(1.0, WHOLE / int(max(rgb.shape[:2])))
+
+
+def _resize(rgb: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale == 1:
+        return rgb
+    height, width = (max(1, round(edge * scale)) for edge in rgb.shape[:2])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(rgb, (width, height), interpolation=method).astype(np.uint8, copy=False)
+
+
+def _zoom(rows: Rows, across: float, down: float) -> Rows:
+    """Scale what was found in a resized picture to the pixels of the original."""
+    rows[:, [*COLUMNS, 2]] *= across
+    rows[:, [*ROWS, 3]] *= down
+    return rows
 
 
 def _shift(rows: Rows, left: int, top: int) -> Rows:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from emotion.labels import REPORTED_SPLITS
 from emotion.params import Plot
-from emotion.report.figures import BLUE, GREY, MIN_WIDTH, ORANGE, PALE_BLUE, STYLE, add_title, save
+from emotion.report.charts import BLUE, GREY, MIN_WIDTH, ORANGE, PALE_BLUE, STYLE, add_title, save
 from emotion.report.run_files import Run, read_run, read_table
 
 SPLIT_COLOURS: Final = {"validation": ORANGE, "test": BLUE}

@@ -21,7 +21,7 @@ from emotion.dataset import Dataset
 from emotion.errors import DataError
 from emotion.labels import REPORTED_SPLITS
 from emotion.params import Plot
-from emotion.report.figures import BLUE, MIN_WIDTH, RED, STYLE, add_title, save
+from emotion.report.charts import BLUE, MIN_WIDTH, RED, STYLE, add_title, save
 from emotion.report.run_files import read_predictions, read_run, read_table
 
 COLUMNS: Final = 7

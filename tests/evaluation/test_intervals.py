@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from scipy.stats import bootstrap as bootstrap_of_scipy
 
-from emotion.evaluation.intervals import accuracy_gain, bootstrap, ratio
+from emotion.evaluation.intervals import accuracy_gain, bootstrap, ratio, wilson
 
 
 def share(tables: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -74,3 +75,14 @@ def test_gain_counts_the_faces_that_only_one_prediction_gets_right() -> None:
     assert (low, high) == pytest.approx((0.2 - 1.96 * 0.06, 0.2 + 1.96 * 0.06), abs=0.015)
     assert accuracy_gain(after, before)[0] == pytest.approx(-0.2)
     assert accuracy_gain(before, before) == (0, (0, 0))
+
+
+@pytest.mark.parametrize(("right", "faces"), [(0, 5), (5, 5), (1, 2), (27, 34), (280, 400)])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_score_interval_is_that_of_scipy(right: int, faces: int, level: float) -> None:
+    expected = binomtest(right, faces).proportion_ci(level, method="wilson")
+    assert wilson(right, faces, level) == pytest.approx((expected.low, expected.high))
+
+
+def test_score_interval_of_no_face_is_undefined() -> None:
+    assert np.isnan(wilson(0, 0)).all()

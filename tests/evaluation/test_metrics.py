@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, confusion_matrix, f1_score, log_loss
 
 from emotion.errors import DataError
-from emotion.evaluation import metrics
+from emotion.evaluation import metrics, tables
 from emotion.evaluation.metrics import Predictions
 
 THREE = ("happy", "sad", "fear")
@@ -85,7 +85,7 @@ def test_class_without_faces_changes_no_average_but_appears_in_the_tables() -> N
     expected = metrics.headline(without, bins=10)
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "calibration_error"):
         assert figures[name] == expected[name], name
-    scores = metrics.tabulate_classes(predictions_of([0, 0, 1, 1], padded))
+    scores = tables.tabulate_classes(predictions_of([0, 0, 1, 1], padded))
     assert scores.iloc[2].tolist() == ["fear", 0.0, 0.0, 0.0, 0]
 
 
@@ -124,7 +124,7 @@ def test_calibration_error_is_0_where_accuracy_equals_confidence() -> None:
 @settings(max_examples=25, deadline=None)
 def test_reliability_table_holds_every_face_once_and_explains_the_calibration_error(seed: int, bins: int) -> None:
     predictions = random_predictions(seed, 60)
-    table = metrics.tabulate_reliability(predictions, bins)
+    table = tables.tabulate_reliability(predictions, bins)
     assert table["bin"].tolist() == list(range(1, bins + 1))
     assert table["faces"].sum() == 60
     error = (table["faces"] * (table["accuracy"] - table["confidence"]).abs()).sum() / 60
@@ -133,7 +133,7 @@ def test_reliability_table_holds_every_face_once_and_explains_the_calibration_er
 
 def test_bin_includes_its_upper_bound_and_the_last_bin_certainty() -> None:
     halves = predictions_of([0, 0, 0], [[0.5, 0.25, 0.25], [0.75, 0.25, 0], [1, 0, 0]])
-    table = metrics.tabulate_reliability(halves, bins=4)
+    table = tables.tabulate_reliability(halves, bins=4)
     assert table["faces"].tolist() == [0, 1, 1, 1]
     assert table[["confidence", "accuracy"]].iloc[0].isna().all()
 
@@ -162,7 +162,7 @@ def test_figures_with_intervals_are_those_of_the_headline(seed: int, faces: int,
     labels = np.minimum(predictions.actual, classes - 2) if absent else predictions.actual
     predictions = replace(predictions, twin=twin, actual=labels)
     expected = metrics.headline(predictions, bins=10)
-    table = metrics.tabulate_intervals(predictions).set_index("metric")
+    table = tables.tabulate_intervals(predictions).set_index("metric")
     for name, row in table.to_dict("index").items():
         value = np.nan if expected[str(name)] is None else expected[str(name)]
         assert row["value"] == pytest.approx(value, abs=1e-6, nan_ok=True)
@@ -176,7 +176,7 @@ def test_interval_of_macro_f1_is_that_of_resampled_faces() -> None:
     for _ in range(300):
         chosen = generator.integers(0, 150, 150)
         scores.append(f1_score(predictions.actual[chosen], predictions.predicted[chosen], average="macro"))
-    table = metrics.tabulate_intervals(predictions).set_index("metric")
+    table = tables.tabulate_intervals(predictions).set_index("metric")
     ends = [table["low"]["macro_f1"], table["high"]["macro_f1"]]
     assert ends == pytest.approx(np.quantile(scores, [0.025, 0.975]).tolist(), abs=0.02)
 
@@ -184,8 +184,8 @@ def test_interval_of_macro_f1_is_that_of_resampled_faces() -> None:
 def test_interval_of_unseen_faces_is_wider_and_empty_where_there_are_none() -> None:
     predictions = random_predictions(1, 200)
     half = replace(predictions, twin=np.arange(200) % 2 == 0)
-    table = metrics.tabulate_intervals(half).set_index("metric")
+    table = tables.tabulate_intervals(half).set_index("metric")
     widths = table["high"] - table["low"]
     assert widths["accuracy_unseen"] > 1.2 * widths["accuracy"]
-    none = metrics.tabulate_intervals(replace(predictions, twin=np.ones(200, bool)))
+    none = tables.tabulate_intervals(replace(predictions, twin=np.ones(200, bool)))
     assert none.iloc[1].tolist() == ["accuracy_unseen", *[pytest.approx(np.nan, nan_ok=True)] * 3]

@@ -200,6 +200,18 @@ def test_stream_keeps_few_pictures_in_flight_and_their_order(small: Predictor) -
     assert heights == list(range(10, 310))
 
 
+def test_crops_are_what_the_network_received(small: Predictor, batches: list[NDArray[np.uint8]]) -> None:
+    images: list[PictureSource] = [
+        scene((0, 0, 500), (500, 300, 300)),
+        np.zeros((60, 60), np.uint8),
+        np.full((48, 48), 7, np.uint8),
+    ]
+    pictures, crops = zip(*small.stream_crops(images), strict=True)
+    assert [len(faces) for faces in crops] == [len(picture.faces) for picture in pictures] == [2, 0, 1]
+    np.testing.assert_array_equal([face for faces in crops for face in faces], np.concatenate(batches))
+    assert list(pictures) == small.predict(images)
+
+
 def test_stream_can_be_left_early(small: Predictor) -> None:
     images = iter([np.zeros((50, 50), np.uint8)] * 1000)
     assert next(small.stream(images)).width == 50

@@ -139,7 +139,12 @@ def test_five_published_recipes_run_apart_from_the_workspace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "heading"), [("predict", "Images: `emotion predict`"), ("video", "Videos and webcams: `emotion video`")]
+    ("command", "heading"),
+    [
+        ("predict", "Images: `emotion predict`"),
+        ("video", "Videos and webcams: `emotion video`"),
+        ("evaluate", "Your own pictures: `emotion evaluate`"),
+    ],
 )
 def test_options_in_a_table_are_those_of_the_command(
     command: str, heading: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -181,13 +186,23 @@ def test_the_tests_themselves_are_run_by_the_command_for_them() -> None:
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with all the files that the commands and the code on using the network name."""
-    for name in ("astronaut.png", "photo.jpg", "one.jpg", "two.jpg", "holiday/three.jpg", "more/deep/four.jpg"):
+    names = (
+        "astronaut.png",
+        "photo.jpg",
+        "one.jpg",
+        "two.jpg",
+        "holiday/one.jpg",
+        "holiday/three.jpg",
+        "more/deep/four.jpg",
+    )
+    for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         astronaut().save(tmp_path / name)
     clip = cv2.VideoWriter(str(tmp_path / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (320, 240))
     for _ in range(10):
         clip.write(np.asarray(scene((40, 0, 240), size=(320, 240)))[:, :, ::-1].copy())
     clip.release()
+    (tmp_path / "labels.csv").write_text("file,faces,expected\none.jpg,1,happy\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -195,13 +210,15 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_on_images_and_videos_works(photos: Path) -> None:
     scripts = [script for script in blocks("docs/use.md", "bash") if script.startswith("emotion ")]
     lines = [line for script in scripts for line in script.splitlines()]
-    assert len(lines) == 10
+    assert len(lines) == 12
     bin_ = Path(sys.executable).parent
     script = "\n".join(["set -e", f'PATH="{bin_}:$PATH"', *lines])
     result = subprocess.run(["bash", "-c", script], cwd=photos, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("happy") >= 5
-    assert {"faces.csv", "labelled", "labelled.mp4"} <= {path.name for path in photos.iterdir()}
+    assert {"faces.csv", "labelled", "labelled.mp4", "evaluation", "holiday-report"} <= {
+        path.name for path in photos.iterdir()
+    }
     assert (photos / "labelled/three_faces.jpg").is_file()
 
 

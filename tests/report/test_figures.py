@@ -15,7 +15,7 @@ from small_runs import write_run
 
 from emotion.dataframes import stack_splits
 from emotion.labels import COLOURS, NAMES
-from emotion.report import figures
+from emotion.report import charts, figures
 from emotion.report.run_files import Run, read_confusion, read_run, read_table
 
 DETAILS = ("classes", "reliability")
@@ -101,7 +101,7 @@ def test_numbers_in_the_matrix_contrast_with_their_cells(run: Run, colormap: str
         cells = figures.confusion_matrix(table, "test", run, colormap).axes[1]
         colours = cells.images[0].get_cmap()(np.asarray(cells.images[0].get_array())).reshape(-1, 4)
         for text, colour in zip(cells.texts, colours, strict=True):
-            front, back = figures._luminance(mpl.colors.to_rgba(text.get_color())), figures._luminance(tuple(colour))
+            front, back = charts._luminance(mpl.colors.to_rgba(text.get_color())), charts._luminance(tuple(colour))
             assert (max(front, back) + 0.05) / (min(front, back) + 0.05) >= 4.5  # level AA of WCAG for text
 
 

@@ -74,6 +74,7 @@ def test_stage_writes_all_its_outputs_and_the_same_bytes_again(
         "intervals.csv",
         "model.json",
         "selective.csv",
+        "test_faces.csv",
     )
     details |= {f"metrics/details/{table}" for table in both}
     assert set(first) == details | {
