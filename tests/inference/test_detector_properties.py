@@ -157,6 +157,16 @@ def test_a_crowd_of_drawn_faces_has_no_face_twice_and_none_elsewhere(
     assert 0 < len(boxes) == matched(scene, boxes)
 
 
+@pytest.mark.parametrize(("columns", "rows", "height"), [(25, 18, 60), (15, 11, 100)])
+def test_each_face_is_found_once_where_tiles_meet(yunet: YuNet, columns: int, rows: int, height: float) -> None:
+    size = (3000, 2200)
+    places = grid(size, columns, rows, height)
+    face = to_grey(astronaut_pixels())[ASTRONAUT]
+    scene = compose([face] * len(places), places, np.random.default_rng(0), size)
+    boxes = [face.box for face in yunet.find(scene.picture)]
+    assert len(boxes) == matched(scene, boxes) == len(places)
+
+
 UNCHANGED = dim(1)
 
 ALONE = 10
