@@ -82,9 +82,11 @@ def paste(picture: Pixels, face: Pixels, place: Place) -> None:
         bordered, matrix, (edge, edge), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32)
     opacity = cv2.warpAffine(_fading(len(bordered)), matrix, (edge, edge), flags=cv2.INTER_LINEAR)
-    rows = slice(max(0, top), min(picture.shape[0], top + edge))
-    columns = slice(max(0, left), min(picture.shape[1], left + edge))
-    inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+    (up, down), (start, stop) = (
+        np.clip([first, first + edge], 0, length) for first, length in zip((top, left), picture.shape, strict=True)
+    )
+    rows, columns = slice(up, down), slice(start, stop)
+    inside = (slice(up - top, down - top), slice(start - left, stop - left))
     under = picture[rows, columns]
     picture[rows, columns] = np.rint(under + opacity[inside] * (warped[inside] - under))
 

@@ -46,6 +46,12 @@ def test_face_at_a_corner_is_cut() -> None:
     assert (picture[450:, :30] == 250).all()
 
 
+@pytest.mark.parametrize("place", [Place(-90, 20, 80), Place(320, -90, 80), Place(800, 20, 80), Place(20, 900, 80)])
+def test_face_outside_the_picture_changes_nothing(place: Place) -> None:
+    picture = compose([FACE], [place], np.random.default_rng(0)).picture
+    assert (picture == compose([], [], np.random.default_rng(0)).picture).all()
+
+
 def test_places_of_a_crowd_fill_the_picture_evenly() -> None:
     places = grid((800, 600), 4, 3, 90)
     assert [(place.x, place.y) for place in places[:2]] == [(100, 100), (300, 100)]
