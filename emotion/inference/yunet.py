@@ -34,8 +34,10 @@ INSIDE: Final = 0.6
 WHOLE: Final = 640
 """Longer edge in pixels at which a whole picture is searched."""
 
-RELIABLE: Final = 20
-"""Height in pixels of the smallest upright face that YuNet finds reliably."""
+RELIABLE: Final = 24
+"""Height in pixels of the smallest upright face that YuNet finds reliably. With 20, it finds 52 instead of 54 of 56
+faces of 110 pixels in a picture of 3840x2880, and 32 instead of 39 of 60 faces of 40 pixels, in three quarters of the
+time."""
 
 SMALLEST: Final = 24
 """Height in pixels of the smallest face that is looked for, unless the caller wants another."""
@@ -142,7 +144,8 @@ class YuNet:
         return self._detect(rgb, larger) if larger > self._finest() else NOTHING
 
     def _looks(self, rgb: NDArray[np.uint8]) -> Iterator[Rows]:
-        yield self._detect(_stretch_contrast(rgb))
+        if rgb.min() > 0 or rgb.max() < 255:
+            yield self._detect(_stretch_contrast(rgb))
         yield self._detect(_equalize_locally(rgb))
         yield np.concatenate([self._detect_turned(rgb, 1.0, angle) for angle in TURNS])
 
