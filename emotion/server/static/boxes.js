@@ -1,0 +1,83 @@
+// Draws over an image, in CSS pixels: boxes with labels, or boxes with numbered marks and a tooltip.
+import { described, drawn, element, keepChildren, paint, title } from "./elements.js";
+import { placeLabel, placeMark, placeTip } from "./places.js";
+
+const LINE = 2.5;
+const GAP = 4; // between a face and its tooltip
+const [SMALLEST_MARK, LARGEST_MARK] = [17, 24];
+
+const others = (entries, entry) => entries.filter((other) => other !== entry).map((other) => other.box);
+
+export function drawBoxes(svg, entries, bounds, points) {
+  svg.setAttribute("viewBox", `0 0 ${bounds.width} ${bounds.height}`);
+  svg.replaceChildren(...entries.flatMap(boxOf), ...(points ? entries.flatMap(pointsOf) : []));
+}
+
+function boxOf({ box, face, key, colour }) {
+  const place = { x: box.left, y: box.top, width: box.width, height: box.height, rx: LINE * 2, "data-face": key };
+  const dashes = face.uncertain ? { "stroke-dasharray": `${LINE * 3} ${LINE * 2}` } : {};
+  return [
+    drawn("rect", { ...place, class: "halo", "stroke-width": LINE * 2 }),
+    drawn("rect", { ...place, class: "edge", stroke: colour, "stroke-width": LINE, ...dashes }),
+  ];
+}
+
+const pointsOf = ({ points }) => points.map(([cx, cy]) => drawn("circle", { class: "point", cx, cy, r: LINE }));
+
+export function drawLabels(svg, entries, bounds) {
+  const letter = Math.max(12, Math.max(bounds.width, bounds.height) / 40);
+  const taken = [];
+  for (const entry of entries) {
+    const text = `${entry.key} ${title(entry.face)}${entry.face.uncertain ? "?" : ""}`;
+    const size = { width: Math.min(text.length * letter * 0.65, bounds.width), height: letter * 1.5 };
+    const area = placeLabel(entry.box, size, bounds, others(entries, entry), taken);
+    taken.push(area);
+    svg.append(...labelOf(text, area, letter * area.height / size.height));
+  }
+}
+
+function labelOf(text, { left, top, width, height }, letter) {
+  const letters = { class: "name", "font-size": letter, textLength: width - letter * 0.5 };
+  return [
+    drawn("rect", { class: "plate", x: left, y: top, width, height, rx: LINE }),
+    drawn("text", { ...letters, x: left + letter * 0.25, y: top + letter * 1.1 }, text),
+  ];
+}
+
+export function drawMarks(group, entries, bounds) {
+  const widths = entries.map((entry) => entry.box.width).sort((one, other) => one - other);
+  const median = widths[Math.floor(widths.length / 2)] ?? 0;
+  const edge = Math.max(SMALLEST_MARK, Math.min(median * 0.4, LARGEST_MARK));
+  const taken = [];
+  group.style.setProperty("--edge", `${edge}px`);
+  keepChildren(group, entries, () => element("button", { type: "button" }), (mark, entry) => {
+    const area = placeMark(entry.box, edge, bounds, others(entries, entry), taken);
+    taken.push(area);
+    mark.style.left = `${area.left + edge / 2}px`;
+    mark.style.top = `${area.top + edge / 2}px`;
+    showNumber(mark, entry);
+    mark.classList.add("mark");
+    mark.setAttribute("aria-label", `Face ${entry.key}: ${described(entry.face)}`);
+  });
+}
+
+// A round mark: a full disc in the colour of the class, or a dashed ring with a question mark.
+export function showNumber(mark, { face, key, colour }) {
+  mark.className = face.uncertain ? "disc unsure" : "disc";
+  const text = face.uncertain ? `${key}?` : key;
+  if (mark.textContent !== text) mark.textContent = text;
+  paint(mark, colour);
+}
+
+export function showTip(tip, entry, entries, bounds) {
+  tip.hidden = !entry;
+  if (!entry) return;
+  tip.dataset.face = entry.key;
+  tip.textContent = `${entry.key} ${described(entry.face)}`;
+  const { left, top, width, height } = entry.box;
+  const own = { left: left - GAP, top: top - GAP, width: width + 2 * GAP, height: height + 2 * GAP };
+  const size = { width: tip.offsetWidth, height: tip.offsetHeight };
+  const area = placeTip(own, size, bounds, others(entries, entry));
+  tip.style.left = `${area.left}px`;
+  tip.style.top = `${area.top}px`;
+}

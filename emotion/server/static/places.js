@@ -1,0 +1,65 @@
+// Finds places for labels and marks, so that they cover no other face. Knows rectangles, not faces.
+
+const across = (one, other) => Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
+const down = (one, other) => Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
+const overlap = (one, other) => Math.max(0, across(one, other)) * Math.max(0, down(one, other));
+
+const covered = (area, others) => others.reduce((sum, other) => sum + overlap(area, other), 0);
+
+function shiftInside({ left, top, width, height }, bounds) {
+  const shift = (start, length, end) => Math.max(0, Math.min(start, end - length));
+  return { left: shift(left, width, bounds.width), top: shift(top, height, bounds.height), width, height };
+}
+
+// Returns the first of the corners, each [left, top], at which an area covers neither a face nor what is taken. If
+// there is none, returns the area that covers least of them; faces count more.
+function place(corners, size, bounds, faces, taken) {
+  const areas = corners.map(([left, top]) => shiftInside({ left, top, ...size }, bounds));
+  const costs = areas.map((area) => 100 * covered(area, faces) + covered(area, taken));
+  return areas[costs.indexOf(Math.min(...costs))];
+}
+
+// A label stands outside its own box if it can, otherwise along the inside of its edge. Where it would still cover
+// another face, it shrinks until it fits into its own box.
+export function placeLabel(own, size, bounds, faces, taken) {
+  const { left, top } = own;
+  const [right, bottom] = [left + own.width - size.width, top + own.height - size.height];
+  const outside = [
+    [left, top - size.height], [right, top - size.height], [left, top + own.height], [right, top + own.height],
+    [left + own.width, top], [left - size.width, top],
+  ].filter(([x, y]) => y >= 0 && y + size.height <= bounds.height && x > -own.width && x < bounds.width);
+  const best = place([...outside, [left, top], [left, bottom]], size, bounds, faces, taken);
+  return covered(best, faces) ? shrunk(own, size, faces) : best;
+}
+
+function shrunk(own, size, faces) {
+  const share = Math.min(1, own.width / size.width, own.height / size.height);
+  const [width, height] = [size.width * share, size.height * share];
+  const places = [own.top, own.top + own.height - height].map((top) => ({ left: own.left, top, width, height }));
+  return covered(places[0], faces) <= covered(places[1], faces) ? places[0] : places[1];
+}
+
+// A mark stands on a corner of a large face. On a small one it would hide too much, so it stands beside it.
+export function placeMark(own, edge, bounds, faces, taken) {
+  const [left, centre, right] = [0, own.width / 2, own.width].map((step) => own.left + step);
+  const [top, middle, bottom] = [0, own.height / 2, own.height].map((step) => own.top + step);
+  const half = edge / 2;
+  const corners = [[left, top], [right, top], [left, bottom], [right, bottom]];
+  const beside = [
+    [centre, top - half], [centre, bottom + half], [right + half, middle], [left - half, middle],
+    [right + half, top - half], [left - half, top - half],
+  ];
+  const order = own.width > 3 * edge ? [...corners, ...beside] : [...beside, ...corners];
+  const places = order.map(([x, y]) => [x - half, y - half]);
+  return place(places, { width: edge, height: edge }, bounds, faces, taken);
+}
+
+// The tooltip stands clear of its own face too, as a label never needs to.
+export function placeTip(own, size, bounds, faces) {
+  const middle = own.left + (own.width - size.width) / 2;
+  const corners = [
+    [middle, own.top - size.height], [middle, own.top + own.height],
+    [own.left + own.width, own.top], [own.left - size.width, own.top],
+  ];
+  return place(corners, size, bounds, [...faces, own], []);
+}
