@@ -2,27 +2,37 @@
 import { described, drawn, element, keepChildren, paint, title } from "./elements.js";
 import { placeLabel, placeMark, placeTip } from "./places.js";
 
-const LINE = 2.5;
+const [THINNEST, THICKEST] = [1.5, 2.5]; // lines of boxes
 const GAP = 4; // between a face and its tooltip
 const [SMALLEST_MARK, LARGEST_MARK] = [17, 24];
+
+const clamp = (value, least, most) => Math.max(least, Math.min(value, most));
+
+function medianWidth(entries) {
+  const widths = entries.map((entry) => entry.box.width).sort((one, other) => one - other);
+  return widths[Math.floor(widths.length / 2)] ?? 0;
+}
 
 const others = (entries, entry) => entries.filter((other) => other !== entry).map((other) => other.box);
 
 export function drawBoxes(svg, entries, bounds, points) {
   svg.setAttribute("viewBox", `0 0 ${bounds.width} ${bounds.height}`);
-  svg.replaceChildren(...entries.flatMap(boxOf), ...(points ? entries.flatMap(pointsOf) : []));
+  const line = clamp(medianWidth(entries) / 20, THINNEST, THICKEST);
+  svg.style.setProperty("--line", `${line}px`);
+  svg.replaceChildren(...entries.flatMap((entry) => boxOf(entry, line)));
+  if (points) svg.append(...entries.flatMap((entry) => entry.points).map(([cx, cy]) => pointAt(cx, cy, line)));
 }
 
-function boxOf({ box, face, key, colour }) {
-  const place = { x: box.left, y: box.top, width: box.width, height: box.height, rx: LINE * 2, "data-face": key };
-  const dashes = face.uncertain ? { "stroke-dasharray": `${LINE * 3} ${LINE * 2}` } : {};
+function boxOf({ box, face, key, colour }, line) {
+  const place = { x: box.left, y: box.top, width: box.width, height: box.height, rx: line * 2, "data-face": key };
+  const dashes = face.uncertain ? { "stroke-dasharray": `${line * 3} ${line * 2}` } : {};
   return [
-    drawn("rect", { ...place, class: "halo", "stroke-width": LINE * 2 }),
-    drawn("rect", { ...place, class: "edge", stroke: colour, "stroke-width": LINE, ...dashes }),
+    drawn("rect", { ...place, class: "halo" }),
+    drawn("rect", { ...place, class: "edge", stroke: colour, ...dashes }),
   ];
 }
 
-const pointsOf = ({ points }) => points.map(([cx, cy]) => drawn("circle", { class: "point", cx, cy, r: LINE }));
+const pointAt = (cx, cy, line) => drawn("circle", { class: "point", cx, cy, r: line });
 
 export function drawLabels(svg, entries, bounds) {
   const letter = Math.max(12, Math.max(bounds.width, bounds.height) / 40);
@@ -39,37 +49,37 @@ export function drawLabels(svg, entries, bounds) {
 function labelOf(text, { left, top, width, height }, letter) {
   const letters = { class: "name", "font-size": letter, textLength: width - letter * 0.5 };
   return [
-    drawn("rect", { class: "plate", x: left, y: top, width, height, rx: LINE }),
+    drawn("rect", { class: "plate", x: left, y: top, width, height, rx: 3 }),
     drawn("text", { ...letters, x: left + letter * 0.25, y: top + letter * 1.1 }, text),
   ];
 }
 
+// Returns the areas of the marks.
 export function drawMarks(group, entries, bounds) {
-  const widths = entries.map((entry) => entry.box.width).sort((one, other) => one - other);
-  const median = widths[Math.floor(widths.length / 2)] ?? 0;
-  const edge = Math.max(SMALLEST_MARK, Math.min(median * 0.4, LARGEST_MARK));
+  const edge = clamp(medianWidth(entries) * 0.4, SMALLEST_MARK, LARGEST_MARK);
   const taken = [];
   group.style.setProperty("--edge", `${edge}px`);
-  keepChildren(group, entries, () => element("button", { type: "button" }), (mark, entry) => {
+  keepChildren(group, entries, () => element("button", { type: "button", class: "disc mark" }), (mark, entry) => {
     const area = placeMark(entry.box, edge, bounds, others(entries, entry), taken);
     taken.push(area);
     mark.style.left = `${area.left + edge / 2}px`;
     mark.style.top = `${area.top + edge / 2}px`;
     showNumber(mark, entry);
-    mark.classList.add("mark");
     mark.setAttribute("aria-label", `Face ${entry.key}: ${described(entry.face)}`);
   });
+  return taken;
 }
 
 // A round mark: a full disc in the colour of the class, or a dashed ring with a question mark.
 export function showNumber(mark, { face, key, colour }) {
-  mark.className = face.uncertain ? "disc unsure" : "disc";
   const text = face.uncertain ? `${key}?` : key;
+  mark.classList.toggle("unsure", face.uncertain);
+  mark.classList.toggle("long", text.length > 2);
   if (mark.textContent !== text) mark.textContent = text;
   paint(mark, colour);
 }
 
-export function showTip(tip, entry, entries, bounds) {
+export function showTip(tip, entry, entries, bounds, taken) {
   tip.hidden = !entry;
   if (!entry) return;
   tip.dataset.face = entry.key;
@@ -77,7 +87,7 @@ export function showTip(tip, entry, entries, bounds) {
   const { left, top, width, height } = entry.box;
   const own = { left: left - GAP, top: top - GAP, width: width + 2 * GAP, height: height + 2 * GAP };
   const size = { width: tip.offsetWidth, height: tip.offsetHeight };
-  const area = placeTip(own, size, bounds, others(entries, entry));
+  const area = placeTip(own, size, bounds, others(entries, entry), taken);
   tip.style.left = `${area.left}px`;
   tip.style.top = `${area.top}px`;
 }

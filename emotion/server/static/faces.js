@@ -27,7 +27,7 @@ export function listLines(list, entries, colours) {
 }
 
 const lineOf = () => element("li", {},
-  element("details", {}, element("summary", {}, element("span")), element("dl")));
+  element("details", {}, element("summary", {}, element("span", { class: "disc" })), element("dl")));
 
 function barsOf(face, colours) {
   const list = element("dl", { class: "bars" });

@@ -1,8 +1,10 @@
 // Finds places for labels and marks, so that they cover no other face. Knows rectangles, not faces.
 
-const across = (one, other) => Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
-const down = (one, other) => Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
-const overlap = (one, other) => Math.max(0, across(one, other)) * Math.max(0, down(one, other));
+function overlap(one, other) {
+  const across = Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
+  const down = Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
+  return Math.max(0, across) * Math.max(0, down);
+}
 
 const covered = (area, others) => others.reduce((sum, other) => sum + overlap(area, other), 0);
 
@@ -24,10 +26,13 @@ function place(corners, size, bounds, faces, taken) {
 export function placeLabel(own, size, bounds, faces, taken) {
   const { left, top } = own;
   const [right, bottom] = [left + own.width - size.width, top + own.height - size.height];
+  const above = [[left, top - size.height], [right, top - size.height]];
+  const below = [[left, top + own.height], [right, top + own.height]];
+  const beside = [[left + own.width, top], [left - size.width, top]];
   const outside = [
-    [left, top - size.height], [right, top - size.height], [left, top + own.height], [right, top + own.height],
-    [left + own.width, top], [left - size.width, top],
-  ].filter(([x, y]) => y >= 0 && y + size.height <= bounds.height && x > -own.width && x < bounds.width);
+    ...[...above, ...below].filter(([, y]) => y >= 0 && y + size.height <= bounds.height),
+    ...beside.filter(([x]) => x >= 0 && x + size.width <= bounds.width),
+  ];
   const best = place([...outside, [left, top], [left, bottom]], size, bounds, faces, taken);
   return covered(best, faces) ? shrunk(own, size, faces) : best;
 }
@@ -49,17 +54,18 @@ export function placeMark(own, edge, bounds, faces, taken) {
     [centre, top - half], [centre, bottom + half], [right + half, middle], [left - half, middle],
     [right + half, top - half], [left - half, top - half],
   ];
+  const inside = [top + half, bottom - half].flatMap((y) => [[left + half, y], [right - half, y]]);
   const order = own.width > 3 * edge ? [...corners, ...beside] : [...beside, ...corners];
-  const places = order.map(([x, y]) => [x - half, y - half]);
+  const places = [...order, ...inside].map(([x, y]) => [x - half, y - half]);
   return place(places, { width: edge, height: edge }, bounds, faces, taken);
 }
 
 // The tooltip stands clear of its own face too, as a label never needs to.
-export function placeTip(own, size, bounds, faces) {
+export function placeTip(own, size, bounds, faces, taken) {
   const middle = own.left + (own.width - size.width) / 2;
   const corners = [
     [middle, own.top - size.height], [middle, own.top + own.height],
     [own.left + own.width, own.top], [own.left - size.width, own.top],
   ];
-  return place(corners, size, bounds, [...faces, own], []);
+  return place(corners, size, bounds, [...faces, own], taken);
 }

@@ -6,8 +6,9 @@ export const GROUP = 5; // as in emotion/inference/drawing.py
 
 const PARTS = ["stage", "boxes", "marks", "tip", "shares", "faces"];
 
-// Returns the function that shows an answer of the server. `name(face, index)` is the number of a face.
-export function viewOf(tab, name, mirrored = false) {
+// Returns the function that shows an answer of the server. `name(face, index)` is the number of a face. A live picture
+// is mirrored, and its lines stay open from frame to frame.
+export function viewOf(tab, name, live = false) {
   const [stage, svg, marks, tip, shares, list] = PARTS.map((part) => document.getElementById(`${tab}-${part}`));
   let entries = [];
   let size = { width: 1, height: 1 };
@@ -22,16 +23,16 @@ export function viewOf(tab, name, mirrored = false) {
     const group = entries.length >= GROUP;
     drawBoxes(svg, boxed, bounds, points);
     if (!group) drawLabels(svg, boxed, bounds);
-    drawMarks(marks, group ? boxed : [], bounds);
+    const taken = drawMarks(marks, group ? boxed : [], bounds);
     for (const part of [...svg.children, ...marks.children, ...list.children]) {
       part.classList.toggle("active", group && part.dataset.face === active);
     }
-    showTip(tip, group && boxed.find((entry) => entry.key === active), boxed, bounds);
+    showTip(tip, group && boxed.find((entry) => entry.key === active), boxed, bounds, taken);
   }
 
   function scaled(entry, scale) {
     const [left, top, width, height] = ["left", "top", "width", "height"].map((edge) => entry.face.box[edge] * scale);
-    const turned = (x, wide = 0) => mirrored ? size.width * scale - x - wide : x;
+    const turned = (x, wide = 0) => live ? size.width * scale - x - wide : x;
     const places = (entry.face.landmarks ?? []).map(([x, y]) => [turned(x * scale), y * scale]);
     return { ...entry, box: { left: turned(left, width), top, width, height }, points: places };
   }
@@ -43,15 +44,21 @@ export function viewOf(tab, name, mirrored = false) {
     entries = answer.faces.map((face, index) => ({ face, key: name(face, index), colour: colours[face.label] }));
     // In a video the largest face changes; lines that changed places could not be followed.
     if (group) entries.sort((one, other) => one.key - other.key);
-    if (list.classList.toggle("lines", group) !== group || !group || !list.querySelector("details")) list.replaceChildren();
+    if (!live || list.classList.contains("lines") !== group) forget();
+    list.classList.toggle("lines", group);
     (group ? listLines : listCards)(list, entries, colours);
     shares.hidden = !group;
     showShares(shares, entries, colours);
     draw();
   }
 
+  function forget() {
+    list.replaceChildren();
+    pointed.clear();
+  }
+
   new ResizeObserver(draw).observe(stage);
-  follow([stage, list], (key) => { active = key; draw(); });
+  const pointed = follow([stage, list], (key) => { active = key; draw(); });
   return show;
 }
 
@@ -73,4 +80,5 @@ function follow(parts, tell) {
   }
   on(document, "pointerdown", (event) => { if (!parts.some((part) => part.contains(event.target))) held = null; });
   on(document, "keydown", (event) => { if (event.key === "Escape") hovered = held = null; });
+  return { clear: () => { hovered = held = null; update(); } };
 }
