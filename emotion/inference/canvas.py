@@ -84,7 +84,7 @@ class Canvas:
     def mark(self, area: Box, words: str, colour: Colour, *, dashed: bool) -> None:
         """Draw a round mark: full in its colour, or dark with a dashed rim in its colour."""
         centre, radius = (area.left + area.width // 2, area.top + area.height // 2), max(1, area.width // 2 - 1)
-        rim = max(1, area.width // 12)
+        rim = max(1, area.width // 16)
         cv2.circle(self.pixels, centre, radius, BLACK if dashed else colour, cv2.FILLED, cv2.LINE_AA)
         for start in range(0, 360, 60) if dashed else ():
             axes = (radius - rim, radius - rim)
