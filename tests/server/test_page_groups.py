@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from opened_page import choose, needs_chromium, opened
+from opened_page import choose, needs_chromium, opened, photograph
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 from running_server import encoded
@@ -21,7 +21,7 @@ from emotion.labels import NAMES
 pytestmark = needs_chromium
 
 PHONE = {"width": 390, "height": 844}
-SIZE = (800, 540)
+SIZE = (800, 600)
 
 
 def grid(count: int, *, step: int = 150, edge: int = 110) -> list[Box]:
@@ -151,6 +151,8 @@ def test_shares_are_given_in_words_and_uncertain_faces_apart(page: Page) -> None
     assert words == ["happy 2", "surprise 2", "fear 2", "neutral 2", "angry 2", "disgust 1", "sad 1", "uncertain 3"]
     widths = page.locator("#photo-shares .stack > *").evaluate_all("all => all.map(each => each.offsetWidth)")
     assert widths[-1] == pytest.approx(1.5 * widths[0], rel=0.1)
+    line(page, 2).click()
+    photograph(page, "group", height=1000)
 
 
 def test_uncertain_face_has_a_question_mark_on_a_dashed_mark_and_a_dashed_box(page: Page) -> None:

@@ -3,7 +3,6 @@ import { described, drawn, element, keepChildren, paint, title } from "./element
 import { placeLabel, placeMark, placeTip } from "./places.js";
 
 const [THINNEST, THICKEST] = [1.5, 2.5]; // lines of boxes
-const GAP = 4; // between a face and its tooltip
 const [SMALLEST_MARK, LARGEST_MARK] = [17, 24];
 
 const clamp = (value, least, most) => Math.max(least, Math.min(value, most));
@@ -84,10 +83,9 @@ export function showTip(tip, entry, entries, bounds, taken) {
   if (!entry) return;
   tip.dataset.face = entry.key;
   tip.textContent = `${entry.key} ${described(entry.face)}`;
-  const { left, top, width, height } = entry.box;
-  const own = { left: left - GAP, top: top - GAP, width: width + 2 * GAP, height: height + 2 * GAP };
   const size = { width: tip.offsetWidth, height: tip.offsetHeight };
-  const area = placeTip(own, size, bounds, others(entries, entry), taken);
+  const parts = [entry.box, taken[entries.indexOf(entry)]];
+  const area = placeTip(parts, size, bounds, others(entries, entry), taken);
   tip.style.left = `${area.left}px`;
   tip.style.top = `${area.top}px`;
 }

@@ -1,4 +1,5 @@
 // Finds places for labels and marks, so that they cover no other face. Knows rectangles, not faces.
+const GAP = 4; // CSS pixels between a face and its tooltip
 
 function overlap(one, other) {
   const across = Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
@@ -60,12 +61,16 @@ export function placeMark(own, edge, bounds, faces, taken) {
   return place(places, { width: edge, height: edge }, bounds, faces, taken);
 }
 
-// The tooltip stands clear of its own face too, as a label never needs to.
-export function placeTip(own, size, bounds, faces, taken) {
-  const middle = own.left + (own.width - size.width) / 2;
+// The tooltip stands beside its own face and mark, which a person has just pointed at.
+export function placeTip(parts, size, bounds, faces, taken) {
+  const left = Math.min(...parts.map((part) => part.left)) - GAP;
+  const top = Math.min(...parts.map((part) => part.top)) - GAP;
+  const right = Math.max(...parts.map((part) => part.left + part.width)) + GAP;
+  const bottom = Math.max(...parts.map((part) => part.top + part.height)) + GAP;
+  const lefts = [(left + right - size.width) / 2, left, right - size.width];
   const corners = [
-    [middle, own.top - size.height], [middle, own.top + own.height],
-    [own.left + own.width, own.top], [own.left - size.width, own.top],
+    ...lefts.map((x) => [x, top - size.height]), ...lefts.map((x) => [x, bottom]),
+    [right, top], [left - size.width, top], [right, bottom - size.height], [left - size.width, bottom - size.height],
   ];
-  return place(corners, size, bounds, [...faces, own], taken);
+  return place(corners, size, bounds, [...faces, parts[0]], taken);
 }
