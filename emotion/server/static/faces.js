@@ -17,12 +17,13 @@ export function listCards(list, entries, colours) {
 const uncertain = () => element("span", { class: "uncertain" }, "uncertain");
 
 export function listLines(list, entries, colours) {
-  keepChildren(list, entries, lineOf, (item, { face, ...entry }) => {
+  keepChildren(list, entries, lineOf, (item, entry) => {
     const [summary, bars] = item.firstChild.children;
-    showNumber(summary.firstChild, { face, ...entry });
-    summary.replaceChildren(summary.firstChild, element("span", { class: "label" }, title(face)));
-    if (face.uncertain) summary.append(uncertain());
-    bars.replaceWith(barsOf(face, colours));
+    const disc = summary.firstChild;
+    showNumber(disc, entry);
+    summary.replaceChildren(disc, element("span", { class: "label" }, title(entry.face)));
+    if (entry.face.uncertain) summary.append(uncertain());
+    bars.replaceWith(barsOf(entry.face, colours));
   });
 }
 
