@@ -169,7 +169,11 @@ def test_uncertain_face_has_a_question_mark_on_a_dashed_mark_and_a_dashed_box(pa
 CLOSE = [Box(150 + 112 * column, 100 + 112 * row, 110, 110) for column in range(2) for row in range(2)]
 
 
-@pytest.mark.parametrize("boxes", [CLOSE, grid(15, step=112), grid(20, step=60, edge=58)], ids=["4", "15", "20"])
+WEDGED = [Box(20, 200, 350, 400), Box(430, 200, 350, 400), Box(370, 300, 60, 230), Box(370, 530, 60, 70)]
+GROUPS = {"close": CLOSE, "wedged": WEDGED, "15": grid(15, step=112), "20": grid(20, step=60, edge=58)}
+
+
+@pytest.mark.parametrize("boxes", GROUPS.values(), ids=GROUPS)
 @pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desktop"])
 def test_label_and_mark_lie_over_no_other_face(
     browser: Browser, address: str, boxes: list[Box], size: dict[str, int]
