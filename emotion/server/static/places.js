@@ -1,10 +1,11 @@
 // Finds places for labels and marks, so that they cover no other face. Knows rectangles, not faces.
 const GAP = 4; // CSS pixels between a face and its tooltip
+const TOUCH = 0.5; // CSS pixels by which areas may overlap: those that touch do, once they are scaled
 
 function overlap(one, other) {
   const across = Math.min(one.left + one.width, other.left + other.width) - Math.max(one.left, other.left);
   const down = Math.min(one.top + one.height, other.top + other.height) - Math.max(one.top, other.top);
-  return Math.max(0, across) * Math.max(0, down);
+  return Math.max(0, across - TOUCH) * Math.max(0, down - TOUCH);
 }
 
 const covered = (area, others) => others.reduce((sum, other) => sum + overlap(area, other), 0);
