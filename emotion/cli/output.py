@@ -233,7 +233,7 @@ class AnnotatedCopies:
         path = self._free_path(Path(picture.source).stem)
         # Encoded in memory, because Pillow does not report a full disk.
         stream = io.BytesIO()
-        Image.fromarray(drawing.draw(pixels, picture.faces)).save(stream, "JPEG", quality=92)
+        Image.fromarray(drawing.draw_with_legend(pixels, picture.faces)).save(stream, "JPEG", quality=92)
         write_bytes(path, stream.getvalue())
         return path
 

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from emotion.inference.drawing import draw
+from emotion import server
+from emotion.inference.drawing import GROUP, draw, draw_with_legend
+from emotion.inference.legend import shares
 from emotion.inference.results import Box, Face
 from emotion.labels import COLOURS, NAMES
+
+Drawing = Callable[[NDArray[np.uint8], list[Face]], NDArray[np.uint8]]
 
 
 def face(box: Box | None, label: str = "happy", *, uncertain: bool = False) -> Face:
@@ -92,6 +100,74 @@ def test_bars_cover_no_other_face() -> None:
     for box in boxes:
         # The label of the face below also covers some rows, because there is little room between the boxes.
         assert not touched[box.top + 30 : box.top + 75, box.left + 5 : box.left + 95].any()
+
+
+def group(count: int, *, edge: int = 50) -> list[Face]:
+    """Make faces in rows of five in the left half of a picture, of all classes, each fourth one uncertain."""
+    boxes = [Box(20 + 65 * (index % 5), 60 + 80 * (index // 5), edge, edge) for index in range(count)]
+    return [face(box, NAMES[index % 7], uncertain=index % 4 == 3) for index, box in enumerate(boxes)]
+
+
+@pytest.mark.parametrize("drawing", [draw, draw_with_legend])
+def test_labels_of_close_faces_cover_none_of_them(drawing: Drawing) -> None:
+    boxes = [Box(100 + 102 * column, 150 + 102 * row, 100, 100) for column in range(2) for row in range(2)]
+    before = plain(480, 640)
+    touched = changed(drawing(before, [face(box) for box in boxes]), before)
+    for box in boxes:
+        assert not touched[box.top + 4 : box.top + 96, box.left + 4 : box.left + 96].any()
+
+
+def test_frame_of_a_group_keeps_its_size_and_stays_as_it_is_away_from_the_faces() -> None:
+    before = plain(480, 640)
+    drawn = draw(before, group(15))
+    assert drawn.shape == before.shape
+    assert not changed(drawn, before)[:, 440:].any()
+    assert not changed(drawn, before)[300:].any()
+
+
+def test_label_of_a_face_in_a_group_is_short_where_it_is_free_and_otherwise_a_mark() -> None:
+    before = plain(480, 640)
+    free = changed(draw(before, group(5)), before)[40:59, 20:345]
+    assert free.any(axis=0).mean() > 0.5
+    close = [face(Box(100 + 30 * (index % 8), 100 + 30 * (index // 8), 30, 30)) for index in range(64)]
+    inner = changed(draw(before, close), before)[104:336, 104:336]
+    assert inner.mean() < 0.8, "marks hide the faces"
+
+
+def test_copy_of_a_group_has_a_legend_below_and_one_of_four_faces_has_none() -> None:
+    before = plain(480, 640)
+    copy = draw_with_legend(before, group(15))
+    assert copy.shape[1] == 640
+    legend = copy[480:]
+    for label in {each.label for each in group(15) if not each.uncertain}:
+        assert coloured(legend, label).sum() > 100
+    assert legend[:, :, 0].min() < 50, "there are no letters"
+    np.testing.assert_array_equal(draw_with_legend(before, group(4)), draw(before, group(4)))
+
+
+def test_bar_of_shares_is_as_long_as_the_counts() -> None:
+    faces = [face(Box(40 * index, 60, 30, 30), "happy" if index < 6 else "sad") for index in range(8)]
+    legend = draw_with_legend(plain(480, 640), faces)[480:]
+    happy, sad = (coloured(legend, label).sum(axis=1).max() for label in ("happy", "sad"))
+    assert happy == pytest.approx(3 * sad, rel=0.05)
+
+
+def test_uncertain_faces_count_apart_and_last() -> None:
+    faces = [face(None, "sad"), *[face(None, uncertain=True)] * 3, *[face(None, "happy")] * 2]
+    assert shares(faces) == {"happy": 2, "sad": 1, "uncertain": 3}
+    assert list(shares(faces)) == ["happy", "sad", "uncertain"]
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (2000, 4), (200, 80), (900, 5000)])
+def test_group_in_a_picture_of_any_shape_gets_marks_and_a_legend(shape: tuple[int, int]) -> None:
+    drawn = draw_with_legend(plain(*shape), [face(Box(0, 0, 4, 4), uncertain=True)] * 12)
+    assert drawn.shape[1] == draw(plain(*shape), []).shape[1]
+    assert drawn.shape[0] > draw(plain(*shape), []).shape[0]
+
+
+def test_page_and_copies_call_the_same_number_of_faces_a_group() -> None:
+    script = Path(server.__file__).with_name("static") / "view.js"
+    assert re.findall(r"GROUP = (\d+);", script.read_text()) == [str(GROUP)]
 
 
 def test_small_picture_is_enlarged_until_its_label_is_readable() -> None:

@@ -1,5 +1,5 @@
 // Turns the model card's Markdown into elements: headings, paragraphs, lists, tables, quotes; never reads it as HTML.
-import { element } from "./faces.js";
+import { element } from "./elements.js";
 
 const MARKS = /`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*/g;
 

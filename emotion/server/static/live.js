@@ -1,6 +1,6 @@
 // The tab Live: sends camera frames and shows the faces that come back; each frame waits for the answer to the last.
 import { closeCamera, grab, openCamera } from "./camera.js";
-import { drawBoxes, listFaces } from "./faces.js";
+import { viewOf } from "./view.js";
 
 const EDGE = 640; // longest edge of a frame that is sent, in pixels
 const QUALITY = 0.8;
@@ -9,7 +9,7 @@ const SPAN = 2000; // milliseconds over which frames are counted
 const at = (id) => document.getElementById(id);
 const video = at("live-video");
 const canvas = document.createElement("canvas");
-const name = (face) => `${face.track}`;
+const showFaces = viewOf("live", (face) => `${face.track}`, true);
 
 let model = null;
 let colours = {};
@@ -68,8 +68,7 @@ async function send(opened) {
 
 function receive(opened, answer) {
   if (opened !== socket || answer.detail) return; // the close event repeats the reason
-  drawBoxes(at("live-boxes"), answer.faces, answer, colours, name, true);
-  listFaces(at("live-faces"), answer.faces, colours, name);
+  showFaces(answer, colours, at("landmarks").checked);
   say(answer.faces.length ? "Live." : "Live. No face found.");
   count();
   afterFrame(() => send(opened));

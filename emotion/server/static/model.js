@@ -1,6 +1,6 @@
 // The tab Model: the network's metrics, its confusion matrix and its model card.
 import { cardOf } from "./card.js";
-import { element } from "./faces.js";
+import { element } from "./elements.js";
 
 const at = (id) => document.getElementById(id);
 const share = (value) => value == null ? "n/a" : `${(value * 100).toFixed(1)}%`;

@@ -1,11 +1,11 @@
 // The tab Photo: one image, chosen, dropped, pasted or taken, and the faces in it.
 import { closeCamera, grab, openCamera } from "./camera.js";
-import { drawBoxes, listFaces } from "./faces.js";
+import { viewOf } from "./view.js";
 
 const at = (id) => document.getElementById(id);
 const image = at("photo-image");
 const video = at("snapshot-video");
-const name = (face, index) => `${index + 1}`;
+const showFaces = viewOf("photo", (face, index) => `${index + 1}`);
 
 let model = null;
 let chosen = null;
@@ -51,9 +51,8 @@ function display(file, found, colours) {
   URL.revokeObjectURL(image.src);
   at("photo-stage").classList.remove("no-preview");
   image.src = URL.createObjectURL(file);
-  drawBoxes(at("photo-boxes"), found.faces, found, colours, name);
-  listFaces(at("photo-faces"), found.faces, colours, name);
   at("photo-result").hidden = false;
+  showFaces(found, colours);
   const count = found.faces.length;
   say(`${found.source}: ${count === 0 ? "no face found" : count === 1 ? "1 face" : `${count} faces`}`);
 }
