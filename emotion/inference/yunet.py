@@ -50,14 +50,23 @@ ENLARGED: Final = 2.0
 """Times that a picture without a face is enlarged to search it again, up to `TILE`. On 36 real photos reduced to faces
 of 24 pixels, YuNet finds 29 at their own size and all 36 enlarged; of 20 pixels, 16 and 36."""
 
+HINT: Final = 0.3
+"""Least score, 0-1, of a place that is looked at closer where nothing else was found in a picture."""
+
+MOST_HINTS: Final = 20
+"""Number of such places, those of the highest score."""
+
+CLOSER: Final = 128
+"""Height in pixels to which a face may be enlarged there."""
+
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
 
 AROUND: Final = 2.0
-"""Edge of the area in which a face of the last frame is looked for, as a multiple of the longer edge of its box."""
+"""Edge of the area in which one face is looked for, as a multiple of the longer edge of its box."""
 
 CLOSE: Final = 64
-"""Height in pixels to which a face is reduced in such an area."""
+"""Height in pixels to which a face of the last frame is reduced in such an area."""
 
 TILE: Final = 1280
 """Edge in pixels of the tiles in which larger versions of a picture are searched: memory stays bounded."""
@@ -117,20 +126,22 @@ class YuNet:
         """
         found = self._search(rgb) if whole else NOTHING
         missed = [box for box in expected if not any(_shared(row, np.array(astuple(box))) > INSIDE for row in found)]
-        return self._faces(np.concatenate([found, *(self._search_around(rgb, box) for box in missed)]))
+        looks = [self._search_around(rgb, box, min(1.0, CLOSE / box.height), turned=True) for box in missed]
+        return self._faces(np.concatenate([found, *looks]))
 
     def _faces(self, rows: Rows) -> list[DetectedFace]:
         large = rows[rows[:, 3] >= self._least]
         return [DetectedFace(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(large)]
 
-    def _search_around(self, rgb: NDArray[np.uint8], box: Box) -> Rows:
+    def _search_around(self, rgb: NDArray[np.uint8], box: Box, scale: float, *, turned: bool = False) -> Rows:
+        """Search the area around a box at a scale; and if nothing is found there, also turned on request."""
         edge = max(SHORTEST, round(AROUND * max(box.width, box.height)))
         left, top = max(0, box.left + (box.width - edge) // 2), max(0, box.top + (box.height - edge) // 2)
-        area, scale = rgb[top : top + edge, left : left + edge], min(1.0, CLOSE / box.height)
+        area = rgb[top : top + edge, left : left + edge]
         if 0 in area.shape:
             return NOTHING
         rows = self._detect(area, scale)
-        if len(rows) == 0:
+        if len(rows) == 0 and turned:
             rows = np.concatenate([self._detect_turned(area, scale, angle) for angle in TURNS])
         return _shift(rows, left, top)
 
@@ -141,7 +152,14 @@ class YuNet:
             if len(look):
                 return _zoom(look, rgb.shape[1] / small.shape[1], rgb.shape[0] / small.shape[0])
         larger = min(ENLARGED * SMALLEST / self._smallest, TILE / max(rgb.shape[:2]))
-        return self._detect(rgb, larger) if larger > self._finest() else NOTHING
+        return self._search_closer(rgb, larger) if larger > self._finest() else NOTHING
+
+    def _search_closer(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
+        """Search an enlarged picture, and enlarge further what may be a face."""
+        rows = self._detect(rgb, scale, HINT)
+        sure, hints = rows[rows[:, 14] >= THRESHOLD], rows[rows[:, 14] < THRESHOLD]
+        boxes = [_box(row) for row in hints[np.argsort(-hints[:, 14], kind="stable")][:MOST_HINTS]]
+        return np.concatenate([sure, *(self._search_around(rgb, box, CLOSER / box.height) for box in boxes)])
 
     def _looks(self, rgb: NDArray[np.uint8]) -> Iterator[Rows]:
         if rgb.min() > 0 or rgb.max() < 255:
@@ -164,13 +182,14 @@ class YuNet:
         """Return the scale at which every picture is searched for its smallest faces."""
         return min(1.0, RELIABLE / self._smallest)
 
-    def _detect(self, rgb: NDArray[np.uint8], scale: float = 1.0) -> Rows:
-        """Return the faces of a picture searched at a scale, in the picture's own pixels."""
+    def _detect(self, rgb: NDArray[np.uint8], scale: float = 1.0, least: float = THRESHOLD) -> Rows:
+        """Return the faces of a picture searched at a scale, of at least a score, in the picture's own pixels."""
         resized = _resize(rgb, scale)
         height, width = resized.shape[:2]
         below, beside = max(0, SHORTEST - height), max(0, SHORTEST - width)
         bgr = cv2.copyMakeBorder(cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), 0, below, 0, beside, cv2.BORDER_CONSTANT)
         network = self._network()
+        network.setScoreThreshold(least)
         network.setInputSize((width + beside, height + below))
         _, rows = network.detect(bgr)
         found = NOTHING if rows is None else rows.astype(np.float32)
