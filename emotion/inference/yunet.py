@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
 from itertools import count
 from math import ceil
 from pathlib import Path
@@ -18,18 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.results import Box, DetectedFace
-
-Rows = NDArray[np.float32]
-"""One row a face: left, top, width, height, five landmarks as x and y, score; as OpenCV returns them."""
+from emotion.inference.yunet_rows import NOTHING, Rows, box_of, holds, merge, shift, zoom
 
 THRESHOLD: Final = 0.8
 """Least score of a face, 0-1. On 50 real photos 0.9 misses a fifth of the faces, and 0.6 finds one that is none."""
 
 OVERLAP: Final = 0.3
 """Intersection over union above which OpenCV takes two faces of one search for the same."""
-
-INSIDE: Final = 0.6
-"""Share of the smaller of two boxes inside the larger one above which both are the same face."""
 
 WHOLE: Final = 640
 """Longer edge in pixels at which a whole picture is searched."""
@@ -71,18 +65,11 @@ CLOSE: Final = 64
 TILE: Final = 1280
 """Edge in pixels of the tiles in which larger versions of a picture are searched: memory stays bounded."""
 
-COLUMNS: Final = [0, 4, 6, 8, 10, 12]
-ROWS: Final = [1, 5, 7, 9, 11, 13]
-"""Where a row of OpenCV's holds x and y coordinates; width and height stand at 2 and 3, the score at 14."""
-
 EVERY: Final = 3
 """Frames of a video from one search of the whole frame to the next."""
 
 MOST_AREAS: Final = 8
 """Number of faces above which to search a whole frame takes less time than the areas around them."""
-
-NOTHING: Final = np.zeros((0, 15), np.float32)
-"""The rows of no face."""
 
 _loaded = threading.local()
 
@@ -125,13 +112,13 @@ class YuNet:
             whole: whether to search the whole frame and not only where a face is expected, which is faster.
         """
         found = self._search(rgb) if whole else NOTHING
-        missed = [box for box in expected if not any(_shared(row, np.array(astuple(box))) > INSIDE for row in found)]
+        missed = [box for box in expected if not holds(found, box)]
         looks = [self._search_around(rgb, box, min(1.0, CLOSE / box.height), turned=True) for box in missed]
         return self._faces(np.concatenate([found, *looks]))
 
     def _faces(self, rows: Rows) -> list[DetectedFace]:
         large = rows[rows[:, 3] >= self._least]
-        return [DetectedFace(_box(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in _merge(large)]
+        return [DetectedFace(box_of(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in merge(large)]
 
     def _search_around(self, rgb: NDArray[np.uint8], box: Box, scale: float, *, turned: bool = False) -> Rows:
         """Search the area around a box at a scale; and if nothing is found there, also turned on request."""
@@ -143,14 +130,14 @@ class YuNet:
         rows = self._detect(area, scale)
         if len(rows) == 0 and turned:
             rows = np.concatenate([self._detect_turned(area, scale, angle) for angle in TURNS])
-        return _shift(rows, left, top)
+        return shift(rows, left, top)
 
     def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search for what was too dark, too bright, in fog, tilted too far or too small, until something is found."""
         small = _resize(rgb, _scale(rgb))
         for look in self._looks(small):
             if len(look):
-                return _zoom(look, rgb.shape[1] / small.shape[1], rgb.shape[0] / small.shape[0])
+                return zoom(look, rgb.shape[1] / small.shape[1], rgb.shape[0] / small.shape[0])
         larger = min(ENLARGED * SMALLEST / self._smallest, TILE / max(rgb.shape[:2]))
         return self._search_closer(rgb, larger) if larger > self._finest() else NOTHING
 
@@ -158,7 +145,7 @@ class YuNet:
         """Search an enlarged picture, and enlarge further what may be a face."""
         rows = self._detect(rgb, scale, HINT)
         sure, hints = rows[rows[:, 14] >= THRESHOLD], rows[rows[:, 14] < THRESHOLD]
-        boxes = [_box(row) for row in hints[np.argsort(-hints[:, 14], kind="stable")][:MOST_HINTS]]
+        boxes = [box_of(row) for row in hints[np.argsort(-hints[:, 14], kind="stable")][:MOST_HINTS]]
         return np.concatenate([sure, *(self._search_around(rgb, box, CLOSER / box.height) for box in boxes)])
 
     def _looks(self, rgb: NDArray[np.uint8]) -> Iterator[Rows]:
@@ -175,7 +162,7 @@ class YuNet:
         if scale < finest:
             largest = 1.5 * RELIABLE / scale  # faces above this height were found in the whole picture
             for rows, columns in _tiles(rgb.shape[:2], finest, ceil(largest)):
-                found.append(_shift(self._detect(rgb[rows, columns], finest), columns.start, rows.start))
+                found.append(shift(self._detect(rgb[rows, columns], finest), columns.start, rows.start))
         return np.concatenate(found)
 
     def _finest(self) -> float:
@@ -193,7 +180,7 @@ class YuNet:
         network.setInputSize((width + beside, height + below))
         _, rows = network.detect(bgr)
         found = NOTHING if rows is None else rows.astype(np.float32)
-        return _zoom(found, rgb.shape[1] / width, rgb.shape[0] / height)
+        return zoom(found, rgb.shape[1] / width, rgb.shape[0] / height)
 
     def _detect_turned(self, rgb: NDArray[np.uint8], scale: float, angle: float) -> Rows:
         """Return the faces of a picture that is searched after a turn by some degrees."""
@@ -246,20 +233,6 @@ def _resize(rgb: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     return cv2.resize(rgb, (width, height), interpolation=method).astype(np.uint8, copy=False)
 
 
-def _zoom(rows: Rows, across: float, down: float) -> Rows:
-    """Scale what was found in a resized picture to the pixels of the original."""
-    rows[:, [*COLUMNS, 2]] *= across
-    rows[:, [*ROWS, 3]] *= down
-    return rows
-
-
-def _shift(rows: Rows, left: int, top: int) -> Rows:
-    """Move what was found in a part of a picture to its place there."""
-    rows[:, COLUMNS] += left
-    rows[:, ROWS] += top
-    return rows
-
-
 def _tiles(shape: tuple[int, ...], scale: float, largest: int) -> Iterator[tuple[slice, slice]]:
     """Divide a picture into tiles that overlap by the largest face to find in them."""
     edge = max(round(TILE / scale), 2 * largest)
@@ -286,24 +259,3 @@ def _equalize_locally(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     lab[:, :, 0] = cv2.createCLAHE(4.0, (8, 8)).apply(lab[:, :, 0])
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.uint8, copy=False)
-
-
-def _merge(rows: Rows) -> list[NDArray[np.float32]]:
-    """Drop what several searches found of one face, keeping the best score; return the rest, largest first."""
-    kept: list[NDArray[np.float32]] = []
-    for row in rows[np.argsort(-rows[:, 14], kind="stable")]:
-        if all(_shared(row, other) < INSIDE for other in kept):
-            kept.append(row)
-    return sorted(kept, key=lambda row: (-row[2] * row[3], row[1], row[0]))
-
-
-def _shared(first: NDArray[np.float32], second: NDArray[Any]) -> float:
-    """Return the share of the smaller box that lies inside the other."""
-    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    return float(max(0, width) * max(0, height) / min(first[2] * first[3], second[2] * second[3]))
-
-
-def _box(row: NDArray[np.float32]) -> Box:
-    left, top, width, height = (round(float(value)) for value in row[:4])
-    return Box(left, top, max(1, width), max(1, height))
