@@ -56,6 +56,15 @@ CLOSER: Final = 128
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
 
+UPRIGHT: Final = 0.91
+"""Score, 0-1, from which on a face counts as upright; the landmarks of others may follow their tilt only half-way."""
+
+ALL_TURNS: Final = (0.0, -135.0, -90.0, -45.0, 45.0, 90.0, 135.0, 180.0)
+"""Degrees by which such a face is turned, to see where it has the highest score."""
+
+BETTER: Final = 0.04
+"""Least lead in score with which a turned face is taken for the upright one."""
+
 AROUND: Final = 2.0
 """Edge of the area in which one face is looked for, as a multiple of the longer edge of its box."""
 
@@ -92,10 +101,16 @@ class YuNet:
     def find(self, rgb: NDArray[np.uint8]) -> list[DetectedFace]:
         """Return the faces of a picture, uint8 (h, w, 3), from the largest to the smallest.
 
-        Where nothing is found, the picture is searched again: with other light, and turned.
+        Where nothing is found, the picture is searched again: with other light, turned and enlarged. Faces with a low
+        score are searched turned, because the landmarks of a strongly tilted face are wrong.
         """
         rows = self._search(rgb)
-        return self._faces(rows if len(rows) else self._search_again(rgb))
+        rows = rows if len(rows) else self._search_again(rgb)
+        faces = self._merge(rows)
+        for row in faces:
+            if _score(row) < UPRIGHT:
+                row[4:14] = self._upright_landmarks(rgb, row)
+        return [_face(row) for row in faces]
 
     def for_video(self, smallest: int) -> YuNetInVideo:
         """Return what searches the frames of one video for faces of at least so many pixels."""
@@ -113,24 +128,37 @@ class YuNet:
         """
         found = self._search(rgb) if whole else NOTHING
         missed = [box for box in expected if not holds(found, box)]
-        looks = [self._search_around(rgb, box, min(1.0, CLOSE / box.height), turned=True) for box in missed]
-        return self._faces(np.concatenate([found, *looks]))
+        rows = np.concatenate([found, *(self._search_tilted(rgb, box) for box in missed)])
+        return [_face(row) for row in self._merge(rows)]
 
-    def _faces(self, rows: Rows) -> list[DetectedFace]:
-        large = rows[rows[:, 3] >= self._least]
-        return [DetectedFace(box_of(row), row[4:14].reshape(5, 2).astype(np.float64)) for row in merge(large)]
+    def _merge(self, rows: Rows) -> list[NDArray[np.float32]]:
+        return merge(rows[rows[:, 3] >= self._least])
 
-    def _search_around(self, rgb: NDArray[np.uint8], box: Box, scale: float, *, turned: bool = False) -> Rows:
-        """Search the area around a box at a scale; and if nothing is found there, also turned on request."""
+    def _search_tilted(self, rgb: NDArray[np.uint8], box: Box) -> Rows:
+        """Search the area around a box, and turn it if nothing is found there."""
+        scale = min(1.0, CLOSE / box.height)
+        rows = self._search_around(rgb, box, scale)
+        if len(rows):
+            return rows
+        return np.concatenate([self._search_around(rgb, box, scale, angle) for angle in TURNS])
+
+    def _upright_landmarks(self, rgb: NDArray[np.uint8], row: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the landmarks of a face from the turn in which it has the highest score: there it is upright."""
+        box = box_of(row)
+        looks = [self._search_around(rgb, box, CLOSE / box.height, angle) for angle in ALL_TURNS]
+        seen = [max((face for face in look if holds([face], box)), key=_score, default=None) for look in looks]
+        best = max((face for face in seen if face is not None), key=_score, default=row)
+        as_it_is = 0.0 if seen[0] is None else _score(seen[0])
+        return best[4:14] if _score(best) >= as_it_is + BETTER else row[4:14]
+
+    def _search_around(self, rgb: NDArray[np.uint8], box: Box, scale: float, angle: float = 0.0) -> Rows:
+        """Search the area around a box at a scale, turned by some degrees."""
         edge = max(SHORTEST, round(AROUND * max(box.width, box.height)))
         left, top = max(0, box.left + (box.width - edge) // 2), max(0, box.top + (box.height - edge) // 2)
         area = rgb[top : top + edge, left : left + edge]
         if 0 in area.shape:
             return NOTHING
-        rows = self._detect(area, scale)
-        if len(rows) == 0 and turned:
-            rows = np.concatenate([self._detect_turned(area, scale, angle) for angle in TURNS])
-        return shift(rows, left, top)
+        return shift(self._detect_turned(area, scale, angle) if angle else self._detect(area, scale), left, top)
 
     def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
         """Search for what was too dark, too bright, in fog, tilted too far or too small, until something is found."""
@@ -206,6 +234,14 @@ class YuNet:
             networks[key] = cv2.FaceDetectorYN.create(key, "", (WHOLE, WHOLE), THRESHOLD, OVERLAP)
         network: cv2.FaceDetectorYN = networks[key]
         return network
+
+
+def _score(row: NDArray[np.float32]) -> float:
+    return float(row[14])
+
+
+def _face(row: NDArray[np.float32]) -> DetectedFace:
+    return DetectedFace(box_of(row), row[4:14].reshape(5, 2).astype(np.float64))
 
 
 class YuNetInVideo:

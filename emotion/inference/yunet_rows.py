@@ -5,6 +5,7 @@ Functions that get rows change them in place where they return them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import astuple
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ def _shared_area(first: NDArray[np.float32], second: NDArray[Any]) -> float:
     return float(max(0, width) * max(0, height) / min(first[2] * first[3], second[2] * second[3]))
 
 
-def holds(rows: Rows, box: Box) -> bool:
+def holds(rows: Iterable[NDArray[np.float32]], box: Box) -> bool:
     """Return whether one of the rows is the face of a box."""
     return any(_shared_area(row, np.array(astuple(box))) >= INSIDE for row in rows)
 

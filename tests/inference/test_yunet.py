@@ -56,6 +56,12 @@ def test_tilted_face_is_found_and_its_landmarks_turn_with_it(yunet: YuNet, heigh
         assert np.sign(tilt) * tilt_of(landmarks) > 8
 
 
+@pytest.mark.parametrize("tilt", [-135.0, -90.0, -60.0, 60.0, 90.0, 180.0])
+def test_landmarks_of_a_strongly_tilted_face_have_its_tilt(yunet: YuNet, tilt: float) -> None:
+    (face,) = yunet.find(scene(150, tilt))
+    assert abs((tilt_of(landmarks_of(face)) - tilt + 180) % 360 - 180) < 25
+
+
 @settings(max_examples=10, deadline=None)
 @given(height=st.floats(24, 400), light=st.floats(0.07, 1))
 def test_face_of_any_size_is_found_in_any_light(yunet: YuNet, height: float, light: float) -> None:
