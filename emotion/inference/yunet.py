@@ -56,7 +56,7 @@ CLOSER: Final = 128
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
 
-UPRIGHT: Final = 0.91
+UPRIGHT: Final = 0.92
 """Score, 0-1, from which on a face counts as upright; the landmarks of others may follow their tilt only half-way."""
 
 ALL_TURNS: Final = (0.0, -135.0, -90.0, -45.0, 45.0, 90.0, 135.0, 180.0)
