@@ -132,7 +132,7 @@ def detector(detection: Detection | Path = "yunet", smallest: int | None = None)
     if detection != "yunet" and not isinstance(detection, Path):
         raise EmotionError(f"there is no face detector {detection!r}; use {' or '.join(DETECTIONS)}")
     weights = detector_weights.find(detection) if isinstance(detection, Path) else _find_weights()
-    return YuNet(weights, smallest) if weights else HaarDetector(smallest)
+    return YuNet(weights.read_bytes(), smallest) if weights else HaarDetector(smallest)
 
 
 def _find_weights() -> Path | None:

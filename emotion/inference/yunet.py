@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 from math import ceil
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -79,11 +78,11 @@ class YuNet:
 
     name: Final = "yunet"
 
-    def __init__(self, weights: Path, smallest: int | None = None) -> None:
+    def __init__(self, weights: bytes, smallest: int | None = None) -> None:
         """Choose what to look for.
 
         Args:
-            weights: the ONNX file.
+            weights: content of the ONNX file. A thread may load it long after the file is gone.
             smallest: height of the smallest face to find, in pixels, at least 1; larger is faster in pictures with an
                 edge above `WHOLE`. None for `SMALLEST`, and for smaller ones where they are found without effort.
         """
@@ -200,12 +199,13 @@ class YuNet:
 
     def _network(self) -> cv2.FaceDetectorYN:
         """Return this thread's network: one that two threads share crashes."""
-        networks: dict[str, Any] = _loaded.__dict__
-        key = str(self._weights)
-        if key not in networks:
-            networks[key] = cv2.FaceDetectorYN.create(key, "", (WHOLE, WHOLE), THRESHOLD, OVERLAP)
-        network: cv2.FaceDetectorYN = networks[key]
-        return network
+        networks: dict[Any, cv2.FaceDetectorYN] = _loaded.__dict__
+        if self._weights not in networks:
+            model, no_configuration = np.frombuffer(self._weights, np.uint8), np.zeros(0, np.uint8)
+            networks[self._weights] = cv2.FaceDetectorYN.create(
+                "onnx", model, no_configuration, (WHOLE, WHOLE), THRESHOLD, OVERLAP
+            )
+        return networks[self._weights]
 
 
 class YuNetInVideo:
