@@ -126,6 +126,7 @@ class YuNet:
         area = rgb[top : top + edge, left : left + edge]
         if 0 in area.shape:
             return NOTHING
+        scale = min(scale, TILE / max(area.shape[:2]))
         rows = self._detect(area, scale)
         if len(rows) == 0 and turned:
             rows = np.concatenate([self._detect_turned(area, scale, angle) for angle in TURNS])

@@ -16,7 +16,8 @@ from emotion.errors import ImageError
 from emotion.images import align_face, face_landmarks
 from emotion.inference.detection import detector
 from emotion.inference.results import DetectedFace
-from emotion.inference.yunet import YuNet
+from emotion.inference.yunet import THRESHOLD, TILE, YuNet
+from emotion.inference.yunet_rows import Rows
 
 Pixels = NDArray[np.uint8]
 
@@ -182,3 +183,20 @@ def test_weights_may_be_removed_while_they_are_in_use(detector_weights: Path, tm
     with ThreadPoolExecutor(1) as pool:
         assert len(pool.submit(shared.find, astronaut_pixels()).result()) == 1
         assert len(pool.submit(shared.for_video(48).find, astronaut_pixels(), []).result()) == 1
+
+
+def test_area_around_what_may_be_a_face_is_enlarged_to_a_tile_at_most(
+    detector_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yunet = YuNet(detector_weights.read_bytes())
+    edges, detect = [], yunet._detect
+
+    def record(rgb: Pixels, scale: float = 1.0, least: float = THRESHOLD) -> Rows:
+        edges.append(scale * max(rgb.shape[:2]))
+        return detect(rgb, scale, least)
+
+    monkeypatch.setattr(yunet, "_detect", record)
+    yunet.find(
+        np.tile(cv2.resize(astronaut_pixels()[40:200, 150:300], (9, 9), interpolation=cv2.INTER_AREA), (29, 29, 1))
+    )
+    assert 1000 < max(edges) <= TILE
