@@ -38,7 +38,7 @@ def finders() -> dict[str, Finder]:
     Raises:
         ModelError: the weights of YuNet are missing.
     """
-    ours: tuple[Detector, ...] = (HaarDetector(), YuNet(detector_weights.find()))
+    ours: tuple[Detector, ...] = (HaarDetector(), YuNet(detector_weights.find().read_bytes()))
     found: dict[str, Finder] = {each.name: partial(_find, each) for each in ours}
     return found | {named(package): make() for package, make in _FINDERS.items() if _is_installed(package)}
 

@@ -33,7 +33,7 @@ BORDER: Final = 12
 def main() -> None:
     """Measure the training faces and write the table."""
     faces = dataset.load(Path("data/faces/train.npz")).pixels
-    found = find_landmarks(faces, YuNet(detector_weights.find()))
+    found = find_landmarks(faces, YuNet(detector_weights.find().read_bytes()))
     show_progress(f"{len(found):,} of {len(faces):,} faces found ({len(found) / len(faces):.1%})")
     rows = [(name, *(f"{value:.2f}" for value in point)) for name, point in zip(NAMES, typical(found), strict=True)]
     write_csv(TABLE, ("landmark", "x", "y"), rows)

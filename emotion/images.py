@@ -12,7 +12,7 @@ import threading
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,8 @@ LEAST_RESEMBLANCE: Final = 0.5
 """Least correlation, 0-1, of five points with a face's landmarks. In 145 faces of 50 real photos the least is 0.79."""
 
 LARGEST_GREY: Final = {"F": (1, 255), "I": (255, 65535)}
-"""Limits of a picture's largest value (above the first, at most the second) in Pillow's 32-bit modes.
-
-These modes do not say which value is white.
-"""
+"""Limits of a picture's largest value (above the first, at most the second) in Pillow's 32-bit modes, which do not say
+which value is white."""
 
 
 class _PillowWarnings:
@@ -142,7 +140,7 @@ def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
 
     Raises:
         ImageError: the array has another dtype or shape (`wrong_array`), the Pillow picture has no pixels
-            (`wrong_size`), or it has 32 bits and an unknown range of values (`unknown_range`).
+            (`wrong_size`), it has 32 bits and an unknown range of values (`unknown_range`), or as for `convert`.
     """
     if isinstance(image, np.ndarray):
         image = _from_array(image)
@@ -152,9 +150,22 @@ def to_grey(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:
         _check_range(np.asarray(image), *LARGEST_GREY[image.mode])
     if image.mode.startswith("I"):
         return _scale_deep(np.asarray(image))
-    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return np.asarray(image.convert("L"))
+    return convert(image, "L")
+
+
+def convert(image: Image.Image, mode: Literal["L", "RGB"]) -> NDArray[np.uint8]:
+    """Convert a picture of 8 bits to grey (h, w) or RGB (h, w, 3), 0-255, with white behind transparent pixels.
+
+    Raises:
+        ImageError: Pillow cannot convert its colours (`unknown_colours`).
+    """
+    try:
+        if image.has_transparency_data:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+        return np.asarray(image.convert(mode))
+    except ValueError as error:
+        text = f"expected a picture in grey, RGB or CMYK, received the colour mode {image.mode}; save it as RGB"
+        raise ImageError("unknown_colours", text) from error
 
 
 def to_face(image: Image.Image | NDArray[Any]) -> NDArray[np.uint8]:

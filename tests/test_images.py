@@ -26,6 +26,7 @@ MESSAGES = {
     "not_found": "cannot read ",
     "too_large": "expected at most ",
     "truncated": "the picture is cut off or damaged (",
+    "unknown_colours": "expected a picture in grey, RGB or CMYK, received the colour mode ",
     "unknown_range": "expected a 32-bit picture with grey values from 0 to ",
 }
 """Part of the message by reason."""
@@ -113,6 +114,10 @@ def test_values_of_an_unknown_range_are_refused_and_not_turned_black_or_white(dt
     values = np.linspace(0, largest, 2304).reshape(48, 48).astype(dtype)
     assert reason_of(encode(Image.fromarray(values), "TIFF")) == "unknown_range"
     assert to_face(Image.fromarray(values * 0)).max() == 0
+
+
+def test_colours_that_pillow_cannot_convert_are_refused() -> None:
+    assert reason_of(encode(Image.new("LAB", (9, 9)), "TIFF")) == "unknown_colours"
 
 
 def test_exif_orientation_turns_the_picture_upright() -> None:

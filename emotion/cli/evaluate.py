@@ -41,7 +41,7 @@ def evaluate(
         import sklearn  # noqa: F401  refuse before the pictures are searched, not after
 
         from emotion.evaluation import drift, labelled_pictures, picture_results
-        from emotion.report import picture_report
+        from emotion.report import picture_figures, picture_report
     from emotion.cli import output
     from emotion.inference.network import SHIPPED
     from emotion.inference.predictor import Predictor
@@ -50,6 +50,8 @@ def evaluate(
     output.check_overwriting(out / "pictures.csv", [labels])
     predictor = Predictor(model, detection=detection_of(detector), smallest=smallest)
     pictures = labelled_pictures.read(labels, folder, predictor.classes)
+    for name in picture_figures.FILES:
+        output.check_overwriting(out / name, [each.path for each in pictures if each.path.name == name])
     reference = drift.read_reference(SHIPPED.parent)
     try:
         results = _search(predictor, pictures, cropped=face or None)

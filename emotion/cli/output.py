@@ -37,6 +37,9 @@ PictureWriter = Callable[["Picture", "str | bytes"], object]
 FrameWriter = Callable[["TrackedFrame"], None]
 """Gets each frame of a video and the faces in it."""
 
+LONGEST_EDGE: Final = 65_500
+"""Pixels that the encoder of JPEG takes; longer copies are reduced to them."""
+
 LONGEST_STEM: Final = 200
 """Bytes of a file name that an annotated copy keeps: file systems allow 255, and the copy adds some."""
 
@@ -233,7 +236,9 @@ class AnnotatedCopies:
         path = self._free_path(Path(picture.source).stem)
         # Encoded in memory, because Pillow does not report a full disk.
         stream = io.BytesIO()
-        Image.fromarray(drawing.draw_with_legend(pixels, picture.faces)).save(stream, "JPEG", quality=92)
+        copy = Image.fromarray(drawing.draw_with_legend(pixels, picture.faces))
+        copy.thumbnail((LONGEST_EDGE, LONGEST_EDGE))
+        copy.save(stream, "JPEG", quality=92)
         write_bytes(path, stream.getvalue())
         return path
 

@@ -37,6 +37,9 @@ NEIGHBOURS: Final = 3
 WINDOW: Final = 20
 """Edge in pixels of the smallest face that the cascade detects; pictures are resized until `smallest` has this size."""
 
+MOST_ENLARGED: Final = 10_000_000
+"""Pixels to which a picture may be enlarged for tiny faces; the cascade needs 40 bytes and a microsecond for each."""
+
 SMALLEST_IN_VIDEO: Final = 48
 """Edge in pixels of the smallest face that is tracked in a video: that of the network's input."""
 
@@ -88,9 +91,10 @@ class HaarDetector:
         """Set the size of the faces to find.
 
         Args:
-            smallest: edge of the smallest face to find, in pixels; a larger value is faster. None derives it from the
-                longer edge of the picture: an eighth of it up to 384 pixels, which gives 48; a thirty-second of it
-                from 1024 pixels, which gives 32; in between it falls from 48 to 32.
+            smallest: edge of the smallest face to find, in pixels; a larger value is faster. Faces below 20 are found
+                as far as `MOST_ENLARGED` allows. None derives it from the longer edge of the picture: an eighth of it
+                up to 384 pixels, which gives 48; a thirty-second of it from 1024 pixels, which gives 32; in between it
+                falls from 48 to 32.
         """
         self._smallest = smallest
 
@@ -101,6 +105,7 @@ class HaarDetector:
         """
         grey = to_grey(rgb)
         scale = WINDOW / self._smallest if self._smallest else _default_scale(max(grey.shape))
+        scale = min(scale, max(1.0, (MOST_ENLARGED / grey.size) ** 0.5))
         resized = _resize(grey, scale)
         found = _cascade(FRONTAL).detectMultiScale(resized, SCALE_STEP, NEIGHBOURS, minSize=(WINDOW, WINDOW))
         # OpenCV's threads finish in any order, so faces of equal size are sorted by position.
@@ -132,7 +137,7 @@ def detector(detection: Detection | Path = "yunet", smallest: int | None = None)
     if detection != "yunet" and not isinstance(detection, Path):
         raise EmotionError(f"there is no face detector {detection!r}; use {' or '.join(DETECTIONS)}")
     weights = detector_weights.find(detection) if isinstance(detection, Path) else _find_weights()
-    return YuNet(weights, smallest) if weights else HaarDetector(smallest)
+    return YuNet(weights.read_bytes(), smallest) if weights else HaarDetector(smallest)
 
 
 def _find_weights() -> Path | None:

@@ -17,7 +17,6 @@ from emotion.inference.canvas import BLACK, DARK, GREY, WHITE, Canvas, Colour, c
 from emotion.inference.legend import draw_legend, mark_text
 from emotion.inference.placing import best_place, free_place, label_places, mark_places, shift_inside
 from emotion.inference.results import Box, Face
-from emotion.labels import COLOURS
 
 MIN_EDGE: Final = 200
 """Shorter edge in pixels that a readable label needs; smaller pictures are enlarged to it."""
@@ -118,7 +117,7 @@ def _draw_labels(canvas: Canvas, boxes: list[Box], faces: Sequence[Face]) -> Non
         taken.append(best_place(places, box, _others(boxes, index), taken))
         _draw_label(canvas, taken[-1], face.describe(), face)
     for box, face in zip(boxes, faces, strict=True):
-        if panel := _free_area(canvas, box, [*boxes, *taken]):
+        if panel := _free_area(canvas, box, face, [*boxes, *taken]):
             _draw_bars(canvas, panel, face)
             taken.append(panel)
 
@@ -160,9 +159,9 @@ def _draw_label(canvas: Canvas, area: Box, words: str, face: Face) -> None:
     canvas.write_centred(words, area, ink_on(colour_of(face.label)))
 
 
-def _free_area(canvas: Canvas, box: Box, taken: Sequence[Box]) -> Box | None:
+def _free_area(canvas: Canvas, box: Box, face: Face, taken: Sequence[Box]) -> Box | None:
     """Find an area beside or below a face where the bars cover no face and no label; None if there is none."""
-    width, height, gap = _bars_width(canvas), BARS * canvas.row, canvas.text // 2
+    width, height, gap = _bars_width(canvas, face), BARS * canvas.row, canvas.text // 2
     if box.height < 0.75 * height:
         return None  # beside many small faces, bars would cover the picture
     areas = [
@@ -173,18 +172,18 @@ def _free_area(canvas: Canvas, box: Box, taken: Sequence[Box]) -> Box | None:
     return free_place([area for area in areas if shift_inside(area, canvas.bounds) == area], taken)
 
 
-def _names_width(canvas: Canvas) -> int:
-    return max(canvas.width_of(name) for name in COLOURS)
+def _names_width(canvas: Canvas, face: Face) -> int:
+    return max(canvas.width_of(name) for name in face.probabilities)
 
 
-def _bars_width(canvas: Canvas) -> int:
-    return _names_width(canvas) + 6 * canvas.text
+def _bars_width(canvas: Canvas, face: Face) -> int:
+    return _names_width(canvas, face) + 6 * canvas.text
 
 
 def _draw_bars(canvas: Canvas, panel: Box, face: Face) -> None:
     """Draw the name and the bar of each of the most probable classes; a full bar is a probability of 1."""
     canvas.fill(panel, DARK)
-    start = panel.left + _names_width(canvas) + canvas.text
+    start = panel.left + _names_width(canvas, face) + canvas.text
     longest = panel.left + panel.width - canvas.text // 2 - start
     for number, (name, share) in enumerate(face.top(BARS)):
         row = Box(panel.left, panel.top + number * canvas.row, panel.width, canvas.row)

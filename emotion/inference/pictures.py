@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from emotion.errors import ImageError
-from emotion.images import read_image, to_grey
+from emotion.images import convert, read_image, to_grey
 
 PictureSource = Path | str | bytes | NDArray[Any] | Image.Image
 """A picture: the path or the content of a file, a uint8 array (grey, RGB or RGBA), or a Pillow image."""
@@ -101,9 +101,7 @@ def to_rgb(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         image = Image.fromarray(np.ascontiguousarray(image))
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(to_grey(image))  # Pillow would clip 16-bit values to white
-    elif image.mode != "RGB":
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return np.asarray(image.convert("RGB"))
+    return convert(image, "RGB")
 
 
 def _read_file(path: str) -> Image.Image:

@@ -180,7 +180,7 @@ class Predictor:
         try:
             picture = read_picture(image)
             grey = to_grey(picture)
-        except ValueError as error:  # an ImageError, or Pillow's own error on a rare colour mode
+        except ValueError as error:  # an ImageError, or Python's own error on a path with a null character
             if isinstance(error, ImageError) and error.reason.startswith("wrong_"):
                 raise
             return _Crops(Picture(source, error=one_line(error)))

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 from math import ceil
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -88,11 +87,11 @@ class YuNet:
 
     name: Final = "yunet"
 
-    def __init__(self, weights: Path, smallest: int | None = None) -> None:
+    def __init__(self, weights: bytes, smallest: int | None = None) -> None:
         """Choose what to look for.
 
         Args:
-            weights: the ONNX file.
+            weights: content of the ONNX file. A thread may load it long after the file is gone.
             smallest: height of the smallest face to find, in pixels, at least 1; larger is faster in pictures with an
                 edge above `WHOLE`. None for `SMALLEST`, and for smaller ones where they are found without effort.
         """
@@ -158,6 +157,7 @@ class YuNet:
         area = rgb[top : top + edge, left : left + edge]
         if 0 in area.shape:
             return NOTHING
+        scale = min(scale, TILE / max(area.shape[:2]))
         return shift(self._detect_turned(area, scale, angle) if angle else self._detect(area, scale), left, top)
 
     def _search_again(self, rgb: NDArray[np.uint8]) -> Rows:
@@ -172,7 +172,7 @@ class YuNet:
     def _search_closer(self, rgb: NDArray[np.uint8], scale: float) -> Rows:
         """Search an enlarged picture, and enlarge further what may be a face."""
         rows = self._detect(rgb, scale, HINT)
-        sure, hints = rows[rows[:, 14] >= THRESHOLD], rows[rows[:, 14] < THRESHOLD]
+        sure, hints = rows[rows[:, 14] >= THRESHOLD], rows[(rows[:, 14] < THRESHOLD) & (rows[:, 3] >= SMALLEST / 2)]
         boxes = [box_of(row) for row in hints[np.argsort(-hints[:, 14], kind="stable")][:MOST_HINTS]]
         return np.concatenate([sure, *(self._search_around(rgb, box, CLOSER / box.height) for box in boxes)])
 
@@ -228,12 +228,13 @@ class YuNet:
 
     def _network(self) -> cv2.FaceDetectorYN:
         """Return this thread's network: one that two threads share crashes."""
-        networks: dict[str, Any] = _loaded.__dict__
-        key = str(self._weights)
-        if key not in networks:
-            networks[key] = cv2.FaceDetectorYN.create(key, "", (WHOLE, WHOLE), THRESHOLD, OVERLAP)
-        network: cv2.FaceDetectorYN = networks[key]
-        return network
+        networks: dict[Any, cv2.FaceDetectorYN] = _loaded.__dict__
+        if self._weights not in networks:
+            model, no_configuration = np.frombuffer(self._weights, np.uint8), np.zeros(0, np.uint8)
+            networks[self._weights] = cv2.FaceDetectorYN.create(
+                "onnx", model, no_configuration, (WHOLE, WHOLE), THRESHOLD, OVERLAP
+            )
+        return networks[self._weights]
 
 
 def _score(row: NDArray[np.float32]) -> float:

@@ -18,18 +18,21 @@ from emotion.report.charts import BLUE, GREY, ORANGE, STYLE, add_title, save
 DPI: Final = 120
 COLORMAP: Final = "Blues"
 
+FILES: Final = ("confusion.png", "reliability.png", "drift.png")
+"""Names of the figures."""
+
 
 def draw(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Draw `confusion.png`, `reliability.png` and `drift.png`; one without a measurement is deleted, as it is old."""
+    """Draw the figures `FILES`; one without a measurement is deleted, as it is old."""
     labels, drift = summary["labels"], summary["drift"]
     with style.context(["default", STYLE]):
-        drawn = {
-            "confusion": confusion_matrix(labels, summary["classes"]) if labels else None,
-            "reliability": reliability(labels) if labels else None,
-            "drift": draw_drift(drift) if drift else None,
-        }
-        for name, figure in drawn.items():
-            path = folder / f"{name}.png"
+        figures = (
+            confusion_matrix(labels, summary["classes"]) if labels else None,
+            reliability(labels) if labels else None,
+            draw_drift(drift) if drift else None,
+        )
+        for name, figure in zip(FILES, figures, strict=True):
+            path = folder / name
             if figure:
                 save(figure, path, DPI)
             else:

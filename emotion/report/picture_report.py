@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from emotion.errors import printable
 from emotion.files import write_csv, write_json, write_text
 from emotion.markdown import table
 from emotion.report import picture_figures
@@ -289,5 +290,5 @@ def _enumerate(texts: Sequence[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Keep a file name in its cell, with no sign that Markdown reads."""
-    return f"`{text.replace('|', '/').replace('`', chr(39))}`"
+    """Keep a file name in its cell and line, with no sign that Markdown reads."""
+    return f"`{printable(text).replace('|', '/').replace('`', chr(39))}`"

@@ -30,12 +30,13 @@ from emotion.errors import EmotionError, ImageError
 from emotion.files import read_json
 from emotion.images import read_image, to_grey
 from emotion.inference import formats
+from emotion.inference.canvas import colour_of
 from emotion.inference.detection import SMALLEST_IN_WEBCAM, VideoDetector
 from emotion.inference.pictures import to_rgb
 from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
-from emotion.labels import COLOURS, FIGURES, REPORTED_SPLITS
+from emotion.labels import FIGURES, REPORTED_SPLITS
 from emotion.server import schemas, uploads, webcam
 from emotion.server.auth import AccessControl, is_this_machine, is_worth_logging, refusal
 
@@ -173,7 +174,7 @@ def _add_live(app: FastAPI, service: PredictionService) -> None:
 def _add_model(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None:
     description = {
         "classes": predictor.classes,
-        "colours": COLOURS,
+        "colours": {name: f"#{bytes(colour_of(name)).hex()}" for name in predictor.classes},
         "threshold": predictor.threshold,
         "limits": {"bytes": uploads.MAX_BYTES, "pixels": uploads.MAX_PIXELS},
         **(_read_shipped(shipped) if shipped else {}),

@@ -126,6 +126,13 @@ def test_csv_is_not_overwritten(run: Run, folder: Path) -> None:
     assert "would overwrite pictures.csv" in str(run("pictures.csv", "--out", "."))
 
 
+def test_labelled_picture_with_the_name_of_a_figure_is_not_overwritten(run: Run, folder: Path) -> None:
+    before = (folder / "0.png").rename(folder / "drift.png").read_bytes()
+    (folder / "few.csv").write_text("file,expected\ndrift.png,sad\n1.png,sad\n")
+    assert "would overwrite drift.png" in str(run("few.csv", "--out", "."))
+    assert (folder / "drift.png").read_bytes() == before
+
+
 def test_folder_that_cannot_be_made_is_refused_before_any_work(run: Run) -> None:
     assert str(run("absent.csv", "--out", "no/where")).startswith("emotion: no/where cannot be written")
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,15 @@ def test_image_without_a_file_is_annotated(tmp_path: Path) -> None:
     content = encode(Image.new("RGB", (300, 300)))
     path = AnnotatedCopies(tmp_path, []).add(Picture("standard input", 300, 300), content)
     assert path.name == "standard input_faces.jpg"
+
+
+@pytest.mark.parametrize("size", [(70_000, 20), (300, 65_400)])
+def test_copy_of_a_very_long_image_is_reduced_to_what_jpeg_holds(tmp_path: Path, size: tuple[int, int]) -> None:
+    content = encode(Image.new("L", size))
+    faces = tuple(replace(FACE, uncertain=index == 0) for index in range(40))
+    path = AnnotatedCopies(tmp_path, []).add(Picture("long.png", *size, faces), content)
+    with Image.open(path) as copy:
+        assert max(copy.size) == output.LONGEST_EDGE
 
 
 def test_annotated_copies_replace_neither_each_other_nor_an_original(tmp_path: Path) -> None:

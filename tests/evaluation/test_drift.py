@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,20 @@ def test_measures_of_a_face_computed_by_hand() -> None:
     assert (found["light"][0], found["contrast"][0]) == (100, 50)
     # The Laplacian is 100 and -100 in two of 46 columns.
     assert found["sharpness"][0] == pytest.approx(2 * 100**2 / 46)
+
+
+def test_many_faces_are_measured_like_a_few_and_in_little_memory() -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (3 * drift.AT_ONCE + 1, 48, 48), np.uint8)
+    tracemalloc.start()
+    measured = drift.measure(faces)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40_000 * len(faces)
+    for index in (0, drift.AT_ONCE, -1):
+        alone = drift.measure(faces[index][None])
+        assert {name: values[index] for name, values in measured.items()} == {
+            name: values[0] for name, values in alone.items()
+        }
 
 
 def test_sharpness_is_the_variance_of_scipys_laplacian(faces: Drawn) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -130,6 +131,16 @@ def test_what_cannot_be_measured_is_none() -> None:
     summary = summary_of(result("a.jpg", 1, "sad"), result("b.jpg", 0, None))
     assert [summary[name] for name in ("labels", "groups", "uncertain", "drift")] == [None] * 4
     assert summary["detection"]["found"]["value"] == 0
+
+
+@pytest.mark.usefixtures("summary")  # what is imported late takes memory too
+def test_many_pictures_are_summarized_in_little_memory() -> None:
+    results = [result("a.jpg", 1, "sad", face("sad"))] * 5000
+    tracemalloc.start()
+    summary_of(*results)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8_000 * len(results)
 
 
 def test_calibration_error_by_chance_is_that_of_faces_with_the_right_confidence() -> None:

@@ -58,6 +58,12 @@ def test_faces_smaller_than_the_smallest_are_not_found() -> None:
     assert HaarDetector(smallest=150).find(PHOTO) == []
 
 
+def test_search_for_tiny_faces_in_a_large_picture_fits_into_memory() -> None:
+    picture = np.zeros((2000, 4000, 3), np.uint8)
+    picture[:512, :512] = PHOTO
+    assert HaarDetector(smallest=1).find(picture)
+
+
 def test_unknown_detector_and_size_are_refused() -> None:
     with pytest.raises(EmotionError, match="there is no face detector 'hog'; use yunet or haar"):
         detector("hog")  # type: ignore[arg-type]

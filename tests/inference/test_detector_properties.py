@@ -30,7 +30,7 @@ EDGES = st.integers(1, 200)
 
 @pytest.fixture(scope="session")
 def yunet(detector_weights: Path) -> YuNet:
-    return YuNet(detector_weights)
+    return YuNet(detector_weights.read_bytes())
 
 
 def blurred_noise(width: int, height: int, seed: int) -> Pixels:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 
 from emotion import server
+from emotion.inference.canvas import GREY
 from emotion.inference.drawing import GROUP, draw, draw_with_legend
 from emotion.inference.legend import shares
 from emotion.inference.results import Box, Face
@@ -91,6 +92,15 @@ def test_label_stays_inside_the_picture(box: Box) -> None:
     label = coloured(draw(before, [face(box)]), "happy")
     filled = label.sum(axis=1)
     assert filled.max() > 60, "there is no label in the colour of the class"
+
+
+def test_bars_begin_behind_the_names_of_another_networks_classes() -> None:
+    def start_of_bars(names: tuple[str, str]) -> int:
+        other = Face(Box(40, 100, 200, 200), names[0], dict(zip(names, (0.5, 0.5), strict=True)), uncertain=False)
+        grey = np.all(draw(plain(480, 900), [other]) == GREY, axis=2)
+        return int(np.argmax(grey.sum(axis=0) >= 10))
+
+    assert start_of_bars(("deep in thought", "bored")) > start_of_bars(("bored", "happy")) + 50
 
 
 def test_bars_cover_no_other_face() -> None:

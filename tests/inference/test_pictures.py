@@ -13,7 +13,7 @@ from small_photos import astronaut, box_of_only_face, holds_face
 
 from emotion import Predictor
 from emotion.errors import ImageError
-from emotion.images import to_grey
+from emotion.images import read_image, to_grey
 from emotion.inference.pictures import PictureSource, find_pictures, to_rgb
 
 
@@ -213,3 +213,13 @@ def test_arrays_of_any_shape_are_converted_to_rgb() -> None:
     assert to_rgb(grey).tolist() == [[[7, 7, 7], [200, 200, 200]]]
     np.testing.assert_array_equal(to_rgb(rgb[::-1]), rgb[::-1])
     assert to_rgb(np.dstack([rgb, np.zeros((2, 2), np.uint8)])).tolist() == [[[255] * 3] * 2] * 2
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_transparent_colour_is_white_in_grey_and_in_rgb(mode: str) -> None:
+    image = Image.new("RGB", (2, 1), "white")
+    image.putpixel((0, 0), (0, 0, 0))
+    black = (0, 0, 0) if mode == "RGB" else image.convert(mode).getpixel((0, 0))
+    read = read_image(encode(image.convert(mode), transparency=black))
+    assert to_grey(read).tolist() == [[255, 255]]
+    assert to_rgb(read).min() == 255

@@ -14,8 +14,10 @@ from small_photos import astronaut_pixels
 
 from emotion.errors import ImageError
 from emotion.images import align_face, face_landmarks
+from emotion.inference.detection import detector
 from emotion.inference.results import DetectedFace
-from emotion.inference.yunet import YuNet
+from emotion.inference.yunet import THRESHOLD, TILE, YuNet
+from emotion.inference.yunet_rows import Rows
 
 Pixels = NDArray[np.uint8]
 
@@ -26,7 +28,7 @@ FACE_HEIGHT = 120.0
 
 @pytest.fixture(scope="session")
 def yunet(detector_weights: Path) -> YuNet:
-    return YuNet(detector_weights)
+    return YuNet(detector_weights.read_bytes())
 
 
 def scene(
@@ -96,8 +98,8 @@ def test_large_face_in_a_large_picture_is_found_once(yunet: YuNet) -> None:
 
 def test_larger_smallest_face_leaves_small_ones_out(detector_weights: Path) -> None:
     picture = scene(40, size=(2560, 1920), at=(1280, 960))
-    assert len(YuNet(detector_weights, smallest=24).find(picture)) == 1
-    assert len(YuNet(detector_weights, smallest=400).find(picture)) == 0
+    assert len(YuNet(detector_weights.read_bytes(), smallest=24).find(picture)) == 1
+    assert len(YuNet(detector_weights.read_bytes(), smallest=400).find(picture)) == 0
 
 
 def test_face_cut_by_the_edge_is_found(yunet: YuNet) -> None:
@@ -177,3 +179,30 @@ def test_table_of_landmarks_is_that_of_the_training_faces(yunet: YuNet, real_fac
     found = find_landmarks(real_faces(1500), yunet)
     assert len(found) > 1300
     np.testing.assert_allclose(typical(found), face_landmarks(), atol=0.5)
+
+
+def test_weights_may_be_removed_while_they_are_in_use(detector_weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "weights.onnx"
+    copy.write_bytes(detector_weights.read_bytes())
+    shared = detector(copy)
+    copy.unlink()
+    with ThreadPoolExecutor(1) as pool:
+        assert len(pool.submit(shared.find, astronaut_pixels()).result()) == 1
+        assert len(pool.submit(shared.for_video(48).find, astronaut_pixels(), []).result()) == 1
+
+
+def test_area_around_what_may_be_a_face_is_enlarged_to_a_tile_at_most(
+    detector_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yunet = YuNet(detector_weights.read_bytes())
+    edges, detect = [], yunet._detect
+
+    def record(rgb: Pixels, scale: float = 1.0, least: float = THRESHOLD) -> Rows:
+        edges.append(scale * max(rgb.shape[:2]))
+        return detect(rgb, scale, least)
+
+    monkeypatch.setattr(yunet, "_detect", record)
+    yunet.find(
+        np.tile(cv2.resize(astronaut_pixels()[40:200, 150:300], (9, 9), interpolation=cv2.INTER_AREA), (29, 29, 1))
+    )
+    assert max(edges) <= TILE

@@ -82,8 +82,14 @@ def test_every_row_of_a_table_has_the_cells_of_its_heading(text: str) -> None:
 
 
 def test_file_name_cannot_break_a_table() -> None:
-    text = picture_report.describe("a.csv", summary_of(result("a|`b`.jpg", 1, "sad", face("happy"))))
-    assert cells(text, "`a")[0] == "`a/'b'.jpg`"
+    text = picture_report.describe("a.csv", summary_of(result("a|`b`\n.jpg", 1, "sad", face("happy"))))
+    assert cells(text, "`a")[0] == r"`a/'b'\n.jpg`"
+
+
+def test_name_of_the_csv_may_be_no_text(tmp_path: Path) -> None:
+    results = [result("a.jpg", 1, "sad")]
+    picture_report.write(tmp_path, "a\udcff.csv", summary_of(*results), [each.row() for each in results])
+    assert (tmp_path / "report.md").read_text().startswith(r"# The network on the pictures of `a\udcff.csv`")
 
 
 def test_picture_without_a_face_gives_a_short_report_and_removes_old_figures(tmp_path: Path) -> None:

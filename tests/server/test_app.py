@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from running_server import alive, encoded, refused, running
+from small_models import write_model
 from small_photos import astronaut
 from starlette.exceptions import HTTPException
 
@@ -264,6 +265,12 @@ def test_model_description_holds_classes_threshold_metrics_and_card(client: http
 def test_model_that_was_not_shipped_has_no_card(predictor: Predictor) -> None:
     with running(predictor) as client:
         assert "card" not in client.get("/api/model").json()
+
+
+def test_classes_of_another_network_have_a_colour_on_the_page(tmp_path: Path) -> None:
+    other = Predictor(write_model(tmp_path / "other.onnx", ("bored", "happy")), threads=1)
+    with running(other) as client:
+        assert client.get("/api/model").json()["colours"] == {"bored": "#7f7f7f", "happy": "#e69f00"}
 
 
 def test_figure_that_the_shipped_network_lacks_is_left_out(

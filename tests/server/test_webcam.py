@@ -43,6 +43,7 @@ def test_answers_contain_the_landmarks_of_the_faces(client: httpx.Client) -> Non
     [
         (b"\x00" * 100, "not a picture"),
         (b"", "the file is empty"),
+        (encoded(Image.new("LAB", (60, 60)), "tiff"), "received the colour mode LAB"),
         *((text, "expected") for text in ("hello", "[]", '{"smoothing": "fast"}')),
         *((text, "expected") for text in ('{"smoothing": 1e999}', '{"smoothing": -1}')),
     ],
