@@ -16,7 +16,6 @@ import h5py
 import keras
 import numpy as np
 import onnx
-import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
@@ -27,6 +26,7 @@ from emotion import dataset, metadata
 from emotion.dataset import Dataset
 from emotion.errors import ModelError
 from emotion.files import replacing, write_json
+from emotion.inference.onnx_runtime import onnxruntime
 from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file, keras_setup
 from emotion.params import Export

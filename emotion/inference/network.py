@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from emotion.errors import ImageError, ModelError
 from emotion.images import FACE_SIZE
+from emotion.inference.onnx_runtime import onnxruntime
 from emotion.metadata import KEY, Metadata, parse
 
 SHIPPED: Final = Path(__file__).parents[1] / "shipped" / "emotion.onnx"

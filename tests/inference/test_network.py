@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -123,3 +124,13 @@ def test_file_without_a_threshold_is_refused(tmp_path: Path) -> None:
     text = replace(metadata_of(), threshold=None).to_json()
     with pytest.raises(ModelError, match="has no threshold for uncertain faces; run: dvc repro export"):
         Network(write_model(tmp_path / "emotion.onnx", text=text))
+
+
+def test_network_leaves_no_trace_of_telemetry(tmp_path: Path) -> None:
+    program = (
+        "import numpy as np; from emotion.inference.network import Network; "
+        "Network().probabilities(np.zeros((1, 48, 48), np.uint8), 1)"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ORT_", "XDG_"))}
+    subprocess.run([sys.executable, "-c", program], env={**environment, "HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.rglob("*")) == []
