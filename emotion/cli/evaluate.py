@@ -23,7 +23,8 @@ def evaluate(
         Path, typer.Argument(metavar="LABELS.csv", help="A csv with the columns file, expected and, optionally, faces.")
     ],
     folder: Annotated[
-        Path | None, typer.Option(help="Folder of the pictures; that of the csv if omitted.", file_okay=False)
+        Path | None,
+        typer.Option(help="Folder of the pictures; that of the csv if omitted.", exists=True, file_okay=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Write the report to this folder.", file_okay=False)] = Path("evaluation"),
     face: Annotated[
@@ -37,7 +38,7 @@ def evaluate(
 
     Writes report.md with its figures, pictures.csv with a row for each picture, and summary.json.
     """
-    with requiring("pipeline"):
+    with requiring("evaluate"):
         import sklearn  # noqa: F401  refuse before the pictures are searched, not after
 
         from emotion.evaluation import drift, labelled_pictures, picture_results

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from emotion.cli import evaluate, predict, project, serve, video
-from emotion.errors import EmotionError, one_line
+from emotion.errors import EmotionError, one_line, printable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -26,8 +26,15 @@ def main() -> None:
     try:
         app(prog_name="emotion")
     except (EmotionError, OSError, MemoryError) as error:
-        advice = "; free some disk space" if isinstance(error, OSError) and error.errno == errno.ENOSPC else ""
-        sys.exit(f"emotion: {one_line(error) or 'out of memory; close other programs'}{advice}")
+        sys.exit(f"emotion: {_describe(error)}")
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        advice = "; free some disk space" if error.errno == errno.ENOSPC else ""
+        return printable(f"{place}{error.strerror}{advice}")
+    return one_line(error) or "out of memory; close other programs"
 
 
 def _print_version(wanted: bool) -> None:

@@ -18,7 +18,8 @@ Detector = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="Face detector: yunet, haar, or a file with YuNet's weights.")
 ]
 Smallest = Annotated[
-    int | None, typer.Option(min=1, help="Height of the smallest face to find, in pixels; larger is faster.")
+    int | None,
+    typer.Option(min=1, help="Height in pixels of the smallest face to find; larger is faster. 24, in videos 48."),
 ]
 
 

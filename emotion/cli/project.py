@@ -55,7 +55,7 @@ def compare(
 
 
 def fetch() -> None:
-    """Download the face detector YuNet into your cache, or say where it lies, so that nothing is fetched later."""
+    """Download the face detector YuNet into your cache, if it is not there yet, and print its path."""
     from emotion.inference import detector_weights
 
     print(detector_weights.find())

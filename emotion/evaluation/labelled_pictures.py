@@ -10,7 +10,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -130,12 +130,16 @@ def _parse(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
 def _check_header(header: Sequence[str]) -> Iterator[str]:
     if missing := [name for name in NEEDED if name not in header]:
-        expected = f"expected the columns {', '.join(NEEDED)}, received {', '.join(header) or 'none'}"
-        yield f"{expected}; add {' and '.join(missing)}"
+        has = f"it has only {_quote(header)}" if header else "it has no header"
+        yield f"the columns {_quote(NEEDED)} are needed, and {has}; add {_quote(missing)}"
     if twice := [name for name, count in Counter(header).items() if count > 1]:
-        yield f"expected different names, received more than one column {', '.join(map(repr, twice))}"
+        yield f"there is more than one column {_quote(twice)}; rename them"
     if taken := [name for name in dict.fromkeys(header) if name in RESULTS]:
-        yield f"the results have columns of the names {', '.join(taken)}; rename yours"
+        yield f"the results have a column {_quote(taken)} too; rename yours"
+
+
+def _quote(names: Iterable[str]) -> str:
+    return " and ".join(f'"{name}"' for name in names)
 
 
 class _LineReader:

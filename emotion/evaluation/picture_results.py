@@ -73,7 +73,7 @@ class PictureResult:
         """Return the line of the csv and the columns `labelled_pictures.RESULTS`, for a table.
 
         `label` and `confidence` are those of the largest face. `uncertain`, `right` and `right_or_accepted` are numbers
-        of counted faces; the last two are None if no class is expected.
+        of counted faces: None if there are none; the last two also if no class is expected.
         """
         largest = self.counted[0] if self.counted else None
         values = (
@@ -82,7 +82,7 @@ class PictureResult:
             self.false,
             largest and largest.label,
             largest and rounded(largest.confidence),
-            sum(face.uncertain for face in self.counted),
+            sum(face.uncertain for face in self.counted) if self.counted else None,
             self.right if self.labelled.expected else None,
             self.right_or_accepted if self.labelled.expected else None,
         )

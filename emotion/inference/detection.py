@@ -147,7 +147,7 @@ def _find_weights() -> Path | None:
     try:
         return detector_weights.fetch()
     except ModelError as error:
-        logging.getLogger("emotion").warning("emotion: %s. Haar is used instead: it misses more faces.", error)
+        logging.getLogger("emotion").warning("emotion: %s. Haar is used instead; it misses more faces.", error)
         return None
 
 

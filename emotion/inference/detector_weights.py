@@ -39,6 +39,7 @@ REASONS: Final = {
     "ChunkedEncodingError": "the connection broke off",
     "ConnectTimeout": "no answer",
     "ConnectionError": "no connection",
+    "ProxyError": "the proxy does not answer",
     "ReadTimeout": "no answer",
 }
 """What the exceptions of requests mean, by their names: it is imported only for a download."""
@@ -100,7 +101,7 @@ def fetch(sources: Sequence[str] = SOURCES, folder: Path | None = None) -> Path:
             download = pooch.HTTPDownloader(timeout=TIMEOUT)
             return Path(pooch.retrieve(source, f"sha256:{SHA256}", NAME, folder, downloader=download))
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; ValueError: another hash
-            faults.append(_reason(error))
+            faults.append(_reason(error, folder))
     raise ModelError(
         f"the face detector YuNet could not be fetched ({'; '.join(dict.fromkeys(faults))}); "
         f"run emotion fetch where there is a network, or set {VARIABLE} to a copy of {NAME}"
@@ -109,19 +110,22 @@ def fetch(sources: Sequence[str] = SOURCES, folder: Path | None = None) -> Path:
 
 def _checked(path: Path) -> Path:
     if not path.is_file():
-        raise ModelError(f"there is no face detector or file {path}; use yunet, haar or a copy of {NAME}")
+        fact = f"there is no face detector or file {path}"
+        if str(path) == os.environ.get(VARIABLE):
+            raise ModelError(f"{fact}, which the variable {VARIABLE} names; set it to a copy of {NAME}, or unset it")
+        raise ModelError(f"{fact}; use yunet, haar or a copy of {NAME}")
     if sha256_of(path) != SHA256:
         raise ModelError(f"{path} is not {NAME} (it has another SHA-256); emotion fetch downloads the right one")
     return path
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, folder: Path) -> str:
     """Say in a few words why a source gave nothing."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP {response.status_code}"
-    if isinstance(error, OSError) and error.filename:
-        return f"{Path(error.filename).parent} cannot be written"
+    if isinstance(error, OSError) and not hasattr(error, "request"):  # none of requests' own
+        return f"{folder} cannot be written"
     if isinstance(error, ValueError) and "hash" in str(error):
         return "the file that came is another one"
     return REASONS.get(type(error).__name__) or one_line(error)

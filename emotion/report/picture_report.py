@@ -16,6 +16,9 @@ from emotion.report import picture_figures
 
 Summary = Mapping[str, Any]
 
+FEW_FACES: Final = 20
+"""Least number of faces of which the report says how far they are from the test split."""
+
 COUNTING: Final = """\
 ## How it was counted
 
@@ -106,14 +109,17 @@ def _say_confident(summary: Summary) -> Iterator[str]:
 
 
 def _say_drift(summary: Summary) -> Iterator[str]:
-    if drift := summary["drift"]:
+    drift = summary["drift"]
+    if drift and drift["faces"] < FEW_FACES:
+        yield f"The {drift['faces']} found faces are too few to compare them with the test split."
+    elif drift:
         measures = drift["measures"]
         apart = [each["reading"] for each in measures.values() if each["reading"]]
         alike = [name for name, each in measures.items() if not each["reading"]]
         if apart:
             yield f"Half of your faces are {'; half are '.join(apart)}."
         if alike:
-            yield f"Like the test faces in the median: {_enumerate(alike)}."
+            yield f"In {_enumerate(alike)}, your faces are like those of the test split."
 
 
 def _describe_detection(detection: Summary) -> Iterator[str]:
@@ -130,7 +136,7 @@ def _describe_detection(detection: Summary) -> Iterator[str]:
 
 def _detection_rows(detection: Summary) -> list[tuple[str, int]]:
     return [
-        ("that a person sees", detection["faces"]),
+        ("in the pictures, by your count", detection["faces"]),
         ("found", detection["found"]["count"]),
         ("missed", detection["missed"]),
         ("false", detection["false"]),
@@ -207,8 +213,8 @@ def _describe_confidence(summary: Summary) -> Iterator[str]:
     if not labels:
         return
     yield (
-        f"Right are {_share(uncertain['accuracy_certain'])} of the certain labels and "
-        f"{_share(uncertain['accuracy_uncertain'])} of the uncertain ones."
+        f"Of the certain labels, {_share(uncertain['accuracy_certain'])} are right; of the uncertain ones, "
+        f"{_share(uncertain['accuracy_uncertain'])}."
     )
     yield (
         f"The mean confidence is {labels['mean_confidence']:.1%}, the accuracy {_value(labels['accuracy_found'])}. The "

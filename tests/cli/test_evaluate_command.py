@@ -157,7 +157,7 @@ def test_missing_extra_is_told_in_one_line_before_any_work(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     assert run("labels.csv") == 1
-    assert capsys.readouterr().err.startswith("emotion: the packages of the extra pipeline are not installed (")
+    assert capsys.readouterr().err.startswith("emotion: the packages of the extra evaluate are not installed (")
 
 
 def test_help_of_the_command_line_imports_neither_matplotlib_nor_scikit_learn() -> None:

@@ -64,7 +64,7 @@ def test_folder_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(release, "promote", refuse)
     ended = answer(monkeypatch, "promote")
-    assert ended == "emotion: [Errno 13] Permission denied: 'emotion/shipped/emotion.onnx'"
+    assert ended == "emotion: emotion/shipped/emotion.onnx: Permission denied"
 
 
 def test_full_disk_is_one_line_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_full_disk_is_one_line_with_advice(monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(release, "promote", refuse)
-    assert answer(monkeypatch, "promote") == "emotion: [Errno 28] No space left on device; free some disk space"
+    assert answer(monkeypatch, "promote") == "emotion: No space left on device; free some disk space"
 
 
 @pytest.mark.parametrize("command", ["promote", "restore"])

@@ -107,10 +107,13 @@ def test_many_faults_are_counted_and_the_first_quoted(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "expected the columns file, expected, received none; add file and expected"),
-        ("name,faces\na.jpg,1\n", "expected the columns file, expected, received name, faces; add file and expected"),
-        ("file,expected,x,x\na.jpg,,1,2\n", "received more than one column 'x'"),
-        ("file,expected,label\na.jpg,,1\n", "the results have columns of the names label; rename yours"),
+        ("", 'the columns "file" and "expected" are needed, and it has no header; add "file" and "expected"'),
+        (
+            "name,faces\na.jpg,1\n",
+            'are needed, and it has only "name" and "faces"; add "file" and "expected"',
+        ),
+        ("file,expected,x,x\na.jpg,,1,2\n", 'there is more than one column "x"; rename them'),
+        ("file,expected,label\na.jpg,,1\n", 'the results have a column "label" too; rename yours'),
         ("file,expected\n", "there is no line below the header"),
         ("file,expected\n./a.jpg,\na.jpg,\n", "line 3: a.jpg is already on line 2"),
         ("file,expected\n" + "a" * 5000 + ",\n", "line 2: there is no file aaa"),

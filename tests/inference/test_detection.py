@@ -125,7 +125,7 @@ def test_haar_takes_the_place_of_yunet_and_one_line_says_so(caplog: pytest.LogCa
     assert holds_face(found[0].box)
     assert "\n" not in caplog.messages[0]
     assert "could not be fetched (no connection); run emotion fetch where there is a network" in caplog.messages[0]
-    assert caplog.messages[0].endswith("Haar is used instead: it misses more faces.")
+    assert caplog.messages[0].endswith("Haar is used instead; it misses more faces.")
 
 
 @pytest.mark.usefixtures("without_weights")

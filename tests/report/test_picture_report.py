@@ -51,11 +51,17 @@ def test_headlines_give_each_answer_in_a_line(summary: dict[str, Any]) -> None:
 
 def test_distance_from_the_test_split_is_put_into_words(summary: dict[str, Any]) -> None:
     readings = {"light": "darker than 75% of the test faces", "contrast": None, "sharpness": "sharper than 95% of them"}
-    drift = {**summary["drift"], "measures": {name: {"reading": text} for name, text in readings.items()}}
+    drift = {**summary["drift"], "faces": 20, "measures": {name: {"reading": text} for name, text in readings.items()}}
     assert picture_report.headlines({**summary, "drift": drift})[-2:] == [
         "Half of your faces are darker than 75% of the test faces; half are sharper than 95% of them.",
-        "Like the test faces in the median: contrast.",
+        "In contrast, your faces are like those of the test split.",
     ]
+
+
+def test_few_faces_are_not_compared_with_the_test_split(summary: dict[str, Any]) -> None:
+    assert picture_report.headlines(summary)[-1] == (
+        "The 6 found faces are too few to compare them with the test split."
+    )
 
 
 def test_report_names_the_detector_and_the_csv(text: str) -> None:
