@@ -14,7 +14,7 @@ from emotion import markdown
 
 if TYPE_CHECKING:
     from benchmarks.finders import Finder
-    from benchmarks.photos import Photo
+    from emotion.evaluation.labelled_pictures import LabelledPicture
 
 SECONDS: Final = 10
 """Seconds for the timed calls of all detectors on one picture."""
@@ -69,7 +69,9 @@ def measure_photos(quick: bool) -> Iterator[Result]:
     if not shown:
         show_progress(f"{photos.VARIABLE} names no labelled photos, so they are left out")
         return
-    found = {name: [_search(find, photo.pixels()) for photo in shown] for name, find in finders.finders().items()}
+    found = {
+        name: [_search(find, photos.pixels_of(photo)) for photo in shown] for name, find in finders.finders().items()
+    }
     for what, chosen in photos.groups(shown).items():
         for name, searched in found.items():
             pairs = [pair for photo, pair in zip(shown, searched, strict=True) if photo in chosen]
@@ -123,7 +125,9 @@ def _search(find: Finder, picture: Any) -> tuple[float, list[Any]]:
     return 1000 * (time.perf_counter() - begun), boxes
 
 
-def _counted(what: str, name: str, photos: Sequence[Photo], searched: Sequence[tuple[float, list[Any]]]) -> Detection:
+def _counted(
+    what: str, name: str, photos: Sequence[LabelledPicture], searched: Sequence[tuple[float, list[Any]]]
+) -> Detection:
     """Count by number alone: nobody wrote down where the faces of a photo are."""
     numbers = [len(boxes) for _, boxes in searched]
     right = sum(min(number, photo.faces) for number, photo in zip(numbers, photos, strict=True))
@@ -138,9 +142,13 @@ def _counted(what: str, name: str, photos: Sequence[Photo], searched: Sequence[t
     )
 
 
-def _labelled(photos: Sequence[Photo], labellers: Mapping[str, Callable[[Any], str | None]]) -> Iterator[Detection]:
+def _labelled(
+    shown: Sequence[LabelledPicture], labellers: Mapping[str, Callable[[Any], str | None]]
+) -> Iterator[Detection]:
+    from benchmarks import photos
+
     for name, label in labellers.items():
-        right = sum(label(photo.pixels()) in photo.labels for photo in photos)
-        share = 100 * right / len(photos)
+        right = sum(label(photos.pixels_of(photo)) in photo.accepted for photo in shown)
+        share = 100 * right / len(shown)
         what = "labels as a person gave them, photos of one face"
-        yield Detection(what, "%", (share,), detector=name, faces=len(photos), found=right)
+        yield Detection(what, "%", (share,), detector=name, faces=len(shown), found=right)

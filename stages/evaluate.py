@@ -16,7 +16,7 @@ from emotion.labels import REPORTED_SPLITS, SPLITS
 
 
 def evaluate() -> None:
-    """Write headline figures, detailed tables, doubtful labels, one row per face."""
+    """Write headline figures, detailed tables, doubtful labels and one row per face."""
     settings = params.load().evaluate
     network = Network(Path("models/emotion.onnx"))
     faces = {split: sampling.load(Path(f"data/faces/{split}.npz"), network.classes) for split in SPLITS}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotion.cli.options import Detector, Model, Smallest, detection_of, requiring
+from emotion.cli.options import Cropped, Detector, Model, Smallest, detection_of, requiring
 
 if TYPE_CHECKING:
     from emotion.evaluation.labelled_pictures import LabelledPicture
@@ -27,9 +27,7 @@ def evaluate(
         typer.Option(help="Folder of the pictures; that of the csv if omitted.", exists=True, file_okay=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Write the report to this folder.", file_okay=False)] = Path("evaluation"),
-    face: Annotated[
-        bool, typer.Option("--face", help="Treat each picture as one cropped face; the default for 48x48 pixels.")
-    ] = False,
+    face: Cropped = False,
     detector: Detector = "yunet",
     smallest: Smallest = None,
     model: Model = None,

@@ -17,6 +17,9 @@ Model = Annotated[Path | None, typer.Option(help="An .onnx file to use instead o
 Detector = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="Face detector: yunet, haar, or a file with YuNet's weights.")
 ]
+Cropped = Annotated[
+    bool, typer.Option("--face", help="Treat each image as one cropped face; the default for 48x48 pixels.")
+]
 Smallest = Annotated[
     int | None,
     typer.Option(min=1, help="Height in pixels of the smallest face to find; larger is faster. 24, in videos 48."),

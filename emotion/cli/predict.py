@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.cli.options import Detector, Model, Smallest, detection_of
+from emotion.cli.options import Cropped, Detector, Model, Smallest, detection_of
 from emotion.errors import EmotionError, printable
 
 
@@ -26,9 +26,7 @@ def predict(
         Path | None, typer.Option(help="Write copies with marked faces to this folder.", file_okay=False)
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of classes to print for each face.")] = 1,
-    face: Annotated[
-        bool, typer.Option("--face", help="Treat each image as one cropped face; the default for 48x48 pixels.")
-    ] = False,
+    face: Cropped = False,
     detector: Detector = "yunet",
     smallest: Smallest = None,
     model: Model = None,

@@ -50,7 +50,7 @@ MOST_HINTS: Final = 20
 """Number of such places, those of the highest score."""
 
 CLOSER: Final = 128
-"""Height in pixels to which a face may be enlarged there."""
+"""Height in pixels to which what may be a face is enlarged there."""
 
 TURNS: Final = (50.0, -50.0)
 """Degrees by which a picture without a face is turned to search it again."""
@@ -68,7 +68,7 @@ AROUND: Final = 2.0
 """Edge of the area in which one face is looked for, as a multiple of the longer edge of its box."""
 
 CLOSE: Final = 64
-"""Height in pixels to which a face of the last frame is reduced in such an area."""
+"""Height in pixels of a face in such an area, where it was found before."""
 
 TILE: Final = 1280
 """Edge in pixels of the tiles in which larger versions of a picture are searched: memory stays bounded."""

@@ -14,6 +14,7 @@ from PIL import Image
 from benchmarks import face_cases, photos
 from benchmarks.detectors import Detection, side_by_side
 from benchmarks.face_scenes import Change, Place, Scene, compose, grid, hat, mask, sunglasses
+from emotion.evaluation.labelled_pictures import LabelledPicture
 from emotion.files import read_json, write_csv
 from emotion.inference.results import Box
 
@@ -72,7 +73,7 @@ def test_second_box_of_a_face_and_a_box_elsewhere_are_no_matches() -> None:
 
 
 @pytest.fixture
-def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[photos.Photo]:
+def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[LabelledPicture]:
     """Two labelled photos; one of them is known to show glasses."""
     header = ("repository", "file", "faces", "expected", "accepted", "pose")
     names = ["examples/images/bbt5.jpg", "other.jpg"]
@@ -85,9 +86,9 @@ def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[photos.Pho
     return photos.read()
 
 
-def test_photos_are_grouped_by_pose_and_by_what_they_show(labelled: list[photos.Photo]) -> None:
-    assert [photo.pixels().shape for photo in labelled] == [(20, 30, 3)] * 2
-    assert labelled[0].labels == {"sad", "angry"}
+def test_photos_are_grouped_by_pose_and_by_what_they_show(labelled: list[LabelledPicture]) -> None:
+    assert [photos.pixels_of(photo).shape for photo in labelled] == [(20, 30, 3)] * 2
+    assert labelled[0].accepted == {"sad", "angry"}
     groups = photos.groups(labelled)
     assert {name: len(chosen) for name, chosen in groups.items()} == {
         "photos": 2,
