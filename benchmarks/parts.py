@@ -79,7 +79,8 @@ PARTS: Final = {
   each in a row; a run is the median of such a block. The faces are noise: the time depends on their number alone.
 - A call of Keras has a cost of its own, the same for any number of faces; the arithmetic of the convolutions takes both
   about as long. So the more faces in one call, the smaller the advantage.
-- Detection alone is Haar's cascade on a grey array of two faces; the photo is scikit-image's astronaut, as an array.
+- Detection alone is YuNet on an array of two faces, without the labels; the photo is scikit-image's astronaut, as an
+  array.
 - The plain loop is `benchmarks/plain.py`: Haar on every whole frame, one call of the network for each face, and the
   same decoding and encoding. It and `emotion video` take turns.
 - Peak memory is of the whole process, for a tenth of the work and for all of it: if it is flat, both are alike.

@@ -207,6 +207,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("detector_weights")
 def test_every_command_on_images_and_videos_works(photos: Path) -> None:
     scripts = [script for script in blocks("docs/use.md", "bash") if script.startswith("emotion ")]
     lines = [line for script in scripts for line in script.splitlines()]

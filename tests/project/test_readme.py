@@ -69,6 +69,7 @@ def test_sizes_of_installations_are_the_tested_and_the_announced_one() -> None:
     assert "(3.5 GB)" in read("Makefile")
 
 
+@pytest.mark.usefixtures("detector_weights")
 def test_first_command_prints_what_the_readme_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
