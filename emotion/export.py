@@ -151,7 +151,7 @@ def _write_onnx(model: keras.Model, facts: Metadata, path: Path) -> None:
 
 
 def _rename(graph: onnx.GraphProto) -> None:
-    """Rename constants and tensors by order of appearance: the names of tf2onnx depend on the order of sets."""
+    """Rename constants, tensors and the batch axis, which tf2onnx names by the order of sets and by a global count."""
     stored = {tensor.name: tensor for tensor in graph.initializer}
     names: dict[str, str] = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
     constants: dict[bytes, onnx.TensorProto] = {}
@@ -161,6 +161,8 @@ def _rename(graph: onnx.GraphProto) -> None:
             names[old] = _name_constant(stored[old], constants) if old in stored else f"tensor_{len(names)}"
         return names[old]
 
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "faces"
     for index, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{index}"
         node.input[:] = [name_of(name) for name in node.input]

@@ -134,6 +134,14 @@ def test_stage_writes_the_same_bytes_in_another_process(
     assert (tmp_path / "metrics/export.json").read_bytes() == (exported.folder / "export.json").read_bytes()
 
 
+def test_second_export_of_a_process_writes_the_same_bytes(
+    trained: tuple[keras.Model, Path, Path], exported: Exported, tmp_path: Path
+) -> None:
+    keras.utils.clear_session()
+    export.export_formats(trained[1], trained[2], tmp_path, tmp_path / "export.json", SETTINGS)
+    assert (tmp_path / "emotion.onnx").read_bytes() == exported.file("onnx").read_bytes()
+
+
 def test_temperature_lowers_the_confidence_of_an_overconfident_network(exported: Exported) -> None:
     assert exported.numbers["temperature"] > 1.5
 
