@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from small_networks import drawn, facts_of, files_below, one_line, run_stage, settings
@@ -19,6 +18,7 @@ from emotion import dataset, export, metadata
 from emotion.errors import ModelError
 from emotion.export import fit_temperature
 from emotion.inference.network import Network
+from emotion.inference.onnx_runtime import onnxruntime
 from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file
 from emotion.params import Export
