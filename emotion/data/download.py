@@ -1,6 +1,6 @@
 """The three sources of faces: Kaggle, drawn faces, or an archive of the user. Each becomes one canonical zip.
 
-Knows nothing of classes, splits or pictures: the members of an archive are copied unchanged.
+Knows nothing of classes, splits or pictures: the members of an archive are copied unchanged, and so are raters' votes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from emotion.data import archives, kaggle
+from emotion.data import archives, ferplus, kaggle
 from emotion.data.sample_faces import draw_members
+from emotion.data.sample_votes import draw_table
 from emotion.errors import DataError
-from emotion.files import write_json
+from emotion.files import write_bytes, write_json
+from emotion.labels import SPLITS
 from emotion.params import Download
+from emotion.votes import HEADER
 
 INCOMING: Final = Path("data/incoming")
 """Where users put an archive of their own."""
@@ -23,23 +26,24 @@ SCRATCH: Final = Path("build/download")
 """Downloads in progress. Not an output of the stage, because DVC deletes outputs before a stage runs."""
 
 RAW: Final = Path("data/raw")
-"""Where `faces.zip` and `source.json` are written."""
+"""Where `faces.zip`, `votes.csv` and `source.json` are written."""
 
 TITLES: Final = {"msambare/fer2013": "FER-2013"}
 """Titles of known Kaggle datasets in figures; other datasets appear as owner and name."""
 
 
 def fetch(settings: Download) -> None:
-    """Download, draw or import the faces and write `data/raw/faces.zip` and `data/raw/source.json`.
+    """Download, draw or import the faces and their votes; write `faces.zip`, `votes.csv` and `source.json` in `RAW`.
 
     Raises:
-        DownloadError: as for `kaggle.download_verified`.
-        DataError: `data/incoming/` does not hold exactly one archive, or that archive is damaged or unsafe.
+        DownloadError: as for `kaggle.download_verified` and `ferplus.read`.
+        DataError: `data/incoming/` does not hold exactly one archive, that archive is damaged or unsafe, or the votes
+            there are not those of FER+.
     """
+    # Before the faces: the votes are small, so what is wrong with them is said first.
+    votes = _votes(settings)
     if settings.source == "sample":
-        sample = settings.sample
-        counts = {"train": sample.train, "validation": sample.validation, "test": sample.test}
-        _write(settings, "sample faces", draw_members(counts, sample.seed))
+        _write(settings, "sample faces", draw_members(_sample_counts(settings), settings.sample.seed))
     elif settings.source == "incoming":
         path = only_entry(INCOMING)
         _write(settings, path.name, archives.members(path))
@@ -48,15 +52,16 @@ def fetch(settings: Download) -> None:
         path = kaggle.download_verified(settings.dataset, settings.sha256, folder, settings.attempts)
         _write(settings, title_of(settings.dataset), archives.members(path))
         shutil.rmtree(SCRATCH)
+    write_bytes(RAW / "votes.csv", votes)
 
 
 def only_entry(folder: Path) -> Path:
-    """Return the only file or folder in a folder; hidden ones are ignored.
+    """Return the only file or folder in a folder; hidden ones and the votes of FER+ are ignored.
 
     Raises:
         DataError: there is none or more than one.
     """
-    found = sorted(path.name for path in folder.glob("[!.]*"))
+    found = sorted(path.name for path in folder.glob("[!.]*") if path.name != ferplus.NAME)
     if len(found) != 1:
         received = ", ".join(found) or "no archive"
         raise DataError(f"{folder}/ holds {received}; put exactly one archive there ({archives.EXPECTED})")
@@ -72,6 +77,19 @@ def title_of(dataset: str) -> str:
     name, _, version = dataset.rpartition("/")
     title = TITLES.get(name)
     return f"{title} ({name}, version {version})" if title else f"{name}, version {version}"
+
+
+def _votes(settings: Download) -> bytes:
+    """Return the csv of votes; without votes it is the header, because DVC expects every output of a stage."""
+    if settings.votes == "none":
+        return (",".join(HEADER) + "\n").encode()
+    if settings.source == "sample":
+        return draw_table(_sample_counts(settings), settings.sample.seed)
+    return ferplus.read(INCOMING, settings.attempts)
+
+
+def _sample_counts(settings: Download) -> dict[str, int]:
+    return {split: getattr(settings.sample, split) for split in SPLITS}
 
 
 def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> None:
