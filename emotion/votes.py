@@ -38,7 +38,8 @@ def majority(votes: NDArray[np.uint8]) -> NDArray[np.intp]:
         Shape (n,), index into `CHOICES`, or `NO_MAJORITY`.
     """
     kept = _drop_outliers(votes)
-    return np.where(2 * kept.max(axis=1) > kept.sum(axis=1), kept.argmax(axis=1), NO_MAJORITY)
+    choices: NDArray[np.intp] = np.where(2 * kept.max(axis=1) > kept.sum(axis=1), kept.argmax(axis=1), NO_MAJORITY)
+    return choices
 
 
 def distribution(votes: NDArray[np.uint8], classes: Sequence[str]) -> NDArray[np.float32]:
@@ -54,7 +55,8 @@ def distribution(votes: NDArray[np.uint8], classes: Sequence[str]) -> NDArray[np
         float32, shape (n, classes); a row sums to 1, or to 0 where no vote counts.
     """
     kept = _drop_outliers(votes)[:, [EXPRESSIONS.index(name) for name in classes]]
-    return (kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)).astype(np.float32)
+    shares = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    return np.asarray(shares, np.float32)
 
 
 def _drop_outliers(votes: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from small_models import metadata_of
 
 from emotion import dataset
-from emotion.dataset import Dataset
+from emotion.dataset import Dataset, no_votes
 from emotion.evaluation import label_issues, robustness, saliency, tables
 from emotion.evaluation.metrics import Predictions
 from emotion.files import write_csv, write_json
@@ -35,6 +35,7 @@ def faces_of(classes: tuple[str, ...], number: int, seed: int) -> Dataset:
         classes=classes,
         names=np.array([f"test/face{seed}_{index}.jpg" for index in range(number)]),
         twin=generator.random(number) < 0.1,
+        votes=no_votes(number),
     )
 
 

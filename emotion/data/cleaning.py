@@ -280,7 +280,8 @@ def _count_votes(votes: NDArray[np.uint8]) -> dict[str, dict[str, int]]:
 
 
 def _are_no_faces(votes: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return majority(votes) == CHOICES.index("no face")
+    found: NDArray[np.bool_] = majority(votes) == CHOICES.index("no face")
+    return found
 
 
 def _drop_not_faces(faces: _Faces) -> _Faces:

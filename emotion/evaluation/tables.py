@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emotion.dataframes import stack_splits, write_table
-from emotion.evaluation import metrics
+from emotion.evaluation import agreement, metrics
 from emotion.evaluation.calibration import choose_thresholds, tabulate_calibration, tabulate_selective
 from emotion.evaluation.intervals import accuracy_gain
 from emotion.evaluation.metrics import Predictions
@@ -18,26 +19,39 @@ from emotion.files import DECIMALS, write_json, write_text
 from emotion.metadata import Metadata
 
 
+Votes = Mapping[str, NDArray[np.uint8]]
+"""The votes for the faces of each split, shape (n, 10), columns as `votes.CHOICES`."""
+
+
 def write(
-    root: Path, splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], network: Metadata, bins: int
+    root: Path,
+    splits: Mapping[str, Predictions],
+    flipped: Mapping[str, Predictions],
+    votes: Votes,
+    network: Metadata,
+    bins: int,
 ) -> None:
     """Write the results of all splits below `root`, to the paths of the pipeline.
 
     `metrics/<split>.json` holds the headline, `metrics/details/` the detailed tables, `plots/evaluation/` one row per
     face for DVC's confusion matrix, `data/predictions.csv` every face of every split in the order of the datasets.
+    What compares the network with votes is written only for splits in which somebody voted.
 
     Args:
         root: the folder with the pipeline's folders.
         splits: `validation`, which sets the thresholds, and any others.
         flipped: the same splits, with probabilities averaged over each face and its mirror image.
+        votes: of the same splits.
         network: metadata of the network that made the predictions.
         bins: number of bins of the calibration error.
     """
     details = root / "metrics/details"
     for split, predictions in splits.items():
-        write_json(root / f"metrics/{split}.json", metrics.headline(predictions, bins))
+        figures = metrics.headline(predictions, bins) | agreement.headline(predictions, votes[split])
+        write_json(root / f"metrics/{split}.json", figures)
         _write_details(predictions, bins, details, split)
-    for name, table in _compare_splits(splits, flipped, network, bins).items():
+    _write_agreement(details, {split: each for split, each in splits.items() if votes[split].any()}, votes)
+    for name, table in _compare_splits(splits, flipped, votes, network, bins).items():
         write_table(details / f"{name}.csv", table)
     write_json(details / "model.json", asdict(network))
     listed = {split: tabulate_predictions(predictions) for split, predictions in splits.items()}
@@ -73,14 +87,22 @@ def _write_details(predictions: Predictions, bins: int, folder: Path, split: str
     write_text(folder / f"{split}_report.txt", metrics.report(predictions))
 
 
+def _write_agreement(folder: Path, splits: Mapping[str, Predictions], votes: Votes) -> None:
+    for split, predictions in splits.items():
+        table = agreement.tabulate_confusion(predictions, votes[split])
+        write_table(folder / f"{split}_confusion_votes.csv", table)
+    if splits:
+        write_json(folder / "votes.json", {name: agreement.describe(each, votes[name]) for name, each in splits.items()})
+
+
 def _compare_splits(
-    splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], network: Metadata, bins: int
+    splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], votes: Votes, network: Metadata, bins: int
 ) -> dict[str, pd.DataFrame]:
     """Return the tables that hold all splits, by the name of their file."""
     thresholds = choose_thresholds(splits["validation"], network.threshold)
     parts = {
         split: {
-            "intervals": metrics.tabulate_intervals(predictions),
+            "intervals": _tabulate_intervals(predictions, votes[split]),
             "calibration": tabulate_calibration(predictions, network.temperature, bins),
             "selective": tabulate_selective(predictions, thresholds),
             "flipped": _tabulate_gain(predictions, flipped[split]),
@@ -89,6 +111,11 @@ def _compare_splits(
     }
     names = parts["validation"]
     return {name: stack_splits({split: tables[name] for split, tables in parts.items()}) for name in names}
+
+
+def _tabulate_intervals(predictions: Predictions, votes: NDArray[np.uint8]) -> pd.DataFrame:
+    labels = metrics.tabulate_intervals(predictions)
+    return pd.concat([labels, agreement.tabulate_intervals(predictions, votes)]) if votes.any() else labels
 
 
 def _tabulate_gain(plain: Predictions, flipped: Predictions) -> pd.DataFrame:
