@@ -68,12 +68,12 @@ def describe(members: Mapping[str, bytes], table: VoteTable) -> str:
     Raises:
         DataError: the archive lacks a file.
     """
-    rows = raters.find_rows(table)
-    files = {name: row for name, row in rows.items() if name not in set(table.names)}
+    files = raters.find_kaggle_rows(table)
     if missing := sorted(files.keys() - members.keys()):
         raise DataError(f"{len(missing):,} files are not in the archive, such as {missing[0]}")
-    if len(set(files.values())) != np.count_nonzero(np.load(ROWS)["numbers"]):
-        raise DataError("a file has two rows")
+    with np.load(ROWS) as known:
+        if len(files) != np.count_nonzero(known["numbers"]):
+            raise DataError("two rows have the same file")
     most = table.votes[list(files.values())].argmax(axis=1)
     agreed = np.mean([votes.CHOICES[choice] == name.split("/")[1] for choice, name in zip(most, files, strict=True)])
     return (
@@ -88,7 +88,7 @@ def check_pixels(members: Mapping[str, bytes], table: VoteTable, pixels: Path) -
     Raises:
         DataError: a file differs.
     """
-    names = {row: name for name, row in raters.find_rows(table).items() if name in members}
+    names = {row: name for name, row in raters.find_kaggle_rows(table).items()}
     for row, face in enumerate(_read_faces(pixels)):
         if row in names and members[names[row]] != encode(face):
             raise DataError(f"{names[row]} is not row {row} of {pixels}")

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from emotion.errors import DataError
 from emotion.files import replacing
 
-
 CHOICES: Final = 10
 """Number of columns of the votes, one for each of `votes.CHOICES`."""
 

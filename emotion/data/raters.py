@@ -46,7 +46,7 @@ def read(path: Path) -> VoteTable:
     Raises:
         DataError: the header is another one, or a row holds anything but a Usage, a name and ten numbers from 0 to 255.
     """
-    header, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+    header, *rows = [*csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))] or [[]]
     if tuple(header) != HEADER:
         raise DataError(f"{path}, line 1: expected {','.join(HEADER)}, received {','.join(header)}; run: dvc repro")
     try:
@@ -80,15 +80,19 @@ def join(records: Iterable[Record | Fault], table: VoteTable) -> Iterator[Record
 
 
 def find_rows(table: VoteTable) -> dict[str, int]:
-    """Return the row of each picture, by half of the archive, class folder and file name."""
-    named = {name: row for row, name in enumerate(table.names)}
+    """Return the row of each picture, by half of the archive, class folder and file name.
+
+    A picture is found by the name in its row, as drawn faces are, or as a file of FER-2013 on Kaggle.
+    """
+    return {name: row for row, name in enumerate(table.names)} | find_kaggle_rows(table)
+
+
+def find_kaggle_rows(table: VoteTable) -> dict[str, int]:
+    """Return the row of each file of FER-2013 on Kaggle; none if the votes are not those of FER+."""
     with np.load(ROWS) as known:
         numbers, classes = known["numbers"], known["classes"]
-    if len(numbers) != len(table.votes):
-        return named
-    return named | {
-        name_of(table.usages[row], NAMES[classes[row]], numbers[row]): row for row in np.flatnonzero(numbers).tolist()
-    }
+    rows = np.flatnonzero(numbers).tolist() if len(numbers) == len(table.votes) else []
+    return {name_of(table.usages[row], NAMES[classes[row]], numbers[row]): row for row in rows}
 
 
 def name_of(usage: str, expression: str, number: int) -> str:

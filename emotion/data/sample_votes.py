@@ -16,7 +16,7 @@ from emotion.votes import CHOICES, HEADER
 RATERS: Final = 10
 
 TOLERANCE: Final = 1.0
-"""Distance of action units (root of the summed squares) at which an expression has 1/e of the weight of a perfect fit."""
+"""Distance of action units (root of the summed squares) at which an expression has 1/e of the weight of a match."""
 
 
 def draw_table(counts: dict[str, int], seed: int) -> bytes:

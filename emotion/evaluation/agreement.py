@@ -64,8 +64,12 @@ def tabulate_intervals(predictions: Predictions, votes: NDArray[np.uint8]) -> pd
     """
     counts = confusion(predictions, votes)
     statistics = {"accuracy_votes": _accuracy, "balanced_accuracy_votes": _balanced_accuracy}
-    rows = [(name, compute(counts[None])[0], *bootstrap(counts, compute)) for name, compute in statistics.items()]
-    return pd.DataFrame(rows if counts.any() else [], columns=["metric", "value", "low", "high"])
+    rows = [
+        (name, compute(counts[None])[0], *bootstrap(counts, compute))
+        for name, compute in statistics.items()
+        if counts.any()
+    ]
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
 
 
 def describe(predictions: Predictions, votes: NDArray[np.uint8]) -> dict[str, int | float | None]:
@@ -125,9 +129,7 @@ def _find_majorities(predictions: Predictions, votes: NDArray[np.uint8]) -> _Maj
     choices, classes = majority(votes), names_of_rows(predictions.classes)
     faces = np.flatnonzero((choices >= 0) & (choices < len(EXPRESSIONS)))
     places = np.array([classes.index(name) for name in EXPRESSIONS])
-    return _Majorities(
-        classes, faces, places[choices[faces]], predictions.actual[faces], predictions.predicted[faces]
-    )
+    return _Majorities(classes, faces, places[choices[faces]], predictions.actual[faces], predictions.predicted[faces])
 
 
 def _mean(values: NDArray[np.generic]) -> float | None:

@@ -18,7 +18,6 @@ from emotion.evaluation.metrics import Predictions
 from emotion.files import DECIMALS, write_json, write_text
 from emotion.metadata import Metadata
 
-
 Votes = Mapping[str, NDArray[np.uint8]]
 """The votes for the faces of each split, shape (n, 10), columns as `votes.CHOICES`."""
 
@@ -92,7 +91,9 @@ def _write_agreement(folder: Path, splits: Mapping[str, Predictions], votes: Vot
         table = agreement.tabulate_confusion(predictions, votes[split])
         write_table(folder / f"{split}_confusion_votes.csv", table)
     if splits:
-        write_json(folder / "votes.json", {name: agreement.describe(each, votes[name]) for name, each in splits.items()})
+        write_json(
+            folder / "votes.json", {name: agreement.describe(each, votes[name]) for name, each in splits.items()}
+        )
 
 
 def _compare_splits(

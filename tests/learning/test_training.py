@@ -15,6 +15,7 @@ from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
 from emotion.learning import batch_norm, batches, callbacks, training
 from emotion.learning.callbacks import Recorder
+from emotion.learning.checkpoints import Checkpoint
 from emotion.networks import keras_file
 
 pytestmark = pytest.mark.usefixtures("own_folder", "small_network")
@@ -102,6 +103,38 @@ def test_dataset_files_of_different_classes_are_refused(tmp_path: Path) -> None:
     dataset.save(replace(OTHERS, classes=OTHERS.classes[::-1]), paths[1])
     with pytest.raises(DataError, match=r"validation\.npz: expected the classes .*; run: dvc repro preprocess"):
         training.run(settings(), paths, tmp_path / "emotion.keras", tmp_path / "history.csv")
+
+
+UNANIMOUS = replace(FACES, votes=np.eye(10, dtype=np.uint8)[[4, 5, 6]][FACES.labels] * 10)
+"""The drawn faces, labelled angry, disgust and fear, with ten votes for each label."""
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "focal"])
+def test_votes_for_the_labels_train_the_same_network_as_the_labels(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    more: dict[str, Any] = {"loss": loss, "label_smoothing": 0.1, "augmentation": {"mixup": 0.2}}
+    labels, _ = learn(class_weights="balanced", **more)
+    monkeypatch.setattr("small_training.FACES", UNANIMOUS)
+    votes, _ = learn(checkpoint=Checkpoint("votes"), class_weights="balanced", votes=1.0, **more)
+    assert equal(votes.get_weights(), labels.get_weights())
+
+
+def test_votes_for_other_classes_train_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, _ = learn()
+    monkeypatch.setattr("small_training.FACES", replace(UNANIMOUS, votes=UNANIMOUS.votes[::-1]))
+    ignored, _ = learn(checkpoint=Checkpoint("ignored"), votes=0.0)
+    assert equal(ignored.get_weights(), labels.get_weights())
+    votes, history = learn(checkpoint=Checkpoint("votes"), votes=0.5)
+    assert not equal(votes.get_weights(), labels.get_weights())
+    assert np.isfinite(history[0]["loss"])
+
+
+def test_share_of_votes_without_any_vote_is_refused(tmp_path: Path) -> None:
+    paths = tmp_path / "train.npz", tmp_path / "validation.npz"
+    for path, faces in zip(paths, (FACES, OTHERS), strict=True):
+        dataset.save(faces, path)
+    with pytest.raises(DataError, match=r"train.votes: 0.5 of the target .*; set download.votes to ferplus") as caught:
+        training.run(settings(votes=0.5), paths, tmp_path / "emotion.keras", tmp_path / "history.csv")
+    assert one_line(caught.value)
 
 
 def test_missing_dataset_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
