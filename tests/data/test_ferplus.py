@@ -70,5 +70,5 @@ def test_wrong_content_is_downloaded_once_more(server: Kaggle, tmp_path: Path) -
     server.answer(votes=[page(b"<html>log in</html>")])
     assert ferplus.read(tmp_path, attempts=1) == CONTENT
     server.answer(votes=repeat(page(b"<html>log in</html>")))
-    with pytest.raises(DownloadError, match="with sha256 .*, received .* twice; try again later, put fer2013new.csv"):
+    with pytest.raises(DownloadError, match=r"with sha256 .*, received .* twice; try again later, put "):
         ferplus.read(tmp_path, attempts=1)

@@ -68,7 +68,7 @@ def test_csv_with_another_number_of_rows_is_refused() -> None:
 def test_csv_with_rows_in_another_order_is_refused() -> None:
     lines = rows(1)
     votes = votes_table([""] * len(lines), usages_of(lines)[::-1])
-    with pytest.raises(DataError, match="fer2013.csv:2 is in train, and its votes are for PrivateTest"):
+    with pytest.raises(DataError, match=r"fer2013\.csv:2 is in train, and its votes are for PrivateTest"):
         joined([("fer2013.csv", table(lines))], votes)
 
 

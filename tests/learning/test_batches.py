@@ -56,7 +56,7 @@ NOBODY = [10, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 def test_target_is_the_label_mixed_with_the_votes_for_the_classes(loss: str, share: float) -> None:
     targets = encode(voted(DIVIDED, OUTLIER, NOBODY), settings(votes=share, loss=loss))
     assert targets.dtype == np.float32
-    expected = [[1 - share / 2, share / 2, 0], [0, 1, 0], [0, 0, 1]]
+    expected: list[list[float]] = [[1 - share / 2, share / 2, 0], [0, 1, 0], [0, 0, 1]]
     np.testing.assert_allclose(targets, expected, atol=1e-7)
 
 
