@@ -49,7 +49,7 @@ def main() -> None:
         sys.exit(f"ferplus_rows: {one_line(error)}")
 
 
-def write(source: Path, rows: int, target: Path = ROWS) -> None:
+def write(source: Path, rows: int) -> None:
     """Write the table from a csv with the columns file, such as `train/sad/Training_5.jpg`, and row, from 0."""
     numbers, classes = np.zeros(rows, np.uint32), np.zeros(rows, np.uint8)
     with source.open(newline="", encoding="utf-8") as stream:
@@ -58,7 +58,7 @@ def write(source: Path, rows: int, target: Path = ROWS) -> None:
             if not found or not 0 <= int(line["row"]) < rows:
                 raise DataError(f"{source}: expected a file of Kaggle and a row below {rows}, received {line}")
             numbers[int(line["row"])], classes[int(line["row"])] = int(found[3]), NAMES.index(found[2])
-    with replacing(target) as temporary:
+    with replacing(ROWS) as temporary:
         np.savez_compressed(temporary, numbers=numbers, classes=classes)
 
 

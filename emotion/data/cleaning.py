@@ -103,7 +103,8 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     _check_collected(collected, settings)
     arranged = _arrange(collected, settings)
     not_blank = arranged.keep(~find_blank(arranged.pixels))
-    seen = faces = _drop_not_faces(not_blank) if settings.not_faces == "drop" else not_blank
+    drop = _are_no_faces(not_blank.votes) & (settings.not_faces == "drop")
+    seen = faces = not_blank.keep(~drop)
     groups = group_copies(faces.pixels)
     twin = mark_twins(groups, faces.split)
     found: dict[str, int | dict[str, int]] = {
@@ -282,10 +283,6 @@ def _count_votes(votes: NDArray[np.uint8]) -> dict[str, dict[str, int]]:
 def _are_no_faces(votes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = majority(votes) == CHOICES.index("no face")
     return found
-
-
-def _drop_not_faces(faces: _Faces) -> _Faces:
-    return faces.keep(~_are_no_faces(faces.votes))
 
 
 def _drop_twins(faces: _Faces, twin: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:

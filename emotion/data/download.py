@@ -15,7 +15,6 @@ from emotion.data.sample_faces import draw_members
 from emotion.data.sample_votes import draw_table
 from emotion.errors import DataError
 from emotion.files import write_bytes, write_json
-from emotion.labels import SPLITS
 from emotion.params import Download
 from emotion.votes import HEADER
 
@@ -89,7 +88,8 @@ def _votes(settings: Download) -> bytes:
 
 
 def _sample_counts(settings: Download) -> dict[str, int]:
-    return {split: getattr(settings.sample, split) for split in SPLITS}
+    sample = settings.sample
+    return {"train": sample.train, "validation": sample.validation, "test": sample.test}
 
 
 def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> None:
