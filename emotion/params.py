@@ -207,6 +207,12 @@ class Params(_Section):
     saliency: Saliency
     plot: Plot
 
+    @model_validator(mode="after")
+    def _votes_to_learn_are_there(self) -> Self:
+        if self.train.votes and self.download.votes == "none":
+            raise ValueError(f"train.votes: {self.train.votes} needs votes; set download.votes to ferplus or this to 0")
+        return self
+
 
 def load(path: Path = PATH) -> Params:
     """Read and check the settings.
@@ -266,7 +272,7 @@ def check(content: dict[str, Any]) -> Params:
 def _describe(fault: ErrorDetails) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "value_error":
-        return f"{where}.{fault['ctx']['error']}"
+        return f"{where}.{fault['ctx']['error']}".removeprefix(".")
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key ({_suggest(fault)})"
     received = "none" if fault["type"] == "missing" else repr(fault["input"])

@@ -166,6 +166,14 @@ def test_integer_labels_do_not_go_with_smoothing() -> None:
     assert params.check(settings).train.loss == "sparse_categorical_crossentropy"
 
 
+def test_votes_to_learn_must_be_downloaded() -> None:
+    settings = changed("train.votes", 0.5)
+    settings["download"]["votes"] = "none"
+    assert "params.yaml: train.votes: 0.5 needs votes; set download.votes to ferplus or this to 0;" in message(settings)
+    settings["download"]["votes"] = "ferplus"
+    assert params.check(settings).train.votes == 0.5
+
+
 def test_every_fault_is_reported_at_once() -> None:
     settings = changed("train.epochs", "fifty")
     settings["plot"]["dpi"] = 0

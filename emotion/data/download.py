@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from emotion.data import archives, ferplus, kaggle
+from emotion.data.archives import Contents
 from emotion.data.sample_faces import draw_members
 from emotion.data.sample_votes import draw_table
 from emotion.errors import DataError
@@ -39,19 +40,19 @@ def fetch(settings: Download) -> None:
         DataError: `data/incoming/` does not hold exactly one archive, that archive is damaged or unsafe, or the votes
             there are not those of FER+.
     """
-    # Before the faces: the votes are small, so what is wrong with them is said first.
-    votes = _votes(settings)
     if settings.source == "sample":
-        _write(settings, "sample faces", draw_members(_sample_counts(settings), settings.sample.seed))
+        contents = _write(settings, "sample faces", draw_members(_sample_counts(settings), settings.sample.seed))
     elif settings.source == "incoming":
         path = only_entry(INCOMING)
-        _write(settings, path.name, archives.members(path))
+        contents = _write(settings, path.name, archives.members(path))
     else:
         folder = SCRATCH / settings.dataset
         path = kaggle.download_verified(settings.dataset, settings.sha256, folder, settings.attempts)
-        _write(settings, title_of(settings.dataset), archives.members(path))
+        contents = _write(settings, title_of(settings.dataset), archives.members(path))
+    write_bytes(RAW / "votes.csv", _votes(settings, contents.sha256))
+    if settings.source == "kaggle":
+        # Last, so that Kaggle's archive is not downloaded again when the votes cannot be had.
         shutil.rmtree(SCRATCH)
-    write_bytes(RAW / "votes.csv", votes)
 
 
 def only_entry(folder: Path) -> Path:
@@ -78,13 +79,19 @@ def title_of(dataset: str) -> str:
     return f"{title} ({name}, version {version})" if title else f"{name}, version {version}"
 
 
-def _votes(settings: Download) -> bytes:
+def _votes(settings: Download, sha256: str) -> bytes:
     """Return the csv of votes; without votes it is the header, because DVC expects every output of a stage."""
-    if settings.votes == "none":
+    if settings.votes == "none" or (settings.source == "incoming" and not _may_have_votes(settings, sha256)):
         return (",".join(HEADER) + "\n").encode()
     if settings.source == "sample":
         return draw_table(_sample_counts(settings), settings.sample.seed)
     return ferplus.read(INCOMING, settings.attempts)
+
+
+def _may_have_votes(settings: Download, sha256: str) -> bool:
+    """Return whether the archive of the user may be FER-2013: nobody voted on other faces, so nothing is downloaded."""
+    tables = (name for name, _ in archives.members(RAW / "faces.zip") if name.lower().endswith(".csv"))
+    return sha256 == settings.sha256 or (INCOMING / ferplus.NAME).is_file() or any(tables)
 
 
 def _sample_counts(settings: Download) -> dict[str, int]:
@@ -92,8 +99,9 @@ def _sample_counts(settings: Download) -> dict[str, int]:
     return {"train": sample.train, "validation": sample.validation, "test": sample.test}
 
 
-def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> None:
+def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> Contents:
     contents = archives.write_canonical(members, RAW / "faces.zip")
     # An archive with the content of the pinned dataset gets its title, whatever the source and the file name.
     dataset = title_of(settings.dataset) if contents.sha256 == settings.sha256 else title
     write_json(RAW / "source.json", {"source": settings.source, "dataset": dataset, **contents._asdict()})
+    return contents

@@ -41,13 +41,13 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
         history: the csv to write, one row per epoch.
 
     Raises:
-        DataError: a dataset file cannot be used, the two have different classes, votes are to be learned and there are
-            none, or a class has no weight.
+        DataError: a dataset file cannot be used, the two have different classes, or a class has no weight.
         ModelError: training failed, or the processes that train together differ.
     """
     parallel.connect(settings.distribution, settings.batch_size)
     training, validation = _load(inputs)
-    _check_votes(settings, training)
+    if settings.votes and not training.votes.any():
+        print("No training face has votes: the network learns the labels alone", file=sys.stderr)
     key = _key(settings, inputs)
     parallel.check_same_run(key)
     checkpoint = Checkpoint(key)
@@ -99,14 +99,6 @@ def _load(inputs: tuple[Path, Path]) -> tuple[Dataset, Dataset]:
             f"{', '.join(validation.classes)}; run: dvc repro preprocess"
         )
     return training, validation
-
-
-def _check_votes(settings: Train, training: Dataset) -> None:
-    if settings.votes and not training.votes.any():
-        raise DataError(
-            f"train.votes: {settings.votes} of the target is to come from votes, and no training face has any; "
-            "set download.votes to ferplus, or train.votes to 0"
-        )
 
 
 def _key(settings: Train, inputs: tuple[Path, Path]) -> str:

@@ -156,6 +156,29 @@ def test_votes_beside_an_incoming_archive_are_no_second_archive(
     assert Path("data/raw/votes.csv").read_bytes() == b"votes"
 
 
+def test_votes_are_not_downloaded_for_pictures_of_the_user(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(source="incoming", votes="ferplus")
+    put_zip(workspace / "data/incoming")
+    monkeypatch.setattr(ferplus, "download", lambda *_: pytest.fail("the votes are downloaded"))
+    download()
+    assert Path("data/raw/votes.csv").read_text() == ",".join(HEADER) + "\n"
+
+
+@pytest.mark.parametrize("form", ["pinned", "csv"])
+def test_votes_are_downloaded_for_fer2013_of_the_user(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    if form == "csv":
+        (workspace / "data/incoming/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n")
+    else:
+        put_zip(workspace / "data/incoming")
+        choose(sha256=archives.content_hash(workspace / "data/incoming/mine.zip"))
+    choose(source="incoming", votes="ferplus")
+    monkeypatch.setattr(ferplus, "download", lambda *_: b"votes")
+    download()
+    assert Path("data/raw/votes.csv").read_bytes() == b"votes"
+
+
 def test_incoming_imports_a_csv_as_a_member(workspace: Path) -> None:
     choose(source="incoming")
     (workspace / "data/incoming/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n")
@@ -286,12 +309,19 @@ def test_votes_that_cannot_be_had_are_one_line(server: Kaggle, tmp_path: Path) -
     server.answer(votes=repeat(status(503, "Busy")))
     result = run_stage(server, tmp_path / "home")
     assert result.returncode == 1
-    assert result.stderr.splitlines() == [
+    assert result.stderr.splitlines()[-1] == (
         "download: cannot download fer2013new.csv from its server: HTTP 503 (Service Unavailable) "
         "(attempt 1, the last); run it again later to continue, or put fer2013new.csv of github.com/microsoft/FERPlus "
         "into data/incoming/, or set download.votes to none"
+    )
+    assert "Traceback" not in result.stderr
+    # The archive of Kaggle is still there, so the next run asks for the votes alone.
+    run_stage(server, tmp_path / "home")
+    assert [request.path.split("/")[-1] for request in server.requests if request.method == "GET"] == [
+        "archive.zip",
+        "fer2013new.csv",
+        "fer2013new.csv",
     ]
-    assert server.ranges() == [None]
 
 
 def test_the_stand_in_server_runs_a_command_and_returns_its_exit_code(tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from emotion.data import archives, raters
+from emotion.data.layouts import Record, read_records
 from emotion.evaluation import agreement
 from emotion.evaluation.metrics import Predictions
+from emotion.labels import NAMES
 from emotion.votes import CHOICES
 
 CLASSES = ("angry", "happy", "neutral")
@@ -93,6 +99,25 @@ def test_log_loss_is_the_cross_entropy_of_the_votes_for_the_network_s_classes() 
     votes = votes_of({"happy": 6, "neutral": 2, "sad": 2}, {"no face": 10})
     found = agreement.describe(predictions_of("hh", "hh"), votes)
     assert found["log_loss"] == pytest.approx(-0.75 * np.log(0.8) - 0.25 * np.log(0.1), abs=1e-6)
+
+
+@pytest.mark.fer2013
+@pytest.mark.skipif(
+    not {"FER2013_ARCHIVE", "FERPLUS_VOTES"} <= os.environ.keys(),
+    reason="FER2013_ARCHIVE and FERPLUS_VOTES are not both set",
+)
+def test_labels_of_privatetest_agree_with_two_majorities_in_three() -> None:
+    archive, csv = Path(os.environ["FER2013_ARCHIVE"]), Path(os.environ["FERPLUS_VOTES"])
+    test = (member for member in archives.members(archive) if "/PrivateTest_" in member[0])
+    records = [each for each in raters.join(read_records(test), raters.read(csv)) if isinstance(each, Record)]
+    voted = np.stack([np.zeros(10, np.uint8) if record.votes is None else record.votes for record in records])
+    labels = np.array([NAMES.index(record.emotion) for record in records])
+    certain = np.eye(len(NAMES), dtype=np.float32)[labels]
+    names = np.array([record.name for record in records])
+    predictions = Predictions(NAMES, labels, certain, np.zeros(len(labels), bool), names)
+    found = agreement.describe(predictions, voted)
+    assert (len(records), found["majorities"], found["labels_agree"]) == (3589, 3152, 0.670685)
+    assert agreement.headline(predictions, voted)["accuracy_votes"] == 0.670685
 
 
 def test_intervals_surround_the_headline() -> None:
