@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from emotion.data import retries
 from emotion.data.retries import Wait
@@ -65,7 +66,7 @@ def download(url: str, attempts: int, wait: Wait = time.sleep) -> bytes:
 
 def _download_any(url: str, attempts: int, wait: Wait) -> bytes:
     contents: list[bytes] = []
-    retries.repeat(lambda _: _try_once(url, contents), attempts, wait, "its server", NAME, OTHERWISE)
+    retries.repeat(lambda _: _try_once(url, contents), attempts, wait, urlsplit(url).netloc, NAME, OTHERWISE)
     return contents[0]
 
 

@@ -310,7 +310,7 @@ def test_votes_that_cannot_be_had_are_one_line(server: Kaggle, tmp_path: Path) -
     result = run_stage(server, tmp_path / "home")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
-        "download: cannot download fer2013new.csv from its server: HTTP 503 (Service Unavailable) "
+        f"download: cannot download fer2013new.csv from 127.0.0.1:{server.port}: HTTP 503 (Service Unavailable) "
         "(attempt 1, the last); run it again later to continue, or put fer2013new.csv of github.com/microsoft/FERPlus "
         "into data/incoming/, or set download.votes to none"
     )
