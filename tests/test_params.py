@@ -169,7 +169,7 @@ def test_integer_labels_do_not_go_with_smoothing() -> None:
 def test_votes_to_learn_must_be_downloaded() -> None:
     settings = changed("train.votes", 0.5)
     settings["download"]["votes"] = "none"
-    assert "params.yaml: train.votes: 0.5 needs votes; set download.votes to ferplus or this to 0;" in message(settings)
+    assert "params.yaml: train.votes: 0.5 needs votes; set download.votes to ferplus;" in message(settings)
     settings["download"]["votes"] = "ferplus"
     assert params.check(settings).train.votes == 0.5
 

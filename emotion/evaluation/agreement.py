@@ -1,7 +1,7 @@
 """How well a network agrees with the raters' votes: with their majority, and with the distribution of their votes.
 
 A majority counts where it is one of the expressions, whether or not the network has that class; `unknown` and `no face`
-are left out, as by the authors of FER+. Nothing is computed for a split in which nobody voted.
+are left out, as by the authors of FER+.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Majorities:
 
 
 def headline(predictions: Predictions, votes: NDArray[np.uint8]) -> dict[str, float | None]:
-    """Compute the figures that DVC compares; none where nobody voted.
+    """Compute the figures that DVC compares.
 
     Args:
         predictions: of one split.
@@ -49,8 +49,6 @@ def headline(predictions: Predictions, votes: NDArray[np.uint8]) -> dict[str, fl
         have counts as wrong, and `balanced_accuracy_votes`, the mean recall of the classes of the network. None where
         no face has such a majority.
     """
-    if not votes.any():
-        return {}
     tables = confusion(predictions, votes)[None]
     figures = {"accuracy_votes": _accuracy(tables)[0], "balanced_accuracy_votes": _balanced_accuracy(tables)[0]}
     return {name: None if np.isnan(figure) else rounded(figure) for name, figure in figures.items()}

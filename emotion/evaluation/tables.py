@@ -34,7 +34,7 @@ def write(
 
     `metrics/<split>.json` holds the headline, `metrics/details/` the detailed tables, `plots/evaluation/` one row per
     face for DVC's confusion matrix, `data/predictions.csv` every face of every split in the order of the datasets.
-    What compares the network with votes is written only for splits in which somebody voted.
+    What compares the network with votes is written only where somebody voted.
 
     Args:
         root: the folder with the pipeline's folders.
@@ -45,11 +45,13 @@ def write(
         bins: number of bins of the calibration error.
     """
     details = root / "metrics/details"
+    voted = any(part.any() for part in votes.values())
     for split, predictions in splits.items():
-        figures = metrics.headline(predictions, bins) | agreement.headline(predictions, votes[split])
-        write_json(root / f"metrics/{split}.json", figures)
+        on_votes = agreement.headline(predictions, votes[split]) if voted else {}
+        write_json(root / f"metrics/{split}.json", metrics.headline(predictions, bins) | on_votes)
         _write_details(predictions, bins, details, split)
-    _write_agreement(details, {split: each for split, each in splits.items() if votes[split].any()}, votes)
+    if voted:
+        _write_agreement(details, splits, votes)
     for name, table in _compare_splits(splits, flipped, votes, network, bins).items():
         write_table(details / f"{name}.csv", table)
     write_json(details / "model.json", asdict(network))
@@ -90,10 +92,8 @@ def _write_agreement(folder: Path, splits: Mapping[str, Predictions], votes: Vot
     for split, predictions in splits.items():
         table = agreement.tabulate_confusion(predictions, votes[split])
         write_table(folder / f"{split}_confusion_votes.csv", table)
-    if splits:
-        write_json(
-            folder / "votes.json", {name: agreement.describe(each, votes[name]) for name, each in splits.items()}
-        )
+    described = {split: agreement.describe(predictions, votes[split]) for split, predictions in splits.items()}
+    write_json(folder / "votes.json", described)
 
 
 def _compare_splits(
@@ -116,7 +116,8 @@ def _compare_splits(
 
 def _tabulate_intervals(predictions: Predictions, votes: NDArray[np.uint8]) -> pd.DataFrame:
     labels = metrics.tabulate_intervals(predictions)
-    return pd.concat([labels, agreement.tabulate_intervals(predictions, votes)]) if votes.any() else labels
+    majorities = agreement.tabulate_intervals(predictions, votes)
+    return labels if majorities.empty else pd.concat([labels, majorities])
 
 
 def _tabulate_gain(plain: Predictions, flipped: Predictions) -> pd.DataFrame:

@@ -103,10 +103,8 @@ def _load(inputs: tuple[Path, Path]) -> tuple[Dataset, Dataset]:
 
 def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
     """Name the run by everything that decides its result: settings, faces, weights to start from and code."""
-    code = [path for folder in CODE for path in sorted(folder.glob("*.py"))] + [
-        Path(dataset.__file__),
-        Path(votes.__file__),
-    ]
+    modules = [Path(dataset.__file__), Path(votes.__file__)]
+    code = [path for folder in CODE for path in sorted(folder.glob("*.py"))] + modules
     weights = sorted(path for path in WEIGHTS.glob("*") if path.is_file())
     return checkpoints.key(settings.model_dump(), [*inputs, *weights], code)
 

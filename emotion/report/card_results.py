@@ -193,7 +193,7 @@ def _describe_votes(results: MeasuredResults) -> list[str]:
     if not results.votes:
         return []
     test = results.votes["test"]
-    losses = " and ".join(f"{results.votes[split]['log_loss']:.4f} on {split}" for split in REPORTED_SPLITS)
+    losses = " and ".join(f"{_nats(results.votes[split]['log_loss'])} on {split}" for split in REPORTED_SPLITS)
     text = (
         "The raters' majority is the expression that more than half of the raters saw, without choices of a single "
         "rater. An expression that the network does not have counts as wrong in the accuracy, and not at all in the "
@@ -203,6 +203,10 @@ def _describe_votes(results: MeasuredResults) -> list[str]:
         f"Log loss against the distribution of the votes: {losses} (nats)."
     )
     return [text]
+
+
+def _nats(loss: float | None) -> str:
+    return "n/a" if loss is None else f"{loss:.4f}"
 
 
 def _describe_flipping(results: MeasuredResults) -> str:

@@ -63,12 +63,8 @@ def test_network_with_contempt_can_be_right_on_it() -> None:
     assert agreement.headline(predictions, VOTES) == {"accuracy_votes": 0.8, "balanced_accuracy_votes": 0.75}
 
 
-def test_split_without_votes_has_no_figure() -> None:
-    assert agreement.headline(PREDICTIONS, np.zeros_like(VOTES)) == {}
-
-
-def test_split_without_a_majority_has_figures_that_are_not_available() -> None:
-    votes = votes_of(*[{"angry": 5, "happy": 5}] * 9)
+@pytest.mark.parametrize("votes", [np.zeros_like(VOTES), votes_of(*[{"angry": 5, "happy": 5}] * 9)])
+def test_split_without_a_majority_has_figures_that_are_not_available(votes: NDArray[np.uint8]) -> None:
     assert agreement.headline(PREDICTIONS, votes) == {"accuracy_votes": None, "balanced_accuracy_votes": None}
     assert agreement.tabulate_intervals(PREDICTIONS, votes).empty
     assert agreement.describe(PREDICTIONS, votes)["labels_agree"] is None

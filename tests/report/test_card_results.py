@@ -55,6 +55,15 @@ def test_votes_are_told_from_labels_where_somebody_voted(results: MeasuredResult
     assert "raters" not in card_results.tabulate_figures(results, FIGURES) + card_results.summarize(results)
 
 
+def test_split_in_which_nobody_voted_has_figures_that_are_not_available(voted: MeasuredResults) -> None:
+    nobody = dict.fromkeys(voted.votes["test"], None) | {"faces": 60, "majorities": 0}
+    headlines = {**voted.headlines, "test": {**voted.headlines["test"], **dict.fromkeys(VOTE_FIGURES)}}
+    intervals = voted.intervals[~voted.intervals["metric"].isin(list(VOTE_FIGURES))]
+    none = replace(voted, votes={**voted.votes, "test": nobody}, headlines=headlines, intervals=intervals)
+    assert "and n/a on test (nats)" in card_results.tabulate_figures(none, FIGURES | VOTE_FIGURES)
+    assert "saw for n/a of the 0 test faces" in card_results.summarize(none)
+
+
 def test_figure_that_cannot_be_computed_is_not_available(results: MeasuredResults) -> None:
     headlines = {split: {**figures, "accuracy_unseen": None} for split, figures in results.headlines.items()}
     intervals = results.intervals.copy()
