@@ -13,7 +13,7 @@ from unittest import mock
 import keras
 import numpy as np
 
-from emotion.dataset import Dataset
+from emotion.dataset import Dataset, no_votes
 from emotion.learning import batch_norm, training
 from emotion.learning.callbacks import Recorder
 from emotion.learning.checkpoints import Checkpoint
@@ -129,6 +129,7 @@ def random_faces(number: int) -> Dataset:
         classes=tuple("abcdefg"),
         names=np.full(number, "noise"),
         twin=np.zeros(number, np.bool_),
+        votes=no_votes(number),
     )
 
 

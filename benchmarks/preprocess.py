@@ -12,7 +12,8 @@ from benchmarks.results import Result
 from emotion.data.archives import write_canonical
 from emotion.data.sample_faces import draw_members
 from emotion.errors import DataError
-from emotion.files import read_json
+from emotion.files import read_json, write_csv
+from emotion.votes import HEADER
 
 RUNS: Final = 3
 
@@ -26,6 +27,7 @@ def measure(quick: bool) -> Iterator[Result]:
     with scratch_folder({}) as folder:
         archive = folder / "data/raw/faces.zip"
         archive.parent.mkdir(parents=True)
+        write_csv(archive.with_name("votes.csv"), HEADER, ())
         if quick:
             write_canonical(draw_members({"train": 4, "validation": 2, "test": 2}, seed=0), archive)
         else:

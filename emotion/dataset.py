@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from emotion.errors import DataError
 from emotion.files import replacing
+
+CHOICES: Final = 10
+"""Number of columns of the votes, one for each of `votes.CHOICES`."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Dataset:
         names: str, shape (n,), the archive member or csv row of each face.
         twin: bool, shape (n,). A face of validation or test has an exact copy in train, or a face of train has one in
             validation or test. Copies between validation and test do not count.
+        votes: uint8, shape (n, 10), how many raters made each choice of `votes.CHOICES`; all 0 where nobody voted.
 
     Examples:
         >>> import numpy as np
@@ -37,6 +41,7 @@ class Dataset:
         ...     classes=("happy", "sad"),
         ...     names=np.array(["a.jpg", "b.jpg", "c.jpg"]),
         ...     twin=np.zeros(3, bool),
+        ...     votes=np.zeros((3, 10), np.uint8),
         ... )
         >>> len(faces)
         3
@@ -49,6 +54,7 @@ class Dataset:
     classes: tuple[str, ...]
     names: NDArray[np.str_]
     twin: NDArray[np.bool_]
+    votes: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,18 +65,25 @@ class Dataset:
         return {name: int(total) for name, total in zip(self.classes, totals, strict=True)}
 
 
+def no_votes(faces: int) -> NDArray[np.uint8]:
+    """Return the votes of faces for which nobody voted."""
+    return np.zeros((faces, CHOICES), np.uint8)
+
+
 def save(dataset: Dataset, path: Path) -> None:
-    """Write a dataset file; equal datasets give equal bytes."""
+    """Write a dataset file; equal datasets give equal bytes. Without any vote, the file has no array of votes."""
+    arrays = {
+        "pixels": dataset.pixels,
+        "labels": dataset.labels,
+        "classes": np.array(dataset.classes),
+        "names": dataset.names,
+        "twin": dataset.twin,
+    }
+    if dataset.votes.any():
+        arrays["votes"] = dataset.votes
     with replacing(path) as temporary:
         # Not compressed: it would save 4%, take 3 s longer and make the bytes depend on the version of zlib.
-        np.savez(
-            temporary,
-            pixels=dataset.pixels,
-            labels=dataset.labels,
-            classes=np.array(dataset.classes),
-            names=dataset.names,
-            twin=dataset.twin,
-        )
+        np.savez(temporary, allow_pickle=False, **arrays)
 
 
 def load(path: Path) -> Dataset:
@@ -85,6 +98,8 @@ def load(path: Path) -> Dataset:
             content = {name: np.asarray(arrays[name]) for name in arrays.files}
     except Exception as error:  # NumPy and zipfile raise a dozen types on damaged files
         raise DataError(f"cannot read the dataset file {path} ({error}); run: dvc repro preprocess") from error
+    if "votes" not in content and "names" in content:
+        content["votes"] = no_votes(len(content["names"]))
     _check_schema(content, path)
     return Dataset(
         pixels=content["pixels"],
@@ -92,6 +107,7 @@ def load(path: Path) -> Dataset:
         classes=tuple(str(name) for name in content["classes"]),
         names=content["names"],
         twin=content["twin"],
+        votes=content["votes"],
     )
 
 
@@ -102,6 +118,7 @@ def _check_schema(content: dict[str, NDArray[Any]], path: Path) -> None:
         "classes": ("str", 1),
         "names": ("str", 1),
         "twin": ("bool", 1),
+        "votes": ("uint8", 2),
     }
     faults = [
         f"{name} {kind} of {dimensions} dimensions"
@@ -109,11 +126,13 @@ def _check_schema(content: dict[str, NDArray[Any]], path: Path) -> None:
         if name not in content or not content[name].dtype.name.startswith(kind) or content[name].ndim != dimensions
     ]
     if not faults:
-        lengths = {len(content[name]) for name in ("pixels", "labels", "names", "twin")}
+        lengths = {len(content[name]) for name in ("pixels", "labels", "names", "twin", "votes")}
         if len(lengths) != 1:
-            faults.append("pixels, labels, names and twin of equal length")
+            faults.append("pixels, labels, names, twin and votes of equal length")
         elif content["pixels"].shape[1:] != (48, 48):
             faults.append("pixels of 48x48")
+        elif content["votes"].shape[1:] != (CHOICES,):
+            faults.append(f"votes of {CHOICES} columns")
         elif np.any((content["labels"] < 0) | (content["labels"] >= len(content["classes"]))):
             faults.append("labels that index classes")
     if faults:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 NAMES: Final = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-"""All classes in the default order, which is alphabetical like the folders of the archive."""
+"""All classes of FER-2013 in the default order, which is alphabetical like the folders of the archive."""
+
+ALL_NAMES: Final = (*NAMES, "contempt")
+"""All classes that can be chosen; only raters' votes and folders of other archives have contempt."""
 
 CSV_CODES: Final = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Class names by the number in the `emotion` column of `fer2013.csv`."""
@@ -18,6 +21,7 @@ COLOURS: Final = {
     "neutral": "#7F7F7F",
     "sad": "#0072B2",
     "surprise": "#56B4E9",
+    "contempt": "#F0E442",
 }
 """One colour per class: the colour-blind-safe palette of Okabe and Ito (2008), with grey in place of its black."""
 
@@ -38,4 +42,10 @@ FIGURES: Final = {
     "top2_accuracy": "top-2 accuracy",
     "calibration_error": "expected calibration error",
 }
-"""Titles of the headline figures from 0 to 1, by their names in the metrics files."""
+"""Titles of the headline figures from 0 to 1, by their names in the metrics files. They count the labels."""
+
+VOTE_FIGURES: Final = {
+    "accuracy_votes": "accuracy on the raters' majority",
+    "balanced_accuracy_votes": "balanced accuracy on the raters' majority",
+}
+"""Titles of the headline figures from 0 to 1 that a run has only where raters voted."""

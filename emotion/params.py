@@ -59,6 +59,7 @@ class Download(_Section):
     dataset: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+/[1-9]\d*$", description="owner/name/version")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="64 digits out of 0-9 and a-f")]
     attempts: Annotated[int, Field(ge=1, le=10)]  # before the 10th attempt the wait is four minutes
+    votes: Literal["ferplus", "none"]
     sample: Sample
 
 
@@ -67,12 +68,14 @@ class Preprocess(_Section):
 
     split: Literal["official", "folders"]
     classes: Annotated[
-        list[Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]], Field(min_length=2)
+        list[Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt"]],
+        Field(min_length=2),
     ]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     on_bad_image: Literal["fail", "drop"]
     twins: Literal["keep", "drop_from_train"]
+    not_faces: Literal["keep", "drop"]
 
     @model_validator(mode="after")
     def _classes_are_unique(self) -> Self:
@@ -126,6 +129,7 @@ class Train(_Section):
     schedule: Literal["constant", "cosine", "plateau"]
     warmup_epochs: NonNegative
     weight_decay: NonNegative
+    votes: Annotated[float, Field(ge=0, le=1)]
     label_smoothing: Share
     loss: Literal["categorical_crossentropy", "sparse_categorical_crossentropy", "focal"]
     class_weights: Literal["none", "balanced"]
@@ -141,10 +145,10 @@ class Train(_Section):
 
     @model_validator(mode="after")
     def _settings_are_consistent(self) -> Self:
-        if self.loss.startswith("sparse") and (self.label_smoothing or self.augmentation.mixup):
+        if self.loss.startswith("sparse") and (self.votes or self.label_smoothing or self.augmentation.mixup):
             raise ValueError(
                 "loss: sparse_categorical_crossentropy takes integer labels; "
-                "set label_smoothing and augmentation.mixup to 0 or choose categorical_crossentropy"
+                "set votes, label_smoothing and augmentation.mixup to 0 or choose categorical_crossentropy"
             )
         if self.distribution != "none" and self.backend != "jax":
             raise ValueError(f"distribution: {self.distribution} needs backend jax, received {self.backend}")
@@ -202,6 +206,12 @@ class Params(_Section):
     robustness: Robustness
     saliency: Saliency
     plot: Plot
+
+    @model_validator(mode="after")
+    def _votes_to_learn_are_there(self) -> Self:
+        if self.train.votes and self.download.votes == "none":
+            raise ValueError(f"train.votes: {self.train.votes} needs votes; set download.votes to ferplus")
+        return self
 
 
 def load(path: Path = PATH) -> Params:
@@ -262,7 +272,7 @@ def check(content: dict[str, Any]) -> Params:
 def _describe(fault: ErrorDetails) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "value_error":
-        return f"{where}.{fault['ctx']['error']}"
+        return f"{where}.{fault['ctx']['error']}".removeprefix(".")
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key ({_suggest(fault)})"
     received = "none" if fault["type"] == "missing" else repr(fault["input"])

@@ -1,4 +1,4 @@
-"""The stage `download`: fetch, draw or import the faces and pack them into one canonical zip."""
+"""The stage `download`: fetch, draw or import the faces and their votes, and pack the faces into one canonical zip."""
 
 from emotion import params
 from emotion.data.download import fetch
@@ -6,7 +6,7 @@ from emotion.errors import run_as_command
 
 
 def download() -> None:
-    """Write `data/raw/faces.zip` and `data/raw/source.json`."""
+    """Write `faces.zip`, `votes.csv` and `source.json` in `data/raw/`."""
     fetch(params.load().download)
 
 

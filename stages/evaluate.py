@@ -28,7 +28,8 @@ def evaluate() -> None:
         mirrored = network.probabilities(dataset.pixels[:, :, ::-1].copy(), settings.batch_size)
         splits[split] = Predictions(dataset.classes, dataset.labels, plain, dataset.twin, dataset.names)
         flipped[split] = replace(splits[split], probabilities=np.mean([plain, mirrored], axis=0))
-    tables.write(Path(), splits, flipped, network.metadata, settings.calibration_bins)
+    votes = {split: faces[split].votes for split in REPORTED_SPLITS}
+    tables.write(Path(), splits, flipped, votes, network.metadata, settings.calibration_bins)
     drift.write_reference(Path("metrics/details/test_faces.csv"), faces["test"].pixels, splits["test"].confidence)
     label_issues.write(Path(), splits, label_issues.find_contradictory(faces))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion import dataset, params
+from emotion.data import raters
 from emotion.data.archives import members
 from emotion.data.cleaning import clean
 from emotion.data.layouts import read_records
@@ -13,9 +14,10 @@ from emotion.files import write_csv, write_json
 
 
 def preprocess() -> None:
-    """Read `data/raw/faces.zip`; write the dataset files, the headline numbers and the class counts."""
+    """Read `data/raw/`; write the dataset files, the headline numbers and the class counts."""
     settings = params.load().preprocess
-    cleaned = clean(read_records(members(Path("data/raw/faces.zip"))), settings)
+    records = read_records(members(Path("data/raw/faces.zip")))
+    cleaned = clean(raters.join(records, raters.read(Path("data/raw/votes.csv"))), settings)
     for fault in cleaned.faults:
         print(f"dropped {fault.name} ({fault.reason}): {fault.message}")
     for name, count in cleaned.left_out.items():

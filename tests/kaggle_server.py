@@ -1,8 +1,9 @@
 """A stand-in for Kaggle on loopback, for the real and unmodified client.
 
-    python -m tests.kaggle_server ARCHIVE -- COMMAND...
+    python -m tests.kaggle_server ARCHIVE [VOTES] -- COMMAND...
 
-serves ARCHIVE, whichever dataset is requested, while COMMAND runs, and exits with the code of COMMAND.
+serves ARCHIVE, whichever dataset is requested, and VOTES, the csv of FER+, while COMMAND runs, and exits with the code
+of COMMAND.
 
 The client can use a Kaggle at `http://localhost`, a mode for Kaggle's own developers. This server is also the proxy for
 that address, so it can listen on any port.
@@ -25,8 +26,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from emotion.data.ferplus import NAME, VARIABLE
+
 API = "/api/v1/datasets.DatasetApiService/DownloadDataset"
 FILE = "/files/archive.zip"
+VOTES = f"/files/{NAME}"
 LAST_MODIFIED = "Sun, 19 Jul 2020 00:00:00 GMT"
 
 
@@ -48,12 +52,16 @@ class Kaggle:
         archive: content of the file that is served.
         api_answers: the answers to the next POST requests to the API.
         file_answers: the answers to the next GET requests for the file.
+        vote_answers: the answers to the next GET requests for the votes.
+        votes: content of the csv of votes that is served.
         requests: all requests so far.
     """
 
     archive: bytes
     api_answers: Iterator[Answer]
     file_answers: Iterator[Answer]
+    vote_answers: Iterator[Answer]
+    votes: bytes = b""
     port: int = 0
     requests: list[Request] = field(default_factory=list)
 
@@ -61,10 +69,11 @@ class Kaggle:
         """Return the Range header of each GET of the file."""
         return [request.headers["Range"] for request in self.requests if request.method == "GET"]
 
-    def answer(self, *, api: Iterable[Answer] = (), file: Iterable[Answer] = ()) -> None:
+    def answer(self, *, api: Iterable[Answer] = (), file: Iterable[Answer] = (), votes: Iterable[Answer] = ()) -> None:
         """Give these answers first, and the normal ones after them."""
         self.api_answers = chain(api, repeat(redirect))
         self.file_answers = chain(file, repeat(send_file))
+        self.vote_answers = chain(votes, repeat(send_votes))
 
     def environment(self) -> dict[str, str]:
         """Return the environment of this process with the variables that direct the client to this server."""
@@ -72,7 +81,8 @@ class Kaggle:
             name: value for name, value in os.environ.items() if name.lower() not in {"no_proxy", "http_proxy"}
         }
         proxy = f"http://127.0.0.1:{self.port}"
-        return {**inherited, "KAGGLE_API_ENVIRONMENT": "LOCALHOST", "HTTP_PROXY": proxy, "http_proxy": proxy}
+        addresses = {"HTTP_PROXY": proxy, "http_proxy": proxy, VARIABLE: f"{proxy}{VOTES}"}
+        return {**inherited, "KAGGLE_API_ENVIRONMENT": "LOCALHOST", **addresses}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -90,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._record({})
-        next(self.kaggle.file_answers)(self)
+        next(self.kaggle.vote_answers if self.path.endswith(VOTES) else self.kaggle.file_answers)(self)
 
     def _record(self, body: dict[str, Any]) -> None:
         self.kaggle.requests.append(Request(self.command, self.path, self.headers, body))
@@ -137,6 +147,10 @@ def send_file(handler: Handler) -> None:
     _send(handler, handler.kaggle.archive, len(handler.kaggle.archive))
 
 
+def send_votes(handler: Handler) -> None:
+    _send(handler, handler.kaggle.votes, len(handler.kaggle.votes))
+
+
 def cut_after(length: int) -> Answer:
     """Announce the whole file, send its first bytes and close the connection."""
     return lambda handler: _send(handler, handler.kaggle.archive, length)
@@ -159,9 +173,9 @@ def _send(handler: Handler, content: bytes, end: int) -> None:
 
 
 @contextmanager
-def serving(archive: bytes) -> Iterator[Kaggle]:
+def serving(archive: bytes, votes: bytes = b"") -> Iterator[Kaggle]:
     """Serve on a free port of loopback while the block runs."""
-    kaggle = Kaggle(archive, repeat(redirect), repeat(send_file))
+    kaggle = Kaggle(archive, repeat(redirect), repeat(send_file), repeat(send_votes), votes)
     handler = type("BoundHandler", (Handler,), {"kaggle": kaggle})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         kaggle.port = server.server_port
@@ -175,11 +189,13 @@ def serving(archive: bytes) -> Iterator[Kaggle]:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) < 3 or arguments[1] != "--":
-        print("usage: python -m tests.kaggle_server ARCHIVE -- COMMAND...", file=sys.stderr)
+    files = arguments[: arguments.index("--")] if "--" in arguments else []
+    command = arguments[len(files) + 1 :]
+    if not command or len(files) not in {1, 2}:
+        print("usage: python -m tests.kaggle_server ARCHIVE [VOTES] -- COMMAND...", file=sys.stderr)
         return 2
-    with serving(Path(arguments[0]).read_bytes()) as kaggle:
-        return subprocess.run(arguments[2:], env=kaggle.environment(), check=False).returncode
+    with serving(*(Path(file).read_bytes() for file in files)) as kaggle:
+        return subprocess.run(command, env=kaggle.environment(), check=False).returncode
 
 
 if __name__ == "__main__":

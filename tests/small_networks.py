@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emotion.data.sample_faces import draw_face
-from emotion.dataset import Dataset
+from emotion.dataset import Dataset, no_votes
 from emotion.labels import NAMES
 from emotion.metadata import Metadata
 from emotion.networks.keras_setup import prepare
@@ -51,6 +51,7 @@ TINY: dict[str, Any] = {
     "schedule": "constant",
     "warmup_epochs": 0.0,
     "weight_decay": 0.0,
+    "votes": 0.0,
     "label_smoothing": 0.0,
     "loss": "categorical_crossentropy",
     "class_weights": "none",
@@ -93,6 +94,7 @@ def drawn(per_class: int = 8, classes: tuple[str, ...] = CLASSES, seed: int = 1)
         classes=classes,
         names=np.array([f"faces/{seed}_{index}.jpg" for index in range(len(labels))]),
         twin=np.zeros(len(labels), bool),
+        votes=no_votes(len(labels)),
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from small_models import metadata_of
 
 from emotion import dataset
-from emotion.dataset import Dataset
+from emotion.dataset import Dataset, no_votes
 from emotion.evaluation import label_issues, robustness, saliency, tables
 from emotion.evaluation.metrics import Predictions
 from emotion.files import write_csv, write_json
@@ -26,8 +26,8 @@ def write_settings(root: Path, section: str, key: str, value: object) -> None:
     (root / "params.yaml").write_text(yaml.safe_dump(content))
 
 
-def faces_of(classes: tuple[str, ...], number: int, seed: int) -> Dataset:
-    """Draw noise with labels that take turns."""
+def faces_of(classes: tuple[str, ...], number: int, seed: int, *, voted: bool = False) -> Dataset:
+    """Draw noise with labels that take turns, and with random votes for four expressions if somebody voted."""
     generator = np.random.default_rng(seed)
     return Dataset(
         pixels=generator.integers(0, 256, (number, 48, 48), np.uint8),
@@ -35,7 +35,14 @@ def faces_of(classes: tuple[str, ...], number: int, seed: int) -> Dataset:
         classes=classes,
         names=np.array([f"test/face{seed}_{index}.jpg" for index in range(number)]),
         twin=generator.random(number) < 0.1,
+        votes=_random_votes(number, generator) if voted else no_votes(number),
     )
+
+
+def _random_votes(number: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+    votes = no_votes(number)
+    votes[:, :4] = generator.multinomial(10, [0.6, 0.2, 0.1, 0.1], number)
+    return votes
 
 
 def predictions_for(faces: Dataset, seed: int, *, perfect: bool = False) -> Predictions:
@@ -47,15 +54,21 @@ def predictions_for(faces: Dataset, seed: int, *, perfect: bool = False) -> Pred
 
 
 def write_run(
-    root: Path, classes: tuple[str, ...] = NAMES, *, number: int = 60, perfect: bool = False, epochs: int = 4
+    root: Path,
+    classes: tuple[str, ...] = NAMES,
+    *,
+    number: int = 60,
+    perfect: bool = False,
+    epochs: int = 4,
+    voted: bool = False,
 ) -> Path:
     """Write what download, preprocess, train, export and evaluate would leave below `root`."""
-    splits = {split: faces_of(classes, number, seed) for seed, split in enumerate(SPLITS)}
+    splits = {split: faces_of(classes, number, seed, voted=voted) for seed, split in enumerate(SPLITS)}
     for split, faces in splits.items():
         dataset.save(faces, root / f"data/faces/{split}.npz")
     _write_judgement(root, splits, perfect=perfect)
     _write_trials(root, splits["validation"])
-    _write_facts(root, number)
+    _write_facts(root, number, voted=voted)
     rows = [(split, name, count) for split, faces in splits.items() for name, count in faces.counts().items()]
     write_csv(root / "plots/data/classes.csv", ("split", "class", "faces"), rows)
     header = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate")
@@ -70,7 +83,8 @@ def write_run(
 def _write_judgement(root: Path, splits: dict[str, Dataset], *, perfect: bool) -> None:
     judged = {split: predictions_for(splits[split], 5, perfect=perfect) for split in ("validation", "test")}
     flipped = {split: predictions_for(splits[split], 6, perfect=perfect) for split in judged}
-    tables.write(root, judged, flipped, metadata_of(splits["train"].classes), bins=10)
+    votes = {split: splits[split].votes for split in judged}
+    tables.write(root, judged, flipped, votes, metadata_of(splits["train"].classes), bins=10)
     label_issues.write(root, judged, label_issues.find_contradictory(splits))
 
 
@@ -84,12 +98,13 @@ def _write_trials(root: Path, faces: Dataset) -> None:
     saliency.write(saliency.measure(network, faces.pixels, faces.labels, faces.classes, limit=5), root)
 
 
-def _write_facts(root: Path, number: int) -> None:
+def _write_facts(root: Path, number: int, *, voted: bool) -> None:
     title = "FER-2013 (msambare/fer2013, version 1)"
     write_json(root / "data/raw/source.json", {"source": "kaggle", "dataset": title, "sha256": "f" * 64, "members": 9})
     counts = dict.fromkeys(SPLITS, number)
     data = {"faces": counts, "twins": counts, "dropped": {"blank": 14}, "converted": 2, "label_conflicts": 57}
-    write_json(root / "metrics/data.json", data)
+    votes = {"votes": {"with": 170, "without": 10, "no_face": 3}} if voted else {}
+    write_json(root / "metrics/data.json", data | votes)
     exported = {
         f"{suffix}_{what}": value
         for suffix in ("onnx", "h5", "tflite")

@@ -158,9 +158,20 @@ def test_data_parallel_training_needs_jax() -> None:
 def test_integer_labels_do_not_go_with_smoothing() -> None:
     settings = changed("train.loss", "sparse_categorical_crossentropy")
     settings["train"]["label_smoothing"] = 0.1
-    assert "train.loss: sparse_categorical_crossentropy takes integer labels; set label_smoothing" in message(settings)
+    assert "train.loss: sparse_categorical_crossentropy takes integer labels; set votes, label_" in message(settings)
     settings["train"]["label_smoothing"] = settings["train"]["augmentation"]["mixup"] = 0
+    settings["train"]["votes"] = 0.5
+    assert "sparse_categorical_crossentropy takes integer labels" in message(settings)
+    settings["train"]["votes"] = 0
     assert params.check(settings).train.loss == "sparse_categorical_crossentropy"
+
+
+def test_votes_to_learn_must_be_downloaded() -> None:
+    settings = changed("train.votes", 0.5)
+    settings["download"]["votes"] = "none"
+    assert "params.yaml: train.votes: 0.5 needs votes; set download.votes to ferplus;" in message(settings)
+    settings["download"]["votes"] = "ferplus"
+    assert params.check(settings).train.votes == 0.5
 
 
 def test_every_fault_is_reported_at_once() -> None:

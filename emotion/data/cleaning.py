@@ -8,21 +8,25 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion.data.copies import count_conflicts, group_copies, mark_twins
 from emotion.data.layouts import Fault, Record, describe_faults, describe_missing, describe_unassigned
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ImageError
 from emotion.images import FACE_SIZE, read_image, to_face
-from emotion.labels import NAMES, OFFICIAL_SPLITS, SPLITS
+from emotion.labels import ALL_NAMES, OFFICIAL_SPLITS, SPLITS
 from emotion.params import Preprocess
+from emotion.votes import CHOICES, NO_MAJORITY, majority
 
 BLANK_DEVIATION: Final = 5.0
 """Faces whose grey levels have a smaller standard deviation are blank; FER-2013 has 14."""
+
+NO_VOTES: Final = np.zeros(len(CHOICES), np.uint8)
 
 _OTHER: Final = {"official": "folders", "folders": "official"}
 _USAGES: Final = {split: usage for usage, split in OFFICIAL_SPLITS.items()}
@@ -38,8 +42,9 @@ class Cleaned:
         datasets: one for each of `labels.SPLITS`.
         faults: the faces that could not be used; empty unless `on_bad_image` is `drop`.
         left_out: number of faces by folder or class that is not among the chosen classes.
-        summary: the headline numbers: `faces` and `twins` by split, `dropped` by cause, `converted`, `label_conflicts`.
-            Twins and conflicts are counted before `twins: drop_from_train` removes faces.
+        summary: the headline numbers: `faces` and `twins` by split, `dropped` by cause, `converted`, `label_conflicts`,
+            and, where raters voted, `votes`: faces with and without votes, and those that most raters call no face.
+            Twins and conflicts are counted before `twins: drop_from_train` removes faces, votes before `not_faces`.
     """
 
     datasets: dict[str, Dataset]
@@ -58,6 +63,7 @@ class _Collected:
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
     emotions: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    votes: list[NDArray[np.uint8]] = field(default_factory=list)
     split: dict[str, list[str]] = field(default_factory=lambda: {"official": [], "folders": []})
     converted: int = 0
     faults: list[Fault] = field(default_factory=list)
@@ -72,13 +78,14 @@ class _Faces:
     labels: NDArray[np.int8]
     names: NDArray[np.str_]
     split: NDArray[np.str_]
+    votes: NDArray[np.uint8]
 
     def count(self, classes: Sequence[str]) -> Counter[tuple[str, str]]:
         """Count by split and class."""
         return Counter((split, classes[label]) for split, label in zip(self.split.tolist(), self.labels, strict=True))
 
     def keep(self, chosen: NDArray[np.bool_]) -> _Faces:
-        return _Faces(self.pixels[chosen], self.labels[chosen], self.names[chosen], self.split[chosen])
+        return _Faces(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
 
 def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
@@ -95,18 +102,21 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     collected = _collect(records, settings)
     _check_collected(collected, settings)
     arranged = _arrange(collected, settings)
-    not_blank = faces = arranged.keep(~find_blank(arranged.pixels))
+    not_blank = arranged.keep(~find_blank(arranged.pixels))
+    drop = _are_no_faces(not_blank.votes) & (settings.not_faces == "drop")
+    seen = faces = not_blank.keep(~drop)
     groups = group_copies(faces.pixels)
     twin = mark_twins(groups, faces.split)
     found: dict[str, int | dict[str, int]] = {
         "twins": {split: int(np.sum(twin & (faces.split == split))) for split in SPLITS},
-        "dropped": {"blank": len(arranged.names) - len(faces.names), "undecodable": len(collected.faults)},
+        "dropped": _count_dropped(arranged, not_blank, seen, collected),
         "converted": collected.converted,
         "label_conflicts": count_conflicts(groups, faces.labels),
+        **_count_votes(not_blank.votes),
     }
     if settings.twins == "drop_from_train":
         faces, twin = _drop_twins(faces, twin)
-    _check_filled((arranged, not_blank, faces), settings)
+    _check_filled((arranged, not_blank, seen, faces), settings)
     datasets = _divide(faces, twin, tuple(settings.classes))
     summary = {"faces": {split: len(dataset) for split, dataset in datasets.items()}, **found}
     return Cleaned(datasets, collected.faults, dict(sorted(collected.left_out.items())), summary)
@@ -125,45 +135,6 @@ def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.array([face.std() < BLANK_DEVIATION for face in faces], dtype=bool)
 
 
-def group_copies(faces: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Give every face a group number that it shares with its exact copies only.
-
-    Args:
-        faces: uint8, shape (n, 48, 48), grey, 0-255.
-
-    Returns:
-        int64, shape (n,), from 0 to the number of different faces - 1.
-    """
-    numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(face.tobytes(), len(numbers)) for face in faces], dtype=np.int64)
-
-
-def mark_twins(groups: NDArray[np.int64], split: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Mark faces of validation and test with an exact copy in train, and faces of train with one in validation or test.
-
-    Args:
-        groups: int64, shape (n,), as `group_copies` returns them.
-        split: str, shape (n,), names of `labels.SPLITS`.
-
-    Returns:
-        bool, shape (n,).
-    """
-    train = split == "train"
-    in_train, elsewhere = np.isin(groups, groups[train]), np.isin(groups, groups[~train])
-    return np.where(train, elsewhere, in_train)
-
-
-def count_conflicts(groups: NDArray[np.int64], labels: NDArray[np.int8]) -> int:
-    """Count the groups of exact copies with different labels.
-
-    Args:
-        groups: int64, shape (n,), as `group_copies` returns them.
-        labels: int8, shape (n,).
-    """
-    different = np.unique(np.stack([groups, labels]), axis=1)
-    return int(np.sum(np.bincount(different[0]) > 1))
-
-
 def share_of_train(labels: NDArray[np.int8], classes: Sequence[str], fraction: float, seed: int) -> NDArray[np.bool_]:
     """Choose the faces of train that move to validation: the same share of every class, and at least one face.
 
@@ -179,7 +150,7 @@ def share_of_train(labels: NDArray[np.int8], classes: Sequence[str], fraction: f
     chosen = np.zeros(len(labels), dtype=bool)
     for label, name in enumerate(classes):
         members = np.flatnonzero(labels == label)
-        generator = np.random.default_rng([seed, NAMES.index(name)])
+        generator = np.random.default_rng([seed, ALL_NAMES.index(name)])
         chosen[generator.permutation(members)[: max(1, round(fraction * len(members)))]] = True
     return chosen
 
@@ -189,22 +160,33 @@ def _collect(records: Iterable[Record | Fault], settings: Preprocess) -> _Collec
     for record in records:
         if isinstance(record, Fault):
             collected.faults.append(record)
-        elif record.emotion not in settings.classes:
-            collected.left_out[record.emotion] += 1
+            continue
+        emotion = _name_expression(record, settings)
+        if emotion in settings.classes:
+            _add(collected, record, emotion)
         else:
-            _add(collected, record)
+            collected.left_out[emotion] += 1
     return collected
 
 
-def _add(collected: _Collected, record: Record) -> None:
+def _name_expression(record: Record, settings: Preprocess) -> str:
+    """Return the label of a face. With contempt, which only raters see, it is their majority, as in FER+."""
+    if "contempt" not in settings.classes or record.votes is None:
+        return record.emotion
+    choice = majority(record.votes[None])[0]
+    return "no majority" if choice == NO_MAJORITY else CHOICES[choice]
+
+
+def _add(collected: _Collected, record: Record, emotion: str) -> None:
     try:
         face, converted = _decode(record.content)
     except ImageError as error:
         collected.faults.append(Fault(record.name, error.reason, str(error)))
         return
     collected.pixels.append(face)
-    collected.emotions.append(record.emotion)
+    collected.emotions.append(emotion)
     collected.names.append(record.name)
+    collected.votes.append(NO_VOTES if record.votes is None else record.votes)
     collected.split["official"].append(record.official or "")
     collected.split["folders"].append(record.folder or "")
     collected.converted += converted
@@ -242,14 +224,14 @@ def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
         train = np.flatnonzero(split == "train")
         share = share_of_train(labels[train], classes, settings.validation_fraction, settings.seed)
         split[train[share]] = "validation"
-    return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split)
+    return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split, np.stack(collected.votes))
 
 
 def _check_filled(steps: Sequence[_Faces], settings: Preprocess) -> None:
     """Refuse a split without faces of a class, and say why there are none.
 
     Args:
-        steps: all faces, those that are not blank, and those that remain when twins are dropped.
+        steps: all faces, those that are not blank, those that raters call a face, and those without dropped twins.
         settings: of the stage.
     """
     counts = [step.count(settings.classes) for step in steps]
@@ -271,9 +253,11 @@ def _name_missing(split: str, names: Sequence[str], classes: Sequence[str]) -> s
 
 
 def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]], settings: Preprocess) -> str:
-    arranged, not_blank, _ = counts
-    if not_blank[split, name]:
+    arranged, not_blank, seen, _ = counts
+    if seen[split, name]:
         return "preprocess.twins=drop_from_train dropped all of them"
+    if not_blank[split, name]:
+        return "preprocess.not_faces=drop dropped all of them"
     if arranged[split, name]:
         return "all are blank"
     if settings.split == "official":
@@ -281,6 +265,24 @@ def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]]
     if split == "train" and arranged["validation", name]:
         return f"preprocess.validation_fraction={settings.validation_fraction} took all of them"
     return f"preprocess.split=folders looks in the folder {'test' if split == 'test' else 'train'}"
+
+
+def _count_dropped(arranged: _Faces, not_blank: _Faces, seen: _Faces, collected: _Collected) -> dict[str, int]:
+    dropped = {"blank": len(arranged.names) - len(not_blank.names), "undecodable": len(collected.faults)}
+    not_faces = len(not_blank.names) - len(seen.names)
+    return dropped | ({"no_face": not_faces} if not_faces else {})
+
+
+def _count_votes(votes: NDArray[np.uint8]) -> dict[str, dict[str, int]]:
+    """Count the faces with votes, without any, and those that most raters call no face; nothing without any vote."""
+    voted = votes.any(axis=1)
+    counts = {"with": int(voted.sum()), "without": int((~voted).sum()), "no_face": int(_are_no_faces(votes).sum())}
+    return {"votes": counts} if voted.any() else {}
+
+
+def _are_no_faces(votes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = majority(votes) == CHOICES.index("no face")
+    return found
 
 
 def _drop_twins(faces: _Faces, twin: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:
@@ -294,5 +296,5 @@ def _divide(faces: _Faces, twin: NDArray[np.bool_], classes: tuple[str, ...]) ->
     for split in SPLITS:
         here = faces.split == split
         part = faces.keep(here)
-        datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, twin[here])
+        datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, twin[here], part.votes)
     return datasets

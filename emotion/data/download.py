@@ -1,6 +1,6 @@
 """The three sources of faces: Kaggle, drawn faces, or an archive of the user. Each becomes one canonical zip.
 
-Knows nothing of classes, splits or pictures: the members of an archive are copied unchanged.
+Knows nothing of classes, splits or pictures: the members of an archive are copied unchanged, and so are raters' votes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from emotion.data import archives, kaggle
+from emotion.data import archives, ferplus, kaggle
+from emotion.data.archives import Contents
 from emotion.data.sample_faces import draw_members
+from emotion.data.sample_votes import draw_table
 from emotion.errors import DataError
-from emotion.files import write_json
+from emotion.files import write_bytes, write_json
 from emotion.params import Download
+from emotion.votes import HEADER
 
 INCOMING: Final = Path("data/incoming")
 """Where users put an archive of their own."""
@@ -23,40 +26,42 @@ SCRATCH: Final = Path("build/download")
 """Downloads in progress. Not an output of the stage, because DVC deletes outputs before a stage runs."""
 
 RAW: Final = Path("data/raw")
-"""Where `faces.zip` and `source.json` are written."""
+"""Where `faces.zip`, `votes.csv` and `source.json` are written."""
 
 TITLES: Final = {"msambare/fer2013": "FER-2013"}
 """Titles of known Kaggle datasets in figures; other datasets appear as owner and name."""
 
 
 def fetch(settings: Download) -> None:
-    """Download, draw or import the faces and write `data/raw/faces.zip` and `data/raw/source.json`.
+    """Download, draw or import the faces and their votes; write `faces.zip`, `votes.csv` and `source.json` in `RAW`.
 
     Raises:
-        DownloadError: as for `kaggle.download_verified`.
-        DataError: `data/incoming/` does not hold exactly one archive, or that archive is damaged or unsafe.
+        DownloadError: as for `kaggle.download_verified` and `ferplus.read`.
+        DataError: `data/incoming/` does not hold exactly one archive, that archive is damaged or unsafe, or the votes
+            there are not those of FER+.
     """
     if settings.source == "sample":
-        sample = settings.sample
-        counts = {"train": sample.train, "validation": sample.validation, "test": sample.test}
-        _write(settings, "sample faces", draw_members(counts, sample.seed))
+        contents = _write(settings, "sample faces", draw_members(_sample_counts(settings), settings.sample.seed))
     elif settings.source == "incoming":
         path = only_entry(INCOMING)
-        _write(settings, path.name, archives.members(path))
+        contents = _write(settings, path.name, archives.members(path))
     else:
         folder = SCRATCH / settings.dataset
         path = kaggle.download_verified(settings.dataset, settings.sha256, folder, settings.attempts)
-        _write(settings, title_of(settings.dataset), archives.members(path))
+        contents = _write(settings, title_of(settings.dataset), archives.members(path))
+    write_bytes(RAW / "votes.csv", _votes(settings, contents.sha256))
+    if settings.source == "kaggle":
+        # Last, so that Kaggle's archive is not downloaded again when the votes cannot be had.
         shutil.rmtree(SCRATCH)
 
 
 def only_entry(folder: Path) -> Path:
-    """Return the only file or folder in a folder; hidden ones are ignored.
+    """Return the only file or folder in a folder; hidden ones and the votes of FER+ are ignored.
 
     Raises:
         DataError: there is none or more than one.
     """
-    found = sorted(path.name for path in folder.glob("[!.]*"))
+    found = sorted(path.name for path in folder.glob("[!.]*") if path.name != ferplus.NAME)
     if len(found) != 1:
         received = ", ".join(found) or "no archive"
         raise DataError(f"{folder}/ holds {received}; put exactly one archive there ({archives.EXPECTED})")
@@ -74,8 +79,29 @@ def title_of(dataset: str) -> str:
     return f"{title} ({name}, version {version})" if title else f"{name}, version {version}"
 
 
-def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> None:
+def _votes(settings: Download, sha256: str) -> bytes:
+    """Return the csv of votes; without votes it is the header, because DVC expects every output of a stage."""
+    if settings.votes == "none" or (settings.source == "incoming" and not _may_have_votes(settings, sha256)):
+        return (",".join(HEADER) + "\n").encode()
+    if settings.source == "sample":
+        return draw_table(_sample_counts(settings), settings.sample.seed)
+    return ferplus.read(INCOMING, settings.attempts)
+
+
+def _may_have_votes(settings: Download, sha256: str) -> bool:
+    """Return whether the archive of the user may be FER-2013: nobody voted on other faces, so nothing is downloaded."""
+    tables = (name for name, _ in archives.members(RAW / "faces.zip") if name.lower().endswith(".csv"))
+    return sha256 == settings.sha256 or (INCOMING / ferplus.NAME).is_file() or any(tables)
+
+
+def _sample_counts(settings: Download) -> dict[str, int]:
+    sample = settings.sample
+    return {"train": sample.train, "validation": sample.validation, "test": sample.test}
+
+
+def _write(settings: Download, title: str, members: Iterable[tuple[str, bytes]]) -> Contents:
     contents = archives.write_canonical(members, RAW / "faces.zip")
     # An archive with the content of the pinned dataset gets its title, whatever the source and the file name.
     dataset = title_of(settings.dataset) if contents.sha256 == settings.sha256 else title
     write_json(RAW / "source.json", {"source": settings.source, "dataset": dataset, **contents._asdict()})
+    return contents

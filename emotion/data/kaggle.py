@@ -9,16 +9,17 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
+from emotion.data import retries
 from emotion.data.archives import content_hash
+from emotion.data.retries import Wait
 from emotion.errors import DataError, DownloadError, one_line
 
 OFFLINE: Final = (
@@ -27,19 +28,13 @@ OFFLINE: Final = (
 )
 """The two other sources, for error messages."""
 
-_TRANSIENT: Final = {408, 429}
 _ADVICE: Final = {
     401: "renew or remove your Kaggle token; a public dataset needs none",
     403: "log in to Kaggle, accept the dataset's terms on its page and set KAGGLE_API_TOKEN",
     404: "check owner, name and version of download.dataset",
 }
 
-_CONNECTION: Final = re.compile(r"^HTTPS?Connection\(.*?\): ")
-"""The beginning of urllib3's error messages."""
-
 _log = logging.getLogger(__name__)
-
-Wait = Callable[[float], None]
 
 
 def download_verified(dataset: str, sha256: str, folder: Path, attempts: int, wait: Wait = time.sleep) -> Path:
@@ -91,20 +86,13 @@ def download(dataset: str, folder: Path, attempts: int, wait: Wait = time.sleep)
         OSError: the disk is full or not writable; `folder` is deleted.
     """
     client = _client(folder)
-    for attempt in range(1, attempts + 1):
+
+    def try_once(attempt: int) -> str | None:
         # The client prints the dataset's address and more at every attempt; once is enough.
         with redirect_stdout(sys.stdout if attempt == 1 else io.StringIO()):
-            fault = _fault_of_one_attempt(client, dataset, folder)
-        if fault is None:
-            break
-        if attempt == attempts:
-            raise DownloadError(
-                f"cannot download {dataset} from Kaggle: {fault} (attempt {attempt}, the last); "
-                f"run it again later to continue, or {OFFLINE}"
-            )
-        seconds = 2 ** (attempt - 1)
-        _log.warning("Kaggle: %s (attempt %d of %d); trying again in %d s", fault, attempt, attempts, seconds)
-        wait(seconds)
+            return _fault_of_one_attempt(client, dataset, folder)
+
+    retries.repeat(try_once, attempts, wait, "Kaggle", dataset, OFFLINE)
     return folder / f"{dataset.split('/')[1]}.zip"
 
 
@@ -117,7 +105,7 @@ def _fault_of_one_attempt(client: Any, dataset: str, folder: Path) -> str | None
     except requests.HTTPError as error:
         return _transient_fault(dataset, error.response.status_code, one_line(error))
     except requests.RequestException as error:
-        return f"no connection ({_innermost(error)})"
+        return retries.describe_connection(error)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -130,16 +118,10 @@ def _fault_of_one_attempt(client: Any, dataset: str, folder: Path) -> str | None
 
 def _transient_fault(dataset: str, status: int, text: str) -> str:
     fault = f"HTTP {status} ({text})"
-    if status in _TRANSIENT or status >= 500:
+    if retries.is_transient(status):
         return fault
     advice = _ADVICE.get(status, "see https://www.kaggle.com/docs/api")
     raise DownloadError(f"cannot download {dataset} from Kaggle: {fault}; {advice}, or {OFFLINE}")
-
-
-def _innermost(error: BaseException) -> str:
-    # requests wraps errors of urllib3, which wrap others; only the innermost one helps the user.
-    wrapped = [cause for cause in (getattr(error, "reason", None), *error.args) if isinstance(cause, Exception)]
-    return _innermost(wrapped[0]) if wrapped else _CONNECTION.sub("", one_line(error))
 
 
 def _content_of(archive: Path) -> str:

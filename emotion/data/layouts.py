@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emotion.errors import DataError
 from emotion.images import FACE_SIZE
-from emotion.labels import CSV_CODES, NAMES, OFFICIAL_SPLITS
+from emotion.labels import ALL_NAMES, CSV_CODES, NAMES, OFFICIAL_SPLITS
 
 SPLIT_FOLDERS: Final = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 """The half of an archive, `train` or `test`, by the folder names in use, in lower case."""
@@ -32,7 +32,7 @@ SPELLINGS: Final = {
     "sadness": "sad",
     "suprise": "surprise",
     "surprised": "surprise",
-} | {name: name for name in NAMES}
+} | {name: name for name in ALL_NAMES}
 """The class by the folder names that public copies of the dataset use, in lower case."""
 
 TABLES: Final = ("fer2013.csv", "icml_face_data.csv")
@@ -56,10 +56,11 @@ class Record:
 
     Attributes:
         name: archive member, or table and line such as `fer2013.csv:2`.
-        emotion: one of `labels.NAMES`, or the name of another folder in lower case.
+        emotion: one of `labels.ALL_NAMES`, or the name of another folder in lower case.
         folder: `train` or `test`, the half of the archive; None if no folder tells.
         official: `train`, `validation` or `test`, from file name or `Usage`; None if neither tells.
         content: the bytes of the picture file, or uint8 of shape (48, 48), grey, 0-255.
+        votes: uint8, shape (10,), how many raters made each choice of `votes.CHOICES`; None where nobody voted.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Record:
     folder: str | None
     official: str | None
     content: bytes | NDArray[np.uint8]
+    votes: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

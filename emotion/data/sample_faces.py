@@ -61,13 +61,18 @@ def draw_members(counts: dict[str, int], seed: int) -> Iterator[tuple[str, bytes
     Yields:
         Member name, such as `train/angry/Training_00001.jpg`, and the content of a grey 48x48 JPEG file.
     """
+    for name, expression, seeds in list_faces(counts, seed):
+        yield name, _to_jpeg(draw_face(expression, np.random.default_rng(seeds)))
+
+
+def list_faces(counts: dict[str, int], seed: int) -> Iterator[tuple[str, str, list[int]]]:
+    """Yield the member name, the expression and the seeds of each face of `draw_members`."""
     for split, (official, name) in enumerate(OFFICIAL_SPLITS.items()):
         folder = "train" if name == "train" else "test"
         for label, expression in enumerate(NAMES):
             for index in range(counts[name]):
-                face = draw_face(expression, np.random.default_rng([seed, split, label, index]))
                 number = index * len(NAMES) + label + 1
-                yield f"{folder}/{expression}/{official}_{number:05d}.jpg", _to_jpeg(face)
+                yield f"{folder}/{expression}/{official}_{number:05d}.jpg", expression, [seed, split, label, index]
 
 
 def draw_face(expression: str, generator: Generator) -> NDArray[np.uint8]:
@@ -86,7 +91,7 @@ def draw_face(expression: str, generator: Generator) -> NDArray[np.uint8]:
     """
     if expression not in ACTION_UNITS:
         raise DataError(f"expected an expression out of {', '.join(NAMES)}, received {expression!r}")
-    units = _random_units(expression, generator)
+    units = random_units(expression, generator)
     pen = _Pen(generator)
     _draw_head(pen, generator)
     _draw_folds(pen, units)
@@ -133,7 +138,7 @@ class _Pen:
         self.fill(np.array(centre) + _CIRCLE * np.array(radii), grey, depth)
 
 
-def _random_units(expression: str, generator: Generator) -> dict[int, float]:
+def random_units(expression: str, generator: Generator) -> dict[int, float]:
     """Return the intensity (0-1) of every action unit: strong for those of the expression, weak for the others."""
     full, strength = ACTION_UNITS[expression], generator.uniform(0.8, 1.0)
     units = {}

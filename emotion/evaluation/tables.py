@@ -8,36 +8,51 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emotion.dataframes import stack_splits, write_table
-from emotion.evaluation import metrics
+from emotion.evaluation import agreement, metrics
 from emotion.evaluation.calibration import choose_thresholds, tabulate_calibration, tabulate_selective
 from emotion.evaluation.intervals import accuracy_gain
 from emotion.evaluation.metrics import Predictions
 from emotion.files import DECIMALS, write_json, write_text
 from emotion.metadata import Metadata
 
+Votes = Mapping[str, NDArray[np.uint8]]
+"""The votes for the faces of each split, shape (n, 10), columns as `votes.CHOICES`."""
+
 
 def write(
-    root: Path, splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], network: Metadata, bins: int
+    root: Path,
+    splits: Mapping[str, Predictions],
+    flipped: Mapping[str, Predictions],
+    votes: Votes,
+    network: Metadata,
+    bins: int,
 ) -> None:
     """Write the results of all splits below `root`, to the paths of the pipeline.
 
     `metrics/<split>.json` holds the headline, `metrics/details/` the detailed tables, `plots/evaluation/` one row per
     face for DVC's confusion matrix, `data/predictions.csv` every face of every split in the order of the datasets.
+    What compares the network with votes is written only where somebody voted.
 
     Args:
         root: the folder with the pipeline's folders.
         splits: `validation`, which sets the thresholds, and any others.
         flipped: the same splits, with probabilities averaged over each face and its mirror image.
+        votes: of the same splits.
         network: metadata of the network that made the predictions.
         bins: number of bins of the calibration error.
     """
     details = root / "metrics/details"
+    voted = any(part.any() for part in votes.values())
     for split, predictions in splits.items():
-        write_json(root / f"metrics/{split}.json", metrics.headline(predictions, bins))
+        on_votes = agreement.headline(predictions, votes[split]) if voted else {}
+        write_json(root / f"metrics/{split}.json", metrics.headline(predictions, bins) | on_votes)
         _write_details(predictions, bins, details, split)
-    for name, table in _compare_splits(splits, flipped, network, bins).items():
+    if voted:
+        _write_agreement(details, splits, votes)
+    for name, table in _compare_splits(splits, flipped, votes, network, bins).items():
         write_table(details / f"{name}.csv", table)
     write_json(details / "model.json", asdict(network))
     listed = {split: tabulate_predictions(predictions) for split, predictions in splits.items()}
@@ -123,14 +138,22 @@ def _write_details(predictions: Predictions, bins: int, folder: Path, split: str
     write_text(folder / f"{split}_report.txt", report(predictions))
 
 
+def _write_agreement(folder: Path, splits: Mapping[str, Predictions], votes: Votes) -> None:
+    for split, predictions in splits.items():
+        table = agreement.tabulate_confusion(predictions, votes[split])
+        write_table(folder / f"{split}_confusion_votes.csv", table)
+    described = {split: agreement.describe(predictions, votes[split]) for split, predictions in splits.items()}
+    write_json(folder / "votes.json", described)
+
+
 def _compare_splits(
-    splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], network: Metadata, bins: int
+    splits: Mapping[str, Predictions], flipped: Mapping[str, Predictions], votes: Votes, network: Metadata, bins: int
 ) -> dict[str, pd.DataFrame]:
     """Return the tables that hold all splits, by the name of their file."""
     thresholds = choose_thresholds(splits["validation"], network.threshold)
     parts = {
         split: {
-            "intervals": tabulate_intervals(predictions),
+            "intervals": _tabulate_intervals(predictions, votes[split]),
             "calibration": tabulate_calibration(predictions, network.temperature, bins),
             "selective": tabulate_selective(predictions, thresholds),
             "flipped": _tabulate_gain(predictions, flipped[split]),
@@ -139,6 +162,12 @@ def _compare_splits(
     }
     names = parts["validation"]
     return {name: stack_splits({split: tables[name] for split, tables in parts.items()}) for name in names}
+
+
+def _tabulate_intervals(predictions: Predictions, votes: NDArray[np.uint8]) -> pd.DataFrame:
+    labels = tabulate_intervals(predictions)
+    majorities = agreement.tabulate_intervals(predictions, votes)
+    return labels if majorities.empty else pd.concat([labels, majorities])
 
 
 def _tabulate_gain(plain: Predictions, flipped: Predictions) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from emotion import dataset, networks
+from emotion import dataset, networks, votes
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
 from emotion.files import sha256_of, write_csv
@@ -46,6 +46,8 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
     """
     parallel.connect(settings.distribution, settings.batch_size)
     training, validation = _load(inputs)
+    if settings.votes and not training.votes.any():
+        print("No training face has votes: the network learns the labels alone", file=sys.stderr)
     key = _key(settings, inputs)
     parallel.check_same_run(key)
     checkpoint = Checkpoint(key)
@@ -101,7 +103,8 @@ def _load(inputs: tuple[Path, Path]) -> tuple[Dataset, Dataset]:
 
 def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
     """Name the run by everything that decides its result: settings, faces, weights to start from and code."""
-    code = [path for folder in CODE for path in sorted(folder.glob("*.py"))] + [Path(dataset.__file__)]
+    modules = [Path(dataset.__file__), Path(votes.__file__)]
+    code = [path for folder in CODE for path in sorted(folder.glob("*.py"))] + modules
     weights = sorted(path for path in WEIGHTS.glob("*") if path.is_file())
     return checkpoints.key(settings.model_dump(), [*inputs, *weights], code)
 
@@ -250,13 +253,14 @@ def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
     # Imported here because scikit-learn takes a second to load and few runs use it.
     from sklearn.utils.class_weight import compute_class_weight
 
-    if missing := [name for name, count in data.counts().items() if not count]:
+    taught = batches.most_taught(data, settings)
+    indices = np.arange(len(data.classes))
+    if missing := [data.classes[index] for index in np.setdiff1d(indices, taught)]:
         raise DataError(
             "train.class_weights: balanced weights need training faces of every class, and there are none of "
             f"{', '.join(missing)}; add faces or set it to none"
         )
-    indices = np.arange(len(data.classes))
-    weights = compute_class_weight("balanced", classes=indices, y=data.labels)
+    weights = compute_class_weight("balanced", classes=indices, y=taught)
     return {int(index): float(weight) for index, weight in zip(indices, weights, strict=True)}
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from emotion.labels import REPORTED_SPLITS
 from emotion.markdown import interval, points, share, table
-from emotion.report.run_files import read_headlines, read_json, read_table
+from emotion.report.run_files import read_headlines, read_json, read_table, read_votes
 
 INTERVALS_NOTE: Final = """\
 In parentheses: 95% bootstrap confidence intervals. They treat the faces as independent and cover the sampling of \
@@ -35,6 +35,7 @@ class MeasuredResults:
         robustness: `metrics/robustness.csv`.
         robustness_means: `metrics/robustness.json`.
         regions: `metrics/saliency/regions.csv`.
+        votes: `metrics/details/votes.json`; empty where nobody voted.
     """
 
     headlines: dict[str, dict[str, Any]]
@@ -47,6 +48,7 @@ class MeasuredResults:
     robustness: pd.DataFrame
     robustness_means: dict[str, float]
     regions: pd.DataFrame
+    votes: dict[str, dict[str, Any]]
 
 
 def read_results(root: Path) -> MeasuredResults:
@@ -59,6 +61,7 @@ def read_results(root: Path) -> MeasuredResults:
         robustness=read_table(root, "metrics/robustness.csv"),
         robustness_means=read_json(root, "metrics/robustness.json"),
         regions=read_table(root, "metrics/saliency/regions.csv"),
+        votes=read_votes(root),
         **{name: read_table(root, f"metrics/details/{name}.csv") for name in details},
     )
 
@@ -74,7 +77,7 @@ def summarize(results: MeasuredResults) -> str:
         [
             f"- **How often it is right**: it predicts the label of {_describe_headline(results, 'accuracy')} of the "
             f"test faces, and of {_describe_headline(results, 'accuracy_unseen')} of those without an exact copy in "
-            "train.",
+            f"train.{_summarize_votes(results)}",
             f"- **When to trust it**: it calls {1 - certain['coverage']:.0%} of the test faces uncertain; of its other "
             f"predictions, {share(certain['accuracy'])}{interval(certain['low'], certain['high'])} are right.",
             f"- **Where it is weak**: it is right on {recalls[worst]:.0%} of the test faces labelled {worst} "
@@ -104,6 +107,7 @@ def tabulate_figures(results: MeasuredResults, titles: dict[str, str]) -> str:
         [
             table(("figure", *REPORTED_SPLITS), [*figures, loss]),
             INTERVALS_NOTE,
+            *_describe_votes(results),
             _describe_flipping(results),
             "Classes on the test split:",
             table(("class", "precision", "recall", "F1", "faces"), classes),
@@ -173,6 +177,36 @@ def describe_label_issues(results: MeasuredResults) -> str:
         "where the copy is in train, because the network was trained on its label. Of the "
         f"{untaught['faces']:,} faces without a copy in train, {untaught['doubtful']:,} are on the list."
     )
+
+
+def _summarize_votes(results: MeasuredResults) -> str:
+    if not results.votes:
+        return ""
+    return (
+        f" It predicts the expression that most raters saw for {_describe_headline(results, 'accuracy_votes')} of the "
+        f"{results.votes['test']['majorities']:,} test faces on which they agree."
+    )
+
+
+def _describe_votes(results: MeasuredResults) -> list[str]:
+    """Return a paragraph on labels and votes; none where nobody voted."""
+    if not results.votes:
+        return []
+    test = results.votes["test"]
+    losses = " and ".join(f"{_nats(results.votes[split]['log_loss'])} on {split}" for split in REPORTED_SPLITS)
+    text = (
+        "The raters' majority is the expression that more than half of the raters saw, without choices of a single "
+        "rater. An expression that the network does not have counts as wrong in the accuracy, and not at all in the "
+        f"balanced accuracy. All other figures count the labels. On test, {test['majorities']:,} of {test['faces']:,} "
+        f"faces have a majority; it is the label of {share(test['labels_agree'])} of them. The network predicts it for "
+        f"{share(test['accuracy_agreed'])} of these faces, and for {share(test['accuracy_disputed'])} of the others. "
+        f"Log loss against the distribution of the votes: {losses} (nats)."
+    )
+    return [text]
+
+
+def _nats(loss: float | None) -> str:
+    return "n/a" if loss is None else f"{loss:.4f}"
 
 
 def _describe_flipping(results: MeasuredResults) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from emotion.labels import FIGURES, SPLITS
+from emotion.labels import FIGURES, SPLITS, VOTE_FIGURES
 from emotion.markdown import share, table
 from emotion.report import card_results
 from emotion.report.card_results import MeasuredResults
@@ -99,7 +99,7 @@ def write(facts: Facts) -> str:
         "Use": USES,
         "Data": _describe_data(facts),
         "Protocol": _describe_protocol(facts),
-        "Figures": card_results.tabulate_figures(results, FIGURES),
+        "Figures": card_results.tabulate_figures(results, FIGURES | (VOTE_FIGURES if results.votes else {})),
         "When to trust a probability": card_results.tabulate_confidence(results),
         "Corrupted faces": card_results.tabulate_robustness(results),
         "Doubtful labels": card_results.describe_label_issues(results),
@@ -133,7 +133,20 @@ def _describe_data(facts: Facts) -> str:
     )
     provenance = [FER2013] if _is_fer2013(facts) else []
     copies = "with an exact copy in train (for train: in validation or test)"
-    return "\n\n".join([*provenance, table(("split", "faces", copies), rows), counts])
+    return "\n\n".join([*provenance, table(("split", "faces", copies), rows), counts, *_describe_votes(facts)])
+
+
+def _describe_votes(facts: Facts) -> list[str]:
+    """Return a paragraph on the raters' votes; none where nobody voted."""
+    if "votes" not in facts.data:
+        return []
+    votes = facts.data["votes"]
+    text = (
+        f"Raters voted on {votes['with']:,} of the faces, and not on {votes['without']:,}; most of them saw no face in "
+        f"{votes['no_face']:,}."
+    )
+    labels = " The labels are their majorities." if "contempt" in facts.model["classes"] else ""
+    return [text + labels]
 
 
 def _describe_protocol(facts: Facts) -> str:

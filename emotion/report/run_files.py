@@ -97,7 +97,11 @@ class Run:
 
     def caption(self, split: str) -> str:
         """Return the lines below a title: dataset and network, then the accuracy on a split."""
-        return f"{self.dataset} · {self.architecture}\n{split} accuracy {self.headlines[split]['accuracy']:.2%}"
+        figures = self.headlines[split]
+        accuracy = f"{split} accuracy {figures['accuracy']:.2%}"
+        if figures.get("accuracy_votes") is not None:
+            accuracy += f" of the labels, {figures['accuracy_votes']:.2%} of the raters' majorities"
+        return f"{self.dataset} · {self.architecture}\n{accuracy}"
 
 
 def read_run(root: Path) -> Run:
@@ -119,6 +123,12 @@ def read_headlines(root: Path) -> dict[str, dict[str, Any]]:
 def read_json(root: Path, name: str) -> dict[str, Any]:
     """Read one of the JSON files below `root`."""
     return files.read_json(root / name, KEYS[name])
+
+
+def read_votes(root: Path) -> dict[str, dict[str, Any]]:
+    """Read how the network agrees with the raters' votes, by split; nothing where nobody voted."""
+    path = root / "metrics/details/votes.json"
+    return files.read_json(path, [f"{split}.log_loss" for split in REPORTED_SPLITS]) if path.is_file() else {}
 
 
 def read_table(root: Path, name: str) -> pd.DataFrame:

@@ -36,7 +36,7 @@ from emotion.inference.pictures import to_rgb
 from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
-from emotion.labels import FIGURES, REPORTED_SPLITS
+from emotion.labels import FIGURES, REPORTED_SPLITS, VOTE_FIGURES
 from emotion.server import schemas, uploads, webcam
 from emotion.server.auth import AccessControl, is_this_machine, is_worth_logging, refusal
 
@@ -189,7 +189,7 @@ def _read_shipped(folder: Path) -> dict[str, Any]:
     headlines = {split: read_json(folder / f"{split}.json") for split in REPORTED_SPLITS}
     figures = [
         {"name": name, "title": title, **{split: values[name] for split, values in headlines.items()}}
-        for name, title in FIGURES.items()
+        for name, title in {**FIGURES, **VOTE_FIGURES}.items()
         if all(name in values for values in headlines.values())  # a figure may be newer than the shipped network
     ]
     return {

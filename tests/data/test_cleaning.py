@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from PIL import Image
 from small_archives import Members, encode, noise, pictures, row, rows, seed_of, table
 
 from emotion.data.archives import members
-from emotion.data.cleaning import Cleaned, clean, count_conflicts, find_blank, group_copies, mark_twins, share_of_train
+from emotion.data.cleaning import Cleaned, clean, find_blank, share_of_train
+from emotion.data.copies import count_conflicts, group_copies, mark_twins
 from emotion.data.layouts import Record, read_records
 from emotion.errors import DataError
 from emotion.labels import NAMES, SPLITS
 from emotion.params import Preprocess
+from emotion.votes import CHOICES
 
 SETTINGS: dict[str, Any] = {
     "split": "official",
@@ -25,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "seed": 0,
     "on_bad_image": "fail",
     "twins": "keep",
+    "not_faces": "keep",
 }
 
 
@@ -277,7 +281,7 @@ def test_faces_without_any_split_get_the_advice_to_sort_them_into_folders(split:
 def test_missing_class_lists_the_folders_found_and_the_known_names(archive: Members, found: str) -> None:
     text = fails(archive, classes=["angry", "happy"])
     assert found in text
-    assert "name the folders below train/ and test/ after the classes (anger, angry, disgust, " in text
+    assert "name the folders below train/ and test/ after the classes (anger, angry, contempt, " in text
 
 
 def test_nothing_left_after_dropping_is_an_error() -> None:
@@ -330,6 +334,64 @@ def test_setting_that_empties_a_split_is_named(archive: Members, changes: dict[s
 def test_class_with_only_blank_faces_is_empty() -> None:
     archive = [*pictures(2, NAMES[1:]), ("train/angry/Training_1.png", encode(Image.new("L", (48, 48), 7)))]
     assert "no faces of angry in train (all are blank), of angry in validation (preprocess.split" in fails(archive)
+
+
+def voted(name: str, **counts: int) -> Record:
+    """Return the record of a picture of noise with votes, by choice; `_` stands for a space."""
+    (record,) = read_records([(name, encode(noise(seed_of(name))))])
+    assert isinstance(record, Record)
+    votes = np.array([counts.get(choice.replace(" ", "_"), 0) for choice in CHOICES], np.uint8)
+    return replace(record, votes=votes)
+
+
+def records_of(archive: Members) -> list[Record]:
+    return [record for record in read_records(archive) if isinstance(record, Record)]
+
+
+def test_votes_stay_with_their_faces() -> None:
+    faces = [*records_of(pictures(2)), voted("train/sad/Training_9.png", sad=7, neutral=3)]
+    train = clean(faces, settings()).datasets["train"]
+    assert train.votes[train.names == "train/sad/Training_9.png"].tolist() == [[3, 0, 0, 7, 0, 0, 0, 0, 0, 0]]
+    assert train.votes.sum() == 10
+
+
+def test_faces_with_votes_without_and_those_that_show_none_are_counted() -> None:
+    faces = [*records_of(pictures(1)), voted("train/sad/Training_8.png", no_face=9, sad=1)]
+    result = clean([*faces, voted("test/sad/PublicTest_9.png", sad=10)], settings())
+    assert result.summary["votes"] == {"with": 2, "without": 21, "no_face": 1}
+    assert "votes" not in clean(records_of(pictures(1)), settings()).summary
+
+
+def test_pictures_in_which_most_raters_saw_no_face_can_be_dropped() -> None:
+    faces = [
+        *records_of(pictures(1)),
+        voted("train/sad/Training_8.png", no_face=9),
+        voted("train/sad/Training_9.png", sad=9),
+    ]
+    kept, dropped = clean(faces, settings()), clean(faces, settings(not_faces="drop"))
+    assert kept.summary["dropped"] == {"blank": 0, "undecodable": 0}
+    assert dropped.summary["dropped"] == {"blank": 0, "undecodable": 0, "no_face": 1}
+    assert set(kept.datasets["train"].names) - set(dropped.datasets["train"].names) == {"train/sad/Training_8.png"}
+    assert dropped.summary["votes"] == kept.summary["votes"]
+
+
+def test_class_in_which_raters_saw_no_face_is_empty() -> None:
+    faces = [record for record in records_of(pictures(1)) if record.name != "train/sad/Training_0.png"]
+    with pytest.raises(DataError, match=r"of sad in train \(preprocess.not_faces=drop dropped all of them\)"):
+        clean([*faces, voted("train/sad/Training_8.png", no_face=9)], settings(not_faces="drop"))
+
+
+def test_with_contempt_the_label_is_the_raters_majority() -> None:
+    classes = [*NAMES, "contempt"]
+    parts = ("train/sad/Training_{}.png", "test/sad/PublicTest_{}.png", "test/sad/PrivateTest_{}.png")
+    faces = [voted(part.format(number), **{name: 10}) for part in parts for number, name in enumerate(classes)]
+    faces += [voted("train/sad/Training_20.png", sad=5, fear=5), voted("train/sad/Training_21.png", unknown=10)]
+    faces += records_of(pictures(1))
+    result = clean(faces, settings(classes=classes))
+    train = result.datasets["train"]
+    assert train.counts() == dict.fromkeys(NAMES, 2) | {"contempt": 1}
+    assert [train.classes[label] for label in train.labels[train.votes.any(axis=1)]] == classes
+    assert result.left_out == {"no majority": 1, "unknown": 1}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -14,11 +15,13 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
+from csv_files import read_csv
 from kaggle_server import Kaggle, main, serving, status
 
-from emotion.data import archives
+from emotion.data import archives, ferplus
 from emotion.data import download as sources
 from emotion.errors import DataError, run_as_command
+from emotion.votes import HEADER
 from stages.download import download
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +124,59 @@ def test_incoming_of_the_pinned_content_has_the_title_of_the_pinned_dataset(
     download()
     title = "FER-2013 (msambare/fer2013, version 1)"
     assert source() == {"source": "incoming", "dataset": title, "sha256": pinned, "members": len(FACES)}
+
+
+@pytest.mark.usefixtures("workspace")
+def test_without_votes_their_csv_is_a_header() -> None:
+    choose(source="sample")
+    download()
+    assert Path("data/raw/votes.csv").read_text() == ",".join(HEADER) + "\n"
+
+
+@pytest.mark.usefixtures("workspace")
+def test_sample_has_drawn_votes_and_the_same_faces() -> None:
+    choose(source="sample")
+    download()
+    faces = Path("data/raw/faces.zip").read_bytes()
+    choose(votes="ferplus")
+    download()
+    assert {line["Image name"] for line in read_csv(Path("data/raw/votes.csv"))} == set(raw_members())
+    assert Path("data/raw/faces.zip").read_bytes() == faces
+
+
+def test_votes_beside_an_incoming_archive_are_no_second_archive(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(source="incoming", votes="ferplus")
+    put_zip(workspace / "data/incoming")
+    (workspace / "data/incoming/fer2013new.csv").write_bytes(b"votes")
+    monkeypatch.setattr(ferplus, "SHA256", hashlib.sha256(b"votes").hexdigest())
+    download()
+    assert raw_members() == FACES
+    assert Path("data/raw/votes.csv").read_bytes() == b"votes"
+
+
+def test_votes_are_not_downloaded_for_pictures_of_the_user(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(source="incoming", votes="ferplus")
+    put_zip(workspace / "data/incoming")
+    monkeypatch.setattr(ferplus, "download", lambda *_: pytest.fail("the votes are downloaded"))
+    download()
+    assert Path("data/raw/votes.csv").read_text() == ",".join(HEADER) + "\n"
+
+
+@pytest.mark.parametrize("form", ["pinned", "csv"])
+def test_votes_are_downloaded_for_fer2013_of_the_user(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    if form == "csv":
+        (workspace / "data/incoming/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n")
+    else:
+        put_zip(workspace / "data/incoming")
+        choose(sha256=archives.content_hash(workspace / "data/incoming/mine.zip"))
+    choose(source="incoming", votes="ferplus")
+    monkeypatch.setattr(ferplus, "download", lambda *_: b"votes")
+    download()
+    assert Path("data/raw/votes.csv").read_bytes() == b"votes"
 
 
 def test_incoming_imports_a_csv_as_a_member(workspace: Path) -> None:
@@ -248,10 +304,33 @@ def test_a_kaggle_failure_is_one_line_without_traceback(server: Kaggle, tmp_path
     assert not Path("data/raw").exists()
 
 
+def test_votes_that_cannot_be_had_are_one_line(server: Kaggle, tmp_path: Path) -> None:
+    choose(votes="ferplus")
+    server.answer(votes=repeat(status(503, "Busy")))
+    result = run_stage(server, tmp_path / "home")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        f"download: cannot download fer2013new.csv from 127.0.0.1:{server.port}: HTTP 503 (Service Unavailable) "
+        "(attempt 1, the last); run it again later to continue, or put fer2013new.csv of github.com/microsoft/FERPlus "
+        "into data/incoming/, or set download.votes to none"
+    )
+    assert "Traceback" not in result.stderr
+    # The next run continues with the archive of Kaggle that is there.
+    assert Path("build/download/msambare/fer2013/1/fer2013.zip").read_bytes() == server.archive
+
+
 def test_the_stand_in_server_runs_a_command_and_returns_its_exit_code(tmp_path: Path) -> None:
     (tmp_path / "archive.zip").write_bytes(b"")
     program = "import os, sys; sys.exit(3 if os.environ['KAGGLE_API_ENVIRONMENT'] == 'LOCALHOST' else 4)"
     assert main([str(tmp_path / "archive.zip"), "--", sys.executable, "-c", program]) == 3
+
+
+def test_the_stand_in_server_serves_the_votes_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "archive.zip").write_bytes(b"")
+    (tmp_path / "votes.csv").write_bytes(b"votes")
+    program = "import os, requests; assert requests.get(os.environ['EMOTION_VOTES_URL']).content == b'votes'"
+    files = [str(tmp_path / "archive.zip"), str(tmp_path / "votes.csv")]
+    assert main([*files, "--", sys.executable, "-c", program]) == 0
 
 
 @pytest.mark.fer2013

@@ -14,7 +14,7 @@ from small_models import write_model
 from small_runs import write_settings
 
 from emotion import dataset
-from emotion.dataset import Dataset
+from emotion.dataset import Dataset, no_votes
 from emotion.evaluation import saliency
 from emotion.evaluation.saliency import CENTRES, CORNERS, PATCH, REGIONS, Saliency, measure, region_shares
 from emotion.inference.network import Network
@@ -39,7 +39,7 @@ def smiles(number: int) -> Dataset:
     pixels[:, ROWS, COLUMNS] = 250
     labels = np.where(np.arange(number) % 4, HAPPY, NAMES.index("sad")).astype(np.int8)
     names = np.array([f"face{index}.jpg" for index in range(number)])
-    return Dataset(pixels, labels, NAMES, names, np.zeros(number, bool))
+    return Dataset(pixels, labels, NAMES, names, np.zeros(number, bool), no_votes(number))
 
 
 @pytest.fixture

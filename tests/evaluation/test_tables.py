@@ -10,6 +10,7 @@ from csv_files import read_csv
 from small_models import metadata_of
 from small_runs import faces_of, predictions_for
 
+from emotion.dataset import no_votes
 from emotion.evaluation import tables
 from emotion.evaluation.metrics import Predictions
 
@@ -31,7 +32,8 @@ def with_one_mistake_corrected(predictions: Predictions) -> Predictions:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     flipped = {split: with_one_mistake_corrected(predictions) for split, predictions in SPLITS.items()}
-    tables.write(folder, SPLITS, flipped, metadata_of(CLASSES), bins=10)
+    votes = {split: no_votes(len(predictions.actual)) for split, predictions in SPLITS.items()}
+    tables.write(folder, SPLITS, flipped, votes, metadata_of(CLASSES), bins=10)
     return folder
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from small_networks import CLASSES, drawn, settings
 
+from emotion.dataset import Dataset
 from emotion.learning import parallel
-from emotion.learning.batches import Batches, SharedValidation, encode, serving_batches
+from emotion.learning.batches import Batches, SharedValidation, encode, most_taught, serving_batches
 
 FACES = drawn()
 
@@ -36,6 +37,46 @@ def test_labels_for_the_sparse_loss_stay_indices() -> None:
 
 def test_classes_without_a_face_have_a_column_too() -> None:
     assert encode(replace(FACES, classes=(*CLASSES, "sad")), settings()).shape == (24, 4)
+
+
+def voted(*votes: list[int]) -> Dataset:
+    """Return the first faces, labelled angry, disgust and fear in turn, with votes in the order of `votes.CHOICES`."""
+    number = len(votes)
+    return replace(FACES, pixels=FACES.pixels[:number], labels=FACES.labels[:number], votes=np.array(votes, np.uint8))
+
+
+#          neutral, happy, surprise, sad, angry, disgust, fear, contempt, unknown, no face
+DIVIDED = [0, 0, 0, 0, 4, 4, 0, 0, 0, 0]
+OUTLIER = [0, 0, 0, 0, 0, 3, 1, 2, 4, 0]
+NOBODY = [10, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "focal"])
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_target_is_the_label_mixed_with_the_votes_for_the_classes(loss: str, share: float) -> None:
+    targets = encode(voted(DIVIDED, OUTLIER, NOBODY), settings(votes=share, loss=loss))
+    assert targets.dtype == np.float32
+    expected: list[list[float]] = [[1 - share / 2, share / 2, 0], [0, 1, 0], [0, 0, 1]]
+    np.testing.assert_allclose(targets, expected, atol=1e-7)
+
+
+def test_votes_change_nothing_where_their_share_is_0_or_nobody_voted() -> None:
+    faces = voted(DIVIDED, OUTLIER, NOBODY)
+    np.testing.assert_array_equal(encode(faces, settings(votes=0.0)), np.eye(3, dtype=np.float32))
+    np.testing.assert_array_equal(encode(FACES, settings(votes=0.7)), encode(FACES, settings()))
+
+
+def test_mixup_blends_targets_that_hold_votes() -> None:
+    faces = voted(*[DIVIDED] * 12)
+    _, targets = Batches(faces, settings(votes=1.0, augmentation={"mixup": 0.4}), 0)[0]
+    np.testing.assert_allclose(targets, np.tile([[0.5, 0.5, 0]], (12, 1)), atol=1e-6)
+
+
+def test_face_is_weighted_as_the_class_with_the_largest_share_of_its_target() -> None:
+    faces = voted([0, 0, 0, 0, 0, 0, 9, 0, 0, 0], OUTLIER, NOBODY)
+    assert most_taught(faces, settings(votes=0.4)).tolist() == [0, 1, 2]
+    assert most_taught(faces, settings(votes=0.6)).tolist() == [2, 1, 2]
+    assert most_taught(faces, settings(loss="sparse_categorical_crossentropy")).tolist() == [0, 1, 2]
 
 
 def test_an_epoch_contains_every_face_once_with_its_label() -> None:

@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from small_networks import one_line, settings
 from small_training import FACES, OTHERS, Compiled
 
-from emotion.dataset import Dataset
+from emotion.dataset import Dataset, no_votes
 from emotion.errors import DataError
 from emotion.labels import NAMES
 from emotion.learning import training
@@ -96,7 +96,9 @@ def test_class_weights_reach_the_loss(compiled: Callable[..., Compiled], kind: s
 def labelled(counts: list[int]) -> Dataset:
     """Return faces of one pixel, so many of each class."""
     labels = np.repeat(np.arange(7, dtype=np.int8), counts)
-    return Dataset(np.zeros((len(labels), 1, 1), np.uint8), labels, NAMES, labels.astype(str), labels < 0)
+    return Dataset(
+        np.zeros((len(labels), 1, 1), np.uint8), labels, NAMES, labels.astype(str), labels < 0, no_votes(len(labels))
+    )
 
 
 def test_balanced_class_weights_are_the_faces_over_classes_times_faces_of_the_class() -> None:

@@ -15,6 +15,7 @@ from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
 from emotion.learning import batch_norm, batches, callbacks, training
 from emotion.learning.callbacks import Recorder
+from emotion.learning.checkpoints import Checkpoint
 from emotion.networks import keras_file
 
 pytestmark = pytest.mark.usefixtures("own_folder", "small_network")
@@ -102,6 +103,44 @@ def test_dataset_files_of_different_classes_are_refused(tmp_path: Path) -> None:
     dataset.save(replace(OTHERS, classes=OTHERS.classes[::-1]), paths[1])
     with pytest.raises(DataError, match=r"validation\.npz: expected the classes .*; run: dvc repro preprocess"):
         training.run(settings(), paths, tmp_path / "emotion.keras", tmp_path / "history.csv")
+
+
+UNANIMOUS = replace(FACES, votes=np.eye(10, dtype=np.uint8)[[4, 5, 6]][FACES.labels] * 10)
+"""The drawn faces, labelled angry, disgust and fear, with ten votes for each label."""
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "focal"])
+def test_votes_for_the_labels_train_the_same_network_as_the_labels(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    more: dict[str, Any] = {"loss": loss, "label_smoothing": 0.1, "augmentation": {"mixup": 0.2}}
+    labels, _ = learn(class_weights="balanced", **more)
+    monkeypatch.setattr("small_training.FACES", UNANIMOUS)
+    votes, _ = learn(checkpoint=Checkpoint("votes"), class_weights="balanced", votes=1.0, **more)
+    assert equal(votes.get_weights(), labels.get_weights())
+
+
+def test_votes_for_other_classes_train_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, _ = learn()
+    monkeypatch.setattr("small_training.FACES", replace(UNANIMOUS, votes=UNANIMOUS.votes[::-1]))
+    ignored, _ = learn(checkpoint=Checkpoint("ignored"), votes=0.0)
+    assert equal(ignored.get_weights(), labels.get_weights())
+    votes, history = learn(checkpoint=Checkpoint("votes"), votes=0.5)
+    assert not equal(votes.get_weights(), labels.get_weights())
+    assert np.isfinite(history[0]["loss"])
+
+
+def test_faces_without_votes_are_learned_from_their_labels_alone_and_a_line_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = tmp_path / "train.npz", tmp_path / "validation.npz"
+    for path, faces in zip(paths, (FACES, OTHERS), strict=True):
+        dataset.save(faces, path)
+    weights = []
+    for share in (0.0, 0.5):
+        keras.utils.set_random_seed(0)
+        training.run(settings(votes=share), paths, tmp_path / "model.keras", tmp_path / "history.csv")
+        weights.append(keras_file.load(tmp_path / "model.keras")[0].get_weights())
+    assert equal(*weights)
+    assert capsys.readouterr().err.count("No training face has votes: the network learns the labels alone\n") == 1
 
 
 def test_missing_dataset_file_names_the_command_that_makes_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from small_runs import write_run
 
-from emotion.labels import FIGURES
+from emotion.labels import FIGURES, VOTE_FIGURES
 from emotion.report import card_results
 from emotion.report.card_results import MeasuredResults
 
@@ -18,6 +18,11 @@ SPLITS = ("validation", "test")
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> MeasuredResults:
     return card_results.read_results(write_run(tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(scope="module")
+def voted(tmp_path_factory: pytest.TempPathFactory) -> MeasuredResults:
+    return card_results.read_results(write_run(tmp_path_factory.mktemp("voted"), voted=True))
 
 
 def test_table_has_the_figures_of_both_splits_with_their_intervals(results: MeasuredResults) -> None:
@@ -35,8 +40,28 @@ def test_table_has_the_figures_of_both_splits_with_their_intervals(results: Meas
     assert f"| log loss (nats) | {losses[0]} | {losses[1]} |" in text
 
 
-def test_every_headline_figure_has_a_title(results: MeasuredResults) -> None:
+def test_every_headline_figure_has_a_title(results: MeasuredResults, voted: MeasuredResults) -> None:
     assert set(results.headlines["test"]) == {*FIGURES, "log_loss"}
+    assert set(voted.headlines["test"]) == {*FIGURES, *VOTE_FIGURES, "log_loss"}
+
+
+def test_votes_are_told_from_labels_where_somebody_voted(results: MeasuredResults, voted: MeasuredResults) -> None:
+    figures = card_results.tabulate_figures(voted, FIGURES | VOTE_FIGURES)
+    test = voted.votes["test"]
+    assert f"| accuracy on the raters' majority | {voted.headlines['validation']['accuracy_votes']:.2%} (" in figures
+    assert f"{test['majorities']} of 60 faces have a majority; it is the label of {test['labels_agree']:.2%}" in figures
+    assert f"{test['log_loss']:.4f} on test (nats)" in figures
+    assert f"of the {test['majorities']} test faces on which they agree" in card_results.summarize(voted)
+    assert "raters" not in card_results.tabulate_figures(results, FIGURES) + card_results.summarize(results)
+
+
+def test_split_in_which_nobody_voted_has_figures_that_are_not_available(voted: MeasuredResults) -> None:
+    nobody = dict.fromkeys(voted.votes["test"], None) | {"faces": 60, "majorities": 0}
+    headlines = {**voted.headlines, "test": {**voted.headlines["test"], **dict.fromkeys(VOTE_FIGURES)}}
+    intervals = voted.intervals[~voted.intervals["metric"].isin(list(VOTE_FIGURES))]
+    none = replace(voted, votes={**voted.votes, "test": nobody}, headlines=headlines, intervals=intervals)
+    assert "and n/a on test (nats)" in card_results.tabulate_figures(none, FIGURES | VOTE_FIGURES)
+    assert "saw for n/a of the 0 test faces" in card_results.summarize(none)
 
 
 def test_figure_that_cannot_be_computed_is_not_available(results: MeasuredResults) -> None:

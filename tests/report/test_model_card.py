@@ -22,6 +22,17 @@ def test_defects_are_counted(facts: Facts) -> None:
     assert "| test | 60 | 60 |" in card
 
 
+def test_votes_are_counted_where_there_are_any(facts: Facts, tmp_path: Path) -> None:
+    assert "Raters voted" not in model_card.write(facts)
+    voted = model_card.read_facts(write_run(tmp_path, voted=True), "official")
+    card = model_card.write(voted)
+    assert "Raters voted on 170 of the faces, and not on 10; most of them saw no face in 3." in card
+    assert "| balanced accuracy on the raters' majority |" in card
+    eight = replace(voted, model={**voted.model, "classes": [*voted.model["classes"], "contempt"]})
+    assert "The labels are their majorities." in model_card.write(eight)
+    assert "The labels are" not in card
+
+
 def test_every_class_and_file_has_its_row(facts: Facts) -> None:
     card = model_card.write(facts)
     for name in facts.model["classes"]:

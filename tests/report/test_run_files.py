@@ -43,6 +43,14 @@ def test_every_json_file_of_a_run_is_read_and_one_without_a_key_refused(
         run_files.read_json(tmp_path, name)
 
 
+def test_caption_says_which_accuracy_counts_labels_and_which_votes(root: Path, tmp_path: Path) -> None:
+    plain, voted = run_files.read_run(root), run_files.read_run(write_run(tmp_path, voted=True))
+    assert plain.caption("test").endswith(f"\ntest accuracy {plain.headlines['test']['accuracy']:.2%}")
+    figures = voted.headlines["test"]
+    expected = f"{figures['accuracy']:.2%} of the labels, {figures['accuracy_votes']:.2%} of the raters' majorities"
+    assert voted.caption("test").endswith(f"\ntest accuracy {expected}")
+
+
 def test_only_the_list_of_doubtful_labels_may_be_empty(tmp_path: Path) -> None:
     for name, columns in COLUMNS.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from csv_files import read_csv
 from small_models import write_model
@@ -87,6 +88,30 @@ def test_stage_writes_all_its_outputs_and_the_same_bytes_again(
     monkeypatch.chdir(workspace)
     evaluate()
     assert outputs(workspace) == first
+
+
+def test_votes_add_two_figures_and_tables_and_change_no_other_figure(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    evaluate()
+    before = outputs(workspace)
+    for split in SPLITS:
+        path = workspace / f"data/faces/{split}.npz"
+        faces = dataset.load(path)
+        votes = np.zeros_like(faces.votes)
+        votes[:, 3] = 10
+        dataset.save(replace(faces, votes=votes), path)
+    evaluate()
+    after = outputs(workspace)
+    tables = {"test_confusion_votes.csv", "validation_confusion_votes.csv", "votes.json"}
+    assert set(after) - set(before) == {f"metrics/details/{name}" for name in tables}
+    changed = {"metrics/test.json", "metrics/validation.json", "metrics/details/intervals.csv"}
+    assert {name for name in before if after[name] != before[name]} == changed
+    old, new = (json.loads(files["metrics/test.json"]) for files in (before, after))
+    assert {name: new[name] for name in old} == old
+    assert set(new) - set(old) == {"accuracy_votes", "balanced_accuracy_votes"}
+    assert len(new) <= 10
 
 
 def test_predictions_follow_the_datasets_and_the_metadata_of_the_model_is_beside_the_metrics(

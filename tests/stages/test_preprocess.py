@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from small_archives import Members, encode, noise, pictures, row, rows, table
 from emotion import dataset
 from emotion.data.archives import write_canonical
 from emotion.errors import run_as_command
-from emotion.files import read_json
+from emotion.files import read_json, write_csv
 from emotion.labels import NAMES, SPLITS
+from emotion.votes import HEADER
 from stages.preprocess import preprocess
 
 ROOT = Path(__file__).parents[2]
@@ -27,14 +29,16 @@ SETTINGS = {
     "seed": 0,
     "on_bad_image": "fail",
     "twins": "keep",
+    "not_faces": "keep",
 }
 
 
-def prepare(folder: Path, archive: Members, **changes: object) -> None:
+def prepare(folder: Path, archive: Members, votes: Sequence[Sequence[object]] = (), **changes: object) -> None:
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     settings["preprocess"] = {**SETTINGS, **changes}
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     write_canonical(archive, folder / "data/raw/faces.zip")
+    write_csv(folder / "data/raw/votes.csv", HEADER, votes)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -81,6 +85,17 @@ def test_command_writes_all_its_outputs(tmp_path: Path) -> None:
     counts = read_csv(tmp_path / "plots/data/classes.csv")
     assert counts[0] == {"split": "train", "class": "angry", "faces": "2"}
     assert len(counts) == len(SPLITS) * len(NAMES)
+
+
+def test_votes_are_in_the_dataset_files_and_counted(tmp_path: Path) -> None:
+    voted = ("Training", "train/angry/Training_0.png", 0, 0, 0, 3, 6, 0, 0, 0, 1, 0)
+    no_face = ("PublicTest", "test/sad/PublicTest_1.png", *[0] * 9, 10)
+    prepare(tmp_path, pictures(2), (voted, no_face))
+    preprocess()
+    train = dataset.load(tmp_path / "data/faces/train.npz")
+    assert train.votes[train.names == "train/angry/Training_0.png"].tolist() == [[0, 0, 0, 3, 6, 0, 0, 0, 1, 0]]
+    assert train.votes.sum() == 10
+    assert read_json(tmp_path / "metrics/data.json")["votes"] == {"with": 2, "without": 40, "no_face": 1}
 
 
 def test_same_archive_gives_the_same_bytes_whatever_the_order_of_its_members(tmp_path: Path) -> None:

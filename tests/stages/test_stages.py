@@ -102,8 +102,8 @@ def test_every_stage_reports_all_faults_in_the_settings_before_it_starts(
         "train.epochs: expected a whole number >= 1 and <= 10000, received 'fifty'",
         "train.augmentation.flip: expected a number >= 0 and <= 1, received 2",
         "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5",
-        "preprocess.classes.1: expected 'angry', 'disgust', 'fear', 'happy', 'neutral', 'sad' or 'surprise', "
-        "received 'bored'",
+        "preprocess.classes.1: expected 'angry', 'disgust', 'fear', 'happy', 'neutral', 'sad', 'surprise' or "
+        "'contempt', received 'bored'",
         "plot.colourmap: unknown key (did you mean colormap?)",
         "plot.colormap: expected a value, received none",
         "evalute: unknown key (did you mean evaluate?)",
