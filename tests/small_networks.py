@@ -68,6 +68,8 @@ TINY: dict[str, Any] = {
         "freeze_epochs": 1,
         "unfreeze_layers": 0,
         "learning_rate": 0.0001,
+        "layer_decay": 0.0,
+        "anchor": 0.0,
     },
 }
 """Two steps of the smallest network on the 24 faces of `drawn`."""
