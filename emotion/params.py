@@ -94,6 +94,13 @@ class Augmentation(_Section):
     brightness: Share
     contrast: Share
     erasing: Annotated[float, Field(ge=0, le=1)]
+    hiding: Annotated[float, Field(ge=0, le=1)]
+    darkness: Share
+    gamma: Annotated[float, Field(ge=0, le=10)]
+    blur: Annotated[float, Field(ge=0, le=24)]
+    downscaling: Annotated[float, Field(ge=0, le=10)]
+    noise: Share
+    jpeg: Annotated[float, Field(ge=0, le=50)]
     mixup: Annotated[float, Field(ge=0, le=10)]
     crop: Annotated[int, Field(ge=0, le=48)]
 

@@ -35,6 +35,13 @@ OFF: dict[str, Any] = {
     "brightness": 0.0,
     "contrast": 0.0,
     "erasing": 0.0,
+    "hiding": 0.0,
+    "darkness": 0.0,
+    "gamma": 0.0,
+    "blur": 0.0,
+    "downscaling": 0.0,
+    "noise": 0.0,
+    "jpeg": 0.0,
     "mixup": 0.0,
     "crop": 0,
 }

@@ -37,7 +37,8 @@ def rate_factors(network: keras.Model, decay: float) -> list[float]:
     It is 1 behind the base, `decay` for the last convolution of the base, and `decay` times as much for each
     convolution before. A batch normalisation has the factor of the convolution before it.
     """
-    factors, factor = {}, decay
+    factors: dict[int, float] = {}
+    factor = decay
     for layer in reversed(network.get_layer(BASE).layers):
         factors |= {id(variable): factor for variable in layer.trainable_variables}
         if hasattr(layer, "kernel"):
@@ -54,7 +55,7 @@ def anchor_strengths(network: keras.Model, strength: float) -> list[float]:
     ]
 
 
-class _FineTuning:
+class _FineTuning(keras.optimizers.Optimizer):  # type: ignore[misc]  # Keras gives it no type
     """The part of an optimizer that scales the steps and draws weights to their start.
 
     The decay towards the start is decoupled from the gradient, like weight decay in AdamW (L2-SP: Li et al. 2018,
@@ -64,7 +65,7 @@ class _FineTuning:
     factors: list[float]
     anchors: list[float]
 
-    def build(self: Any, variables: list[Any]) -> None:
+    def build(self, variables: list[Any]) -> None:
         """Add the starting weights to the variables of the optimizer, so that a checkpoint holds them."""
         if self.built:
             return
@@ -73,7 +74,7 @@ class _FineTuning:
         for start, variable in zip(self.starts, variables, strict=True):
             start.assign(ops.copy(variable))  # JAX must not share their memory
 
-    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Make one step of one weight."""
         index = self._get_variable_index(variable)
         rate = learning_rate * self.factors[index]

@@ -125,7 +125,8 @@ def _find_weights(name: str) -> str:
         return name
     if not (WEIGHTS / name).is_file():
         raise ModelError(
-            f"train.transfer.weights: there is no file {WEIGHTS / name}; put it there, or choose imagenet, faces or none"
+            f"train.transfer.weights: there is no file {WEIGHTS / name}; "
+            "put it there, or choose faces, imagenet or none"
         )
     return str(WEIGHTS / name)
 
