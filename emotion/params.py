@@ -186,7 +186,7 @@ class Train(_Section):
             )
         if start.weights == "faces" and not faces:
             raise ValueError(
-                f"transfer.weights: faces needs the architecture face_resnet, received {self.architecture}"
+                f"transfer.weights: faces needs architecture face_resnet, received {self.architecture}"
             )
         if start.weights == "faces" and self.distribution != "none":
             raise ValueError(f"transfer.weights: faces needs distribution none, received {self.distribution}")

@@ -193,11 +193,12 @@ def _fit(
 
 
 def _freeze_layers(network: keras.Model, settings: Train, phase: schedules.Phase) -> None:
-    network.trainable = True
-    if phase.trainable == "head":
-        network.get_layer(architectures.BASE).trainable = False
-    elif phase.trainable == "top":
-        for layer in network.get_layer(architectures.BASE).layers[: -settings.transfer.unfreeze_layers]:
+    if not schedules.is_pretrained(settings):
+        return
+    base = network.get_layer(architectures.BASE)
+    base.trainable = phase.trainable != "head"
+    if phase.trainable == "top":
+        for layer in base.layers[: -settings.transfer.unfreeze_layers]:
             layer.trainable = False
 
 
