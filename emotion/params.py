@@ -185,9 +185,7 @@ class Train(_Section):
                 f"transfer.weights: {self.architecture} expects faces, none or the name of a file, received imagenet"
             )
         if start.weights == "faces" and not faces:
-            raise ValueError(
-                f"transfer.weights: faces needs architecture face_resnet, received {self.architecture}"
-            )
+            raise ValueError(f"transfer.weights: faces needs architecture face_resnet, received {self.architecture}")
         if start.weights == "faces" and self.distribution != "none":
             raise ValueError(f"transfer.weights: faces needs distribution none, received {self.distribution}")
         if faces and start.image_size < FACE_RESNET_EDGE:
