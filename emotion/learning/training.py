@@ -7,6 +7,7 @@ killed run resumes after its last finished epoch. Never reads the test split; us
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ WEIGHTS: Final = Path("data/weights")
 CODE: Final = (Path(__file__).parent, Path(networks.__path__[0]))
 """Folders whose modules decide the result of a run."""
 
+
+ADOPTED_FACES: Final = 2048
+"""Number of training faces, at least, whose statistics a pretrained base adopts."""
 
 OPTIMIZERS: Final = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
 
@@ -79,7 +83,8 @@ def train(
     network = build(settings, training)
     load_start_weights(network, settings, training.classes)
     if schedules.is_pretrained(settings) and settings.transfer.weights == "faces":
-        batch_norm.adopt_statistics(network, batches.serving_batches(training, settings))
+        some = islice(batches.serving_batches(training, settings), -(-ADOPTED_FACES // settings.batch_size))
+        batch_norm.adopt_statistics(network, some)
     network = batch_norm.fuse(network)
     model = _add_augmentation(network, settings, training.pixels.shape[1])
     recorder = Recorder(settings, network, checkpoint)

@@ -158,7 +158,7 @@ def test_hidden_part_has_one_grey_level_and_is_never_black() -> None:
     assert min(level[0] for level in levels if len(level)) >= 0.2
 
 
-CAMERA: dict[str, float] = {
+CAMERA: dict[str, Any] = {
     "darkness": 0.9,
     "gamma": 0.8,
     "blur": 6,
@@ -188,7 +188,8 @@ def test_what_cameras_write_are_grey_levels_of_a_file(setting: str) -> None:
 @pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_no_augmentation_gives_a_face_as_robustness_measures_it(kind: str) -> None:
     corrupted = [CORRUPTIONS[kind].apply(FACES, strength) / np.float32(255) for strength in CORRUPTIONS[kind].strengths]
-    for name, largest in [*CAMERA.items(), ("hiding", 1), ("erasing", 1), ("brightness", 0.5), ("contrast", 0.9)]:
+    others: dict[str, Any] = {"hiding": 1, "erasing": 1, "brightness": 0.5, "contrast": 0.9}
+    for name, largest in (CAMERA | others).items():
         changed = augment(FACES, **{name: largest})[..., 0]
         for faces in corrupted:
             distance = np.abs(changed - faces).mean(axis=(1, 2)) * 255

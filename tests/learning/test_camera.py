@@ -13,7 +13,7 @@ from emotion.evaluation import robustness
 from emotion.learning import camera
 
 FACES = drawn(per_class=2).pixels
-GREY = (FACES / np.float32(255))[..., None]
+GREY: NDArray[np.float32] = (FACES / np.float32(255))[..., None]
 NUMBER = len(FACES)
 
 
@@ -27,13 +27,13 @@ def levels(grey: Any) -> NDArray[Any]:
 
 
 def dot() -> NDArray[np.float32]:
-    grey = np.zeros_like(GREY)
+    grey = np.zeros(GREY.shape, np.float32)
     grey[:, 24, 20] = 1
     return grey
 
 
 def plain(level: float) -> NDArray[np.float32]:
-    return np.full_like(GREY, level)
+    return np.full(GREY.shape, level, np.float32)
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,15 @@ EDGE = 63
 FACES = drawn(per_class=2).pixels
 
 
+def enlarged(edge: int) -> NDArray[np.uint8]:
+    """Return faces in colour, as dlib takes them."""
+    pictures = [Image.fromarray(face).convert("RGB").resize((edge, edge), Image.Resampling.BILINEAR) for face in FACES]
+    return np.stack([np.asarray(picture) for picture in pictures])
+
+
 def pixels(edge: int) -> NDArray[np.float32]:
     """Return faces as dlib's network takes them."""
-    enlarged = [Image.fromarray(face).convert("RGB").resize((edge, edge), Image.Resampling.BILINEAR) for face in FACES]
-    return ((np.stack(enlarged) - np.array(face_resnet.MEANS)) / 256).astype(np.float32)
+    return np.asarray((enlarged(edge) - np.array(face_resnet.MEANS)) / 256, np.float32)
 
 
 def network(edge: int = EDGE, stages: Any = SMALL["face_resnet"]) -> keras.Model:
@@ -54,11 +59,11 @@ def convolve(maps: NDArray[Any], layer: Convolution) -> NDArray[Any]:
     if stride == 1:
         maps = np.pad(maps, ((0, 0), (size // 2,) * 2, (size // 2,) * 2, (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(maps, (size, size), axis=(1, 2))[:, ::stride, ::stride]
-    return np.einsum("nrcixy,xyio->nrco", windows, layer.kernel) * layer.scale + layer.offset
+    return np.asarray(np.einsum("nrcixy,xyio->nrco", windows, layer.kernel) * layer.scale + layer.offset)
 
 
 def relu(maps: NDArray[Any]) -> NDArray[Any]:
-    return np.maximum(maps, 0)
+    return np.asarray(np.maximum(maps, 0))
 
 
 @pytest.mark.parametrize("edge", [EDGE, 59], ids=["block padded", "block not padded"])
@@ -147,8 +152,5 @@ def test_network_with_its_last_stage_gives_the_embeddings_of_dlib() -> None:
     projection = reader.tensor()[:, :, 0, 0]
     found = np.asarray(whole(pixels(150))).mean(axis=(1, 2)) @ projection
     model = dlib.face_recognition_model_v1(str(path))
-    chips = [
-        np.asarray(Image.fromarray(face).convert("RGB").resize((150, 150), Image.Resampling.BILINEAR)) for face in FACES
-    ]
-    expected = np.array([model.compute_face_descriptor(chip) for chip in chips])
+    expected = np.array([model.compute_face_descriptor(chip) for chip in enlarged(150)])
     np.testing.assert_allclose(found, expected, atol=1e-5)
