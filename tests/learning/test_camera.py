@@ -13,7 +13,7 @@ from emotion.evaluation import robustness
 from emotion.learning import camera
 
 FACES = drawn(per_class=2).pixels
-GREY: NDArray[np.float32] = (FACES / np.float32(255))[..., None]
+GREY = np.asarray(FACES / np.float32(255), np.float32)[..., None]
 NUMBER = len(FACES)
 
 
