@@ -16,6 +16,7 @@ import yaml
 from benchmarks.processes import ROOT, environment, show_progress, write_settings
 from benchmarks.results import Result
 from emotion.errors import DataError, EmotionError
+from emotion.params import Augmentation
 
 GOALS: Final = (0.60, 0.65)
 
@@ -35,9 +36,7 @@ RECIPES: Final[dict[str, dict[str, object]]] = {
         "train.weight_decay": 0,
         "train.label_smoothing": 0,
         "train.loss": "sparse_categorical_crossentropy",
-        "train.augmentation": dict.fromkeys(
-            ("flip", "rotation", "shift", "zoom", "brightness", "contrast", "erasing", "mixup", "crop"), 0
-        ),
+        "train.augmentation": dict.fromkeys(Augmentation.model_fields, 0),
         "train.ema": 0,
     },
 }

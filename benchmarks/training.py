@@ -9,6 +9,7 @@ from benchmarks.processes import run, scratch_folder, show_progress
 from benchmarks.results import Result, Work
 from benchmarks.steps import REPORT, UNFUSED
 from emotion.files import read_json
+from emotion.params import Augmentation
 
 SECONDS: Final = 6
 """Total time of the steps that count, for each line."""
@@ -16,10 +17,7 @@ SECONDS: Final = 6
 OWN: Final = ("three_block_cnn", "batchnorm_cnn", "gap_cnn", "resnet")
 APPLICATIONS: Final = ("mobilenetv2", "efficientnetb0", "resnet50", "vgg16")
 
-_UNCHANGED: Final = {
-    f"train.augmentation.{name}": 0
-    for name in ("flip", "rotation", "shift", "zoom", "brightness", "contrast", "erasing", "mixup")
-}
+_UNCHANGED: Final = {f"train.augmentation.{name}": 0 for name in Augmentation.model_fields if name != "crop"}
 
 _ONE_EPOCH: Final = {"train.epochs": 1, "train.warmup_epochs": 0, "train.start_from": ""}
 

@@ -1,8 +1,8 @@
 """Draw the pictures of the documentation that no stage draws.
 
-`python docs/pictures.py`, run in the project's folder, draws sample faces and the graph of the stages; it needs
-Graphviz (`dot`). `python docs/pictures.py BEFORE AFTER` takes a screenshot of `dvc plots diff` for two revisions; it
-needs Chromium and npm.
+`python docs/pictures.py`, run in the project's folder, draws sample faces, augmented faces and the graph of the stages;
+it needs Graphviz (`dot`). `python docs/pictures.py BEFORE AFTER` takes a screenshot of `dvc plots diff` for two
+revisions; it needs Chromium and npm.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Playwright, Route, sync_playwright
 
+from emotion import params
 from emotion.data.sample_faces import draw_face
 from emotion.labels import NAMES
+from emotion.networks.keras_setup import prepare
 
 ROWS = 3
+COLUMNS = 10
+STRENGTHS = {"hiding": 1, "darkness": 0.9, "gamma": 0.8, "blur": 6, "downscaling": 3, "noise": 0.15, "jpeg": 6}
 STYLE = (
     'strict digraph { rankdir=LR; bgcolor=white; edge [color="#5F5F5F"]; '
     'node [shape=box style="rounded,filled" fillcolor="#E8F1FA" color="#0072B2" fontname="DejaVu Sans"];'
@@ -41,6 +45,25 @@ def draw_sample_faces(path: Path) -> None:
             if row == 0:
                 axis.set_title(name)
     figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+def draw_augmentation(path: Path) -> None:
+    """Draw faces as each of the settings that imitate cameras changes them."""
+    prepare("tensorflow", threads=1, seed=0)
+    from emotion.learning.augmentation import Augmentation
+
+    off = dict.fromkeys(params.Augmentation.model_fields, 0)
+    faces = np.stack([draw_face(NAMES[i % len(NAMES)], np.random.default_rng(i)) for i in range(COLUMNS)])
+    figure = Figure(figsize=(9.5, 7.4), layout="constrained")
+    axes = figure.subplots(len(STRENGTHS), COLUMNS)
+    for row, (name, strength) in enumerate(STRENGTHS.items()):
+        settings = params.Augmentation.model_validate({**off, name: strength})
+        changed = np.asarray(Augmentation(settings, seed=1)(faces, training=True))
+        for axis, face in zip(axes[row], changed, strict=True):
+            axis.imshow(face[..., 0], cmap="gray", vmin=0, vmax=1)
+            axis.set_axis_off()
+        axes[row, 0].set_title(f"{name}: {strength}", loc="left", fontsize=9)
+    figure.savefig(path, dpi=75, metadata={"Software": None})
 
 
 def draw_graph(path: Path) -> None:
@@ -82,4 +105,5 @@ if __name__ == "__main__":
             draw_review(before, after, Path("docs/review.png"))
         case _:
             draw_sample_faces(Path("docs/sample_faces.png"))
+            draw_augmentation(Path("docs/augmentation.png"))
             draw_graph(Path("docs/graph.png"))

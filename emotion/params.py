@@ -38,6 +38,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+FACE_RESNET_EDGE: Final = 55
+"""Edge in pixels below which nothing would be left of a face at the last stage of `face_resnet`."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -94,6 +97,13 @@ class Augmentation(_Section):
     brightness: Share
     contrast: Share
     erasing: Annotated[float, Field(ge=0, le=1)]
+    hiding: Annotated[float, Field(ge=0, le=1)]
+    darkness: Share
+    gamma: Annotated[float, Field(ge=0, le=10)]
+    blur: Annotated[float, Field(ge=0, le=24)]
+    downscaling: Annotated[float, Field(ge=0, le=10)]
+    noise: Share
+    jpeg: Annotated[float, Field(ge=0, le=50)]
     mixup: Annotated[float, Field(ge=0, le=10)]
     crop: Annotated[int, Field(ge=0, le=48)]
 
@@ -105,13 +115,17 @@ class Augmentation(_Section):
 
 
 class Transfer(_Section):
-    """How the networks of keras.applications start, and when their frozen layers are unfrozen."""
+    """How the networks with a pretrained base start, and how the base learns."""
 
-    weights: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$", description="imagenet, none or the name of a file")]
+    weights: Annotated[
+        str, Field(pattern=r"^[^/\\.][^/\\]*$", description="imagenet, faces, none or the name of a file")
+    ]
     image_size: Annotated[int, Field(ge=32, le=224)]
     freeze_epochs: Annotated[int, Field(ge=0, le=10_000)]
     unfreeze_layers: Annotated[int, Field(ge=0, le=10_000)]
     learning_rate: Positive
+    layer_decay: Share
+    anchor: NonNegative
 
 
 class Train(_Section):
@@ -120,7 +134,16 @@ class Train(_Section):
     backend: Literal["tensorflow", "jax"]
     distribution: Literal["none", "data_parallel"]
     architecture: Literal[
-        "three_block_cnn", "batchnorm_cnn", "gap_cnn", "resnet", "efficientnetb0", "resnet50", "mobilenetv2", "vgg16"
+        "three_block_cnn",
+        "batchnorm_cnn",
+        "gap_cnn",
+        "resnet",
+        "efficientnetb0",
+        "resnet50",
+        "mobilenetv2",
+        "vgg16",
+        "face_resnet",
+        "face_resnet_small",
     ]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     batch_size: BatchSize
@@ -155,6 +178,24 @@ class Train(_Section):
         if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _start_fits_the_architecture(self) -> Self:
+        faces, start = self.architecture.startswith("face_resnet"), self.transfer
+        if faces and start.weights == "imagenet":
+            raise ValueError(
+                f"transfer.weights: {self.architecture} expects faces, none or the name of a file, received imagenet"
+            )
+        if start.weights == "faces" and not faces:
+            raise ValueError(f"transfer.weights: faces needs architecture face_resnet, received {self.architecture}")
+        if start.weights == "faces" and self.distribution != "none":
+            raise ValueError(f"transfer.weights: faces needs distribution none, received {self.distribution}")
+        if faces and start.image_size < FACE_RESNET_EDGE:
+            raise ValueError(
+                f"transfer.image_size: {self.architecture} expects at least {FACE_RESNET_EDGE}, "
+                f"received {start.image_size}"
             )
         return self
 

@@ -45,6 +45,14 @@ def sample_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def dlib_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small network in dlib's format, in place of the published one."""
+    from small_dlib import replace_published_weights  # imports Keras, which `small_networks` sets up
+
+    return replace_published_weights(tmp_path / "small.dat", monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def detector_weights() -> Path:
     """Return the weights of YuNet; a test is skipped where they lie nowhere and cannot be fetched."""

@@ -35,6 +35,13 @@ OFF: dict[str, Any] = {
     "brightness": 0.0,
     "contrast": 0.0,
     "erasing": 0.0,
+    "hiding": 0.0,
+    "darkness": 0.0,
+    "gamma": 0.0,
+    "blur": 0.0,
+    "downscaling": 0.0,
+    "noise": 0.0,
+    "jpeg": 0.0,
     "mixup": 0.0,
     "crop": 0,
 }
@@ -69,6 +76,8 @@ TINY: dict[str, Any] = {
         "freeze_epochs": 1,
         "unfreeze_layers": 0,
         "learning_rate": 0.0001,
+        "layer_decay": 0.0,
+        "anchor": 0.0,
     },
 }
 """Two steps of the smallest network on the 24 faces of `drawn`."""

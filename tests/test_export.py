@@ -19,6 +19,7 @@ from emotion.errors import ModelError
 from emotion.export import fit_temperature
 from emotion.inference.network import Network
 from emotion.inference.onnx_runtime import onnxruntime
+from emotion.learning import batch_norm, training
 from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file
 from emotion.params import Export
@@ -167,6 +168,28 @@ def test_constants_of_input_normalisation_do_not_become_inputs_of_the_graph(
         tmp_path / "emotion.keras", tmp_path / "validation.npz", tmp_path, tmp_path / "export.json", SETTINGS
     )
     assert Network(tmp_path / "emotion.onnx").classes == FACES.classes
+
+
+def test_network_that_starts_from_faces_is_exported_and_loaded_again(dlib_weights: Path, tmp_path: Path) -> None:
+    assert dlib_weights.is_file()
+    keras.utils.set_random_seed(0)
+    chosen = settings(
+        architecture="face_resnet", augmentation={"crop": 40}, transfer={"weights": "faces", "image_size": 63}
+    )
+    network = training.build(chosen, FACES)
+    batch_norm.adopt_statistics(network, [FACES.pixels[:, 4:44, 4:44, None] / np.float32(255)])
+    served = architectures.wrap_for_serving(network, 48, temperature=1.0)
+    expected = np.asarray(served(FACES.pixels))
+    assert np.ptp(expected, axis=0).min() > 0.01
+    keras_file.save(served, facts_of(chosen), tmp_path / "emotion.keras")
+    np.testing.assert_array_equal(keras_file.load(tmp_path / "emotion.keras")[0](FACES.pixels), expected)
+    dataset.save(FACES, tmp_path / "validation.npz")
+    report = tmp_path / "export.json"
+    export.export_formats(tmp_path / "emotion.keras", tmp_path / "validation.npz", tmp_path, report, SETTINGS)
+    numbers = json.loads(report.read_text())
+    for suffix in SUFFIXES:
+        assert numbers[f"{suffix}_difference"] < 1e-5
+        assert numbers[f"{suffix}_agreement"] == 1
 
 
 def test_exported_file_runs_in_the_inference_code(exported: Exported) -> None:

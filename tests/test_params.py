@@ -103,8 +103,14 @@ def test_any_classes_of_the_dataset_may_be_chosen() -> None:
         (
             "train.transfer.weights",
             "",
-            "train.transfer.weights: expected imagenet, none or the name of a file, received",
+            "train.transfer.weights: expected imagenet, faces, none or the name of a file, received",
         ),
+        ("train.transfer.layer_decay", 1, "transfer.layer_decay: expected a number >= 0 and < 1, received 1"),
+        ("train.transfer.anchor", -1, "train.transfer.anchor: expected a number >= 0, received -1"),
+        ("train.augmentation.hiding", 2, "augmentation.hiding: expected a number >= 0 and <= 1, received 2"),
+        ("train.augmentation.darkness", 1, "augmentation.darkness: expected a number >= 0 and < 1, received 1"),
+        ("train.augmentation.blur", 25, "train.augmentation.blur: expected a number >= 0 and <= 24, received 25"),
+        ("train.augmentation.jpeg", math.nan, "augmentation.jpeg: expected a number >= 0 and <= 50, received nan"),
         ("train.augmentation", 0.5, "train.augmentation: expected keys with values below it, received 0.5"),
     ],
 )
@@ -153,6 +159,41 @@ def test_data_parallel_training_needs_jax() -> None:
     assert "train.distribution: data_parallel needs backend jax, received tensorflow" in message(settings)
     settings["train"]["backend"] = "jax"
     assert params.check(settings).train.distribution == "data_parallel"
+
+
+def start(architecture: str, distribution: str = "none", **transfer: object) -> dict[str, Any]:
+    """Change how a network starts."""
+    settings = changed("train.architecture", architecture)
+    settings["train"] |= {"distribution": distribution, "backend": "jax"}
+    settings["train"]["transfer"] |= transfer
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        (
+            start("face_resnet", weights="imagenet"),
+            "weights: face_resnet expects faces, none or the name of a file, received imagenet",
+        ),
+        (start("resnet", weights="faces"), "weights: faces needs architecture face_resnet, received resnet"),
+        (
+            start("face_resnet_small", "data_parallel", weights="faces"),
+            "weights: faces needs distribution none, received data_parallel",
+        ),
+        (
+            start("face_resnet", weights="none", image_size=54),
+            "image_size: face_resnet expects at least 55, received 54",
+        ),
+    ],
+)
+def test_start_must_fit_the_architecture(settings: dict[str, Any], fault: str) -> None:
+    assert f"params.yaml: train.transfer.{fault}; correct params.yaml" in message(settings)
+
+
+@pytest.mark.parametrize("weights", ["faces", "none", "mine.weights.h5"])
+def test_face_resnet_starts_from_faces_from_nothing_or_from_a_file(weights: str) -> None:
+    assert params.check(start("face_resnet", weights=weights)).train.transfer.weights == weights
 
 
 def test_integer_labels_do_not_go_with_smoothing() -> None:

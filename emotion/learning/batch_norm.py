@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
 
 from emotion.networks import architectures
 
@@ -41,6 +44,42 @@ def fuse(network: keras.Model) -> keras.Model:
     fused = cast(keras.Model, keras.models.clone_model(network, clone_function=_replace, recursive=True))
     architectures.set_weights(fused, network.get_weights())
     return fused
+
+
+def adopt_statistics(network: keras.Model, batches: Iterable[Any]) -> None:
+    """Give the normalisations of a pretrained base the statistics of these faces, without changing what it computes.
+
+    Scale and offset make up for the new statistics. So in prediction the network computes the same as before, and in
+    training, where each batch has its own statistics, nearly the same.
+
+    Args:
+        network: as from `architectures.build`, with a base.
+        batches: float32 faces as the network sees them at inference, shuffled, in batches of equal size.
+    """
+    base = network.get_layer(architectures.BASE)
+    norms = [layer for layer in base.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    scaled = keras.Model(network.input, network.layers[network.layers.index(base) - 1].output)
+    maps = keras.Model(base.input, [norm.input for norm in norms])
+    sums: list[Any] = [0.0] * len(norms)
+    number = 0
+    for faces in batches:
+        sums = [total + _moments(values) for total, values in zip(sums, maps(scaled(faces)), strict=True)]
+        number += 1
+    for norm, total in zip(norms, sums, strict=True):
+        mean, square = total / number
+        _adopt(norm, mean, square - mean**2)
+
+
+def _moments(maps: Any) -> NDArray[np.float64]:
+    """Return the mean of each channel and of its square, shape (2, channels)."""
+    mean, variance = ops.moments(ops.cast(maps, "float32"), axes=(0, 1, 2))
+    return np.stack([mean, variance + mean**2]).astype(np.float64)
+
+
+def _adopt(norm: keras.layers.BatchNormalization, mean: NDArray[np.float64], variance: NDArray[np.float64]) -> None:
+    scale, offset, old_mean, old_variance = norm.get_weights()
+    slope = scale / np.sqrt(old_variance + norm.epsilon)
+    norm.set_weights([slope * np.sqrt(variance + norm.epsilon), offset + slope * (mean - old_mean), mean, variance])
 
 
 def recompute_statistics(network: keras.Model, batches: Iterable[Any]) -> None:

@@ -36,17 +36,21 @@ class Phase:
     trainable: Literal["all", "head", "top"]
 
 
+def is_pretrained(settings: Train) -> bool:
+    """Return whether the base of the network starts from the weights that `train.transfer` names."""
+    transfer = settings.transfer
+    return settings.architecture in APPLICATIONS and transfer.weights != "none" and not settings.start_from
+
+
 def phases(settings: Train) -> list[Phase]:
     """Divide the epochs into phases: a pretrained network trains its head first, then also the end of its base."""
-    pretrained = (
-        settings.architecture in APPLICATIONS and settings.transfer.weights != "none" and not settings.start_from
-    )
-    if not pretrained:
+    if not is_pretrained(settings):
         return [Phase(0, settings.epochs, settings.learning_rate, "all")]
     frozen = min(settings.transfer.freeze_epochs, settings.epochs)
     head = Phase(0, frozen, settings.learning_rate, "head")
-    top = Phase(frozen, settings.epochs, settings.transfer.learning_rate, "top")
-    return [phase for phase in (head, top) if phase.end > phase.start]
+    trainable: Literal["all", "top"] = "top" if settings.transfer.unfreeze_layers else "all"
+    rest = Phase(frozen, settings.epochs, settings.transfer.learning_rate, trainable)
+    return [phase for phase in (head, rest) if phase.end > phase.start]
 
 
 def learning_rate(settings: Train, phase: Phase, steps: int) -> Any:

@@ -7,6 +7,7 @@ killed run resumes after its last finished epoch. Never reads the test split; us
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from emotion import dataset, networks, votes
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
 from emotion.files import sha256_of, write_csv
-from emotion.learning import augmentation, batch_norm, batches, checkpoints, parallel, schedules
+from emotion.learning import augmentation, batch_norm, batches, checkpoints, fine_tuning, parallel, schedules
 from emotion.learning.callbacks import COLUMNS, Recorder
 from emotion.learning.checkpoints import Checkpoint
 from emotion.metadata import Metadata
@@ -29,6 +30,12 @@ WEIGHTS: Final = Path("data/weights")
 
 CODE: Final = (Path(__file__).parent, Path(networks.__path__[0]))
 """Folders whose modules decide the result of a run."""
+
+
+ADOPTED_FACES: Final = 2048
+"""Number of training faces, at least, whose statistics a pretrained base adopts."""
+
+OPTIMIZERS: Final = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
 
 
 def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) -> None:
@@ -77,6 +84,9 @@ def train(
     keras.config.set_dtype_policy(settings.precision)
     network = build(settings, training)
     load_start_weights(network, settings, training.classes)
+    if schedules.is_pretrained(settings) and settings.transfer.weights == "faces":
+        some = islice(batches.serving_batches(training, settings), -(-ADOPTED_FACES // settings.batch_size))
+        batch_norm.adopt_statistics(network, some)
     network = batch_norm.fuse(network)
     model = _add_augmentation(network, settings, training.pixels.shape[1])
     recorder = Recorder(settings, network, checkpoint)
@@ -111,20 +121,20 @@ def _key(settings: Train, inputs: tuple[Path, Path]) -> str:
 
 def build(settings: Train, data: Dataset) -> keras.Model:
     """Build the network that the settings name for the classes of the data, under the current dtype policy."""
-    pretrained = settings.architecture in architectures.APPLICATIONS and not settings.start_from
     # `start_from` replaces all weights, and the project's own networks have no pretrained ones.
-    weights = _find_weights(settings.transfer.weights) if pretrained else "none"
+    weights = _find_weights(settings.transfer.weights) if schedules.is_pretrained(settings) else "none"
     size = settings.augmentation.crop or data.pixels.shape[1]
     transfer = architectures.Transfer(weights, settings.transfer.image_size)
     return architectures.build(settings.architecture, size, len(data.classes), transfer)
 
 
 def _find_weights(name: str) -> str:
-    if name in {"imagenet", "none"}:
+    if name in {"imagenet", "faces", "none"}:
         return name
     if not (WEIGHTS / name).is_file():
         raise ModelError(
-            f"train.transfer.weights: there is no file {WEIGHTS / name}; put it there, or choose imagenet or none"
+            f"train.transfer.weights: there is no file {WEIGHTS / name}; "
+            "put it there, or choose faces, imagenet or none"
         )
     return str(WEIGHTS / name)
 
@@ -175,7 +185,8 @@ def _fit(
     """Train for those epochs of a phase that are still to come."""
     faces = batches.Batches(training, settings, epoch=max(phase.start, len(recorder.history)))
     _freeze_layers(recorder.network, settings, phase)
-    _compile(model, settings, phase, steps=len(faces))
+    optimizer = _optimizer(recorder.network, settings, phase, steps=len(faces))
+    _compile(model, settings, optimizer)
     recorder.begin(model, phase)
     model.fit(
         faces,
@@ -190,21 +201,21 @@ def _fit(
 
 
 def _freeze_layers(network: keras.Model, settings: Train, phase: schedules.Phase) -> None:
-    if phase.trainable == "all":
+    if not schedules.is_pretrained(settings):
         return
     base = network.get_layer(architectures.BASE)
-    base.trainable = phase.trainable == "top"
-    if phase.trainable == "top" and settings.transfer.unfreeze_layers:
+    base.trainable = phase.trainable != "head"
+    if phase.trainable == "top":
         for layer in base.layers[: -settings.transfer.unfreeze_layers]:
             layer.trainable = False
 
 
-def _compile(model: keras.Model, settings: Train, phase: schedules.Phase, steps: int) -> None:
-    """Choose optimizer, loss and metrics for a phase with this many steps per epoch."""
+def _compile(model: keras.Model, settings: Train, optimizer: keras.optimizers.Optimizer) -> None:
+    """Choose loss and metrics."""
     # Only a weighted metric leaves out the repeated faces of `SharedValidation`, whose weight is 0.
     metrics = "weighted_metrics" if parallel.is_distributed() else "metrics"
     model.compile(
-        optimizer=_optimizer(settings, phase, steps),
+        optimizer=optimizer,
         loss=_loss(settings),
         # JAX always compiles with XLA; TensorFlow's own kernels are faster on a CPU, and repeatable.
         jit_compile=bool(keras.backend.backend() == "jax"),
@@ -212,7 +223,8 @@ def _compile(model: keras.Model, settings: Train, phase: schedules.Phase, steps:
     )
 
 
-def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(network: keras.Model, settings: Train, phase: schedules.Phase, steps: int) -> keras.optimizers.Optimizer:
+    """Build the optimizer for a phase with this many steps per epoch."""
     # The average spans at most a twentieth of the phase: in a short run, it would still contain the initial weights.
     momentum = min(settings.ema, 1 - 20 / max(20, steps * (phase.end - phase.start)))
     common: dict[str, Any] = {
@@ -222,9 +234,11 @@ def _optimizer(settings: Train, phase: schedules.Phase, steps: int) -> keras.opt
         "ema_momentum": momentum,
     }
     if settings.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
-    else:
-        optimizer = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[settings.optimizer](**common)
+        common |= {"momentum": 0.9, "nesterov": True}
+    kind = OPTIMIZERS[settings.optimizer]
+    if schedules.is_pretrained(settings):
+        kind = fine_tuning.optimizer_class(kind, network, settings.transfer)
+    optimizer = kind(**common)
     if settings.weight_decay:
         # Weight decay regularises kernels; on biases and batch normalisation it only harms (arXiv:1812.01187).
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

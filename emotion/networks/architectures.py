@@ -13,6 +13,8 @@ import keras
 from keras import layers
 
 from emotion.errors import ModelError
+from emotion.networks import face_resnet
+from emotion.networks.face_resnet import MOMENTUM
 
 Tensor = Any
 """A symbolic Keras tensor; Keras publishes no type for it."""
@@ -20,10 +22,10 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Transfer:
-    """Settings of the networks of keras.applications.
+    """Settings of the networks with a pretrained base.
 
     Attributes:
-        weights: `imagenet`, `none`, or the path of a weights file.
+        weights: `imagenet`, `faces`, `none`, or the path of a weights file.
         image_size: edge in pixels; faces are enlarged to it.
     """
 
@@ -38,7 +40,7 @@ def build(name: str, image_size: int, classes: int, transfer: Transfer) -> keras
         name: a key of `BUILDERS` or `APPLICATIONS`.
         image_size: edge of the square input in pixels.
         classes: number of outputs.
-        transfer: used only by the networks of keras.applications.
+        transfer: used only by the keys of `APPLICATIONS`.
 
     Returns:
         A model from float (n, image_size, image_size, 1), grey levels 0-1, to float32 logits (n, classes).
@@ -133,12 +135,13 @@ def _application(name: str, x: Tensor, transfer: Transfer) -> Tensor:
 
 def _pretrained(name: str, transfer: Transfer) -> keras.Model:
     """Build the base without weights, then load them: Keras builds another EfficientNet when it fetches the weights."""
-    settings = {"include_top": False, "input_shape": (transfer.image_size, transfer.image_size, 3)}
-    make = getattr(keras.applications, name)
-    base = make(weights=None, name=BASE, **settings)
+    shape = (transfer.image_size, transfer.image_size, 3)
+    base = _build_base(name, shape, weights=None, name=BASE)
     try:
-        if transfer.weights == "imagenet":
-            set_weights(base, make(weights="imagenet", **settings).get_weights())
+        if transfer.weights == "faces":
+            face_resnet.load_weights(base, face_resnet.find_weights())
+        elif transfer.weights == "imagenet":
+            set_weights(base, _build_base(name, shape, weights="imagenet").get_weights())
         elif transfer.weights != "none":
             base.load_weights(transfer.weights)
     except Exception as error:  # Keras raises nothing narrower when a download fails
@@ -147,6 +150,12 @@ def _pretrained(name: str, transfer: Transfer) -> keras.Model:
             "put a file with its weights into data/weights/ and name it here, or set it to none"
         ) from error
     return base
+
+
+def _build_base(architecture: str, shape: tuple[int, int, int], **options: Any) -> keras.Model:
+    if architecture in face_resnet.STAGES:
+        return face_resnet.build(face_resnet.STAGES[architecture], shape, BASE)
+    return getattr(keras.applications, architecture)(include_top=False, input_shape=shape, **options)
 
 
 def set_weights(network: keras.Model, weights: list[Any]) -> None:
@@ -169,7 +178,7 @@ BUILDERS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 
 @dataclass(frozen=True)
 class Application:
-    """A network of keras.applications and its input range: grey level (0-1) * scale + offset."""
+    """A base, of keras.applications or `face_resnet`, and its input range: grey level (0-1) * scale + offset."""
 
     name: str
     scale: float | list[float]
@@ -194,13 +203,12 @@ APPLICATIONS: Final = {
     "resnet50": Application("ResNet50", 255.0, _IMAGENET_MEANS),
     "mobilenetv2": Application("MobileNetV2", 2.0, -1.0),
     "vgg16": Application("VGG16", 255.0, _IMAGENET_MEANS),
+    **{name: Application(name, 255 / 256, [-mean / 256 for mean in face_resnet.MEANS]) for name in face_resnet.STAGES},
 }
-
-MOMENTUM: Final = 0.9
-"""Momentum of the moving statistics of batch normalisation; Keras' default of 0.99 is too slow for short runs."""
+"""The networks with a base for which pretrained weights exist."""
 
 BASE: Final = "base"
-"""Name of the pretrained part inside the networks of keras.applications."""
+"""Name of the pretrained part inside the networks of `APPLICATIONS`."""
 
 
 def wrap_for_serving(network: keras.Model, face_size: int, temperature: float) -> keras.Model:

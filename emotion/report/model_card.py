@@ -32,6 +32,13 @@ SAMPLE: Final = """\
 > **Sample faces.** This network was trained on faces drawn by a program, to show that the pipeline works. Its figures \
 say nothing about photographs of people: do not use it on them."""
 
+FACE_START: Final = """
+
+It started from the weights of dlib's network for face recognition (`face_recognition_models` 0.3.0), which learned to \
+tell people apart from photos of about 7,500 people, collected on the web. Its author released the weights to the \
+public; that says nothing about the rights of the people in those photos. The network described here has no output \
+for identity. Whether its inner features still tell people apart was not measured."""
+
 USES: Final = """\
 - Intended: teaching, research on expression recognition, and applications that show an apparent expression to the \
 person concerned, with that person's knowledge and consent.
@@ -115,12 +122,13 @@ def write(facts: Facts) -> str:
 
 def _describe_network(facts: Facts) -> str:
     model, size = facts.model, facts.model["face_size"]
+    start = FACE_START if model["parameters"]["train"].get("transfer", {}).get("weights") == "faces" else ""
     return (
         f"`{model['parameters']['train']['architecture']}` with {facts.export['parameters']:,} parameters, trained on "
         f"{facts.source['dataset']} with Keras ({model['backend']}, {model['device']}).\n"
         f"Input: grey faces of {size}x{size} pixels, `uint8`, 0-255. "
         f"Output: the probabilities of {', '.join(model['classes'])}, calibrated on validation (temperature "
-        f"{model['temperature']:.3f})."
+        f"{model['temperature']:.3f}).{start}"
     )
 
 

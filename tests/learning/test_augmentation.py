@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from small_networks import OFF, drawn
 
+from emotion.evaluation.robustness import CORRUPTIONS
 from emotion.labels import NAMES
 from emotion.learning.augmentation import Augmentation
 from emotion.params import Augmentation as Settings
@@ -133,7 +134,71 @@ def test_erasing_affects_its_share_of_the_faces() -> None:
     assert 0.2 < (changed != 1).any(axis=(1, 2, 3)).mean() < 0.4
 
 
+def test_hiding_of_1_covers_an_eye_both_eyes_or_the_mouth_of_every_face() -> None:
+    hidden = augment(np.zeros((MANY, 48, 48), np.uint8), hiding=1)[..., 0] != 0
+    rows = [np.flatnonzero(face.any(axis=1)) for face in hidden]
+    columns = [np.flatnonzero(face.any(axis=0)) for face in hidden]
+    assert all(len(row) and np.ptp(row) + 1 == len(row) for row in [*rows, *columns])
+    assert [face.sum() for face in hidden] == [len(r) * len(c) for r, c in zip(rows, columns, strict=True)]
+    below = np.array([row.mean() > 28 for row in rows])
+    assert 0.15 < below.mean() < 0.35
+    wide = np.array([len(column) > 20 for column in columns])
+    assert wide[~below].any()
+    middles = np.array([column.mean() for column in columns])[~below & ~wide]
+    assert (np.abs(np.abs(middles - 24) - 9) < 5).mean() > 0.9
+    assert (middles < 24).any()
+    assert (middles > 24).any()
+
+
+def test_hidden_part_has_one_grey_level_and_is_never_black() -> None:
+    changed = augment(np.zeros((MANY, 48, 48), np.uint8), hiding=0.5)[..., 0]
+    levels = [np.unique(face[face != 0]) for face in changed]
+    assert {len(level) for level in levels} == {0, 1}
+    assert 0.4 < np.mean([len(level) for level in levels]) < 0.6
+    assert min(level[0] for level in levels if len(level)) >= 0.2
+
+
+CAMERA: dict[str, Any] = {
+    "darkness": 0.9,
+    "gamma": 0.8,
+    "blur": 6,
+    "downscaling": 3,
+    "noise": 0.15,
+    "jpeg": 6,
+}
+
+
+@pytest.mark.parametrize("setting", CAMERA)
+def test_what_cameras_do_differs_between_faces_and_stays_weak_for_many(setting: str) -> None:
+    changes = np.abs(augment(FACES, **{setting: CAMERA[setting]}) - GREY).mean(axis=(1, 2, 3))
+    weak = np.abs(augment(FACES, **{setting: CAMERA[setting] / 4}) - GREY).mean(axis=(1, 2, 3))
+    assert len(np.unique(changes)) > 0.9 * MANY
+    assert np.median(changes) < 0.5 * changes.max()
+    assert weak.max() < changes.max()
+
+
+@pytest.mark.parametrize("setting", CAMERA)
+def test_what_cameras_write_are_grey_levels_of_a_file(setting: str) -> None:
+    levels = augment(FACES, **{setting: CAMERA[setting]}) * 255
+    np.testing.assert_allclose(levels, levels.round(), atol=1e-3)
+    assert levels.min() >= 0
+    assert levels.max() <= 255
+
+
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+def test_no_augmentation_gives_a_face_as_robustness_measures_it(kind: str) -> None:
+    corrupted = [CORRUPTIONS[kind].apply(FACES, strength) / np.float32(255) for strength in CORRUPTIONS[kind].strengths]
+    others: dict[str, Any] = {"hiding": 1, "erasing": 1, "brightness": 0.5, "contrast": 0.9}
+    for name, largest in (CAMERA | others).items():
+        changed = augment(FACES, **{name: largest})[..., 0]
+        for faces in corrupted:
+            distance = np.abs(changed - faces).mean(axis=(1, 2)) * 255
+            assert distance.min() > 0.05, (name, kind)
+
+
 ALL: dict[str, Any] = {
+    **CAMERA,
+    "hiding": 0.5,
     "flip": 0.5,
     "rotation": 10,
     "shift": 4,
@@ -169,6 +234,7 @@ def test_faces_of_a_batch_and_later_batches_change_differently(setting: str) -> 
 def test_jax_makes_the_same_changes() -> None:
     chosen = (
         "leave_the_face or centre or flip_of_1 or rotation or moves or zoom or contrast or erasing_of_1 or same_seed"
+        " or hiding_of_1 or cameras"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, __file__]
     environment = {**os.environ, "LEARNING_TESTS_BACKEND": "jax"}

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 from small_networks import BACKEND
 
-from emotion.learning.batch_norm import FusedBatchNormalization, fuse, recompute_statistics
+from emotion.learning.batch_norm import FusedBatchNormalization, adopt_statistics, fuse, recompute_statistics
 from emotion.networks import architectures
 from emotion.networks.architectures import BASE, Transfer
 
@@ -120,6 +120,38 @@ def test_recomputing_includes_nested_networks_and_keeps_the_trained_weights() ->
     np.testing.assert_allclose(np.asarray(outer.layers[-1].moving_variance), 9, rtol=1e-2)
     for weight, value in zip(outer.trainable_weights, before, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), value)
+
+
+def test_adopted_statistics_are_those_of_the_faces_and_leave_the_outputs_alone() -> None:
+    keras.utils.set_random_seed(0)
+    model = architectures.build("face_resnet_small", 40, 3, Transfer("none", 64))
+    base = model.get_layer(BASE)
+    norms = normalisations_of(base)
+    generator = np.random.default_rng(0)
+    for norm in norms:  # far from the statistics of any faces
+        ones = np.ones(norm.gamma.shape, np.float32)
+        norm.set_weights([generator.normal(1, 0.2, ones.shape), 0.1 * ones, 0.3 * ones, 2 * ones])
+    faces = generator.random((16, 40, 40, 1), np.float32)
+    before = np.asarray(model(faces))
+    adopt_statistics(model, [faces[:8], faces[8:]])
+    np.testing.assert_allclose(np.asarray(model(faces)), before, atol=1e-5)
+    scaled = keras.Model(model.input, model.layers[model.layers.index(base) - 1].output)
+    for norm in (norms[0], norms[-1]):
+        maps = np.asarray(keras.Model(base.input, norm.input)(scaled(faces)))
+        np.testing.assert_allclose(norm.moving_mean, maps.mean(axis=(0, 1, 2)), atol=1e-5)
+        np.testing.assert_allclose(norm.moving_variance, maps.var(axis=(0, 1, 2)), rtol=1e-3, atol=1e-6)
+
+
+def test_after_adopting_a_batch_of_all_faces_gives_the_same_in_training() -> None:
+    keras.utils.set_random_seed(0)
+    model = architectures.build("face_resnet_small", 40, 3, Transfer("none", 64))
+    for layer in model.layers:
+        if isinstance(layer, layers.Dropout):
+            layer.rate = 0.0
+    faces = np.random.default_rng(0).random((16, 40, 40, 1), np.float32)
+    expected = np.asarray(model(faces))
+    adopt_statistics(model, [faces])
+    np.testing.assert_allclose(np.asarray(model(faces, training=True)), expected, atol=1e-4)
 
 
 def test_dropout_is_off_while_statistics_are_recomputed() -> None:

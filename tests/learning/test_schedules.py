@@ -5,7 +5,7 @@ from small_networks import settings
 
 from emotion.learning.schedules import Phase, best_epoch, phases, plateau, should_stop
 
-TRANSFER = {"weights": "imagenet", "freeze_epochs": 3, "learning_rate": 1e-4}
+TRANSFER = {"weights": "imagenet", "freeze_epochs": 3, "unfreeze_layers": 30, "learning_rate": 1e-4}
 
 
 @pytest.mark.parametrize("name", ["three_block_cnn", "resnet"])
@@ -18,6 +18,12 @@ def test_pretrained_network_trains_its_head_first_and_then_the_top_of_its_base()
     assert phases(settings(architecture="vgg16", epochs=9, transfer=TRANSFER)) == expected
     own_file = {**TRANSFER, "weights": "vgg16.weights.h5"}
     assert phases(settings(architecture="vgg16", epochs=9, transfer=own_file)) == expected
+
+
+def test_base_of_which_all_layers_are_unfrozen_is_trained_as_a_whole() -> None:
+    unfrozen = {**TRANSFER, "unfreeze_layers": 0}
+    expected = [Phase(0, 3, 0.001, "head"), Phase(3, 9, 1e-4, "all")]
+    assert phases(settings(architecture="vgg16", epochs=9, transfer=unfrozen)) == expected
 
 
 def test_phase_without_epochs_is_left_out() -> None:

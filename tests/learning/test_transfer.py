@@ -62,5 +62,7 @@ def test_pretrained_weights_are_read_from_data_weights(pretrained: keras.Model) 
 
 
 def test_missing_file_of_pretrained_weights_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"no file data/weights/none\.h5; put it there, or choose imagenet or none"):
+    with pytest.raises(
+        ModelError, match=r"no file data/weights/none\.h5; put it there, or choose faces, imagenet or none"
+    ):
         training.build(settings(architecture="vgg16", transfer={"weights": "none.h5"}), FACES)

@@ -34,7 +34,7 @@ def network(name: str, size: int = 48, precision: str = "float32", classes: int 
 def built(name: str, size: int, precision: str, classes: int) -> keras.Model:
     """Build each network only once, because no test changes it."""
     keras.config.set_dtype_policy(precision)
-    return build(name, size, classes, FROM_SCRATCH)
+    return build(name, size, classes, Transfer("none", 64) if name.startswith("face_resnet") else FROM_SCRATCH)
 
 
 def grey_levels(number: int, size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -152,7 +152,7 @@ def test_pretrained_base_gets_the_same_input_as_in_keras(
     np.testing.assert_allclose(first_convolution(model.get_layer(BASE))(scaled), expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["efficientnetb0", "vgg16", "resnet"])
+@pytest.mark.parametrize("name", ["efficientnetb0", "vgg16", "resnet", "face_resnet_small"])
 def test_network_called_without_a_mode_is_not_in_training_mode(name: str) -> None:
     faces = np.random.default_rng(0).random((8, 48, 48, 1), np.float32)
     called, served = network(name)(faces), network(name)(faces, training=False)

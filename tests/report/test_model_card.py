@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,14 @@ def test_fer2013_is_recognised_by_its_content_and_not_by_the_name_of_a_file(
     card = model_card.write(replace(facts, source={**facts.source, "source": source, "dataset": title}))
     assert ("FER+" in card) is known
     assert ("PublicTest" in card) is known
+
+
+def test_start_from_faces_is_stated_and_no_other_start(facts: Facts) -> None:
+    started = copy.deepcopy(facts)
+    started.model["parameters"]["train"]["transfer"] = {"weights": "faces"}
+    assert "dlib's network for face recognition" in model_card.write(started)
+    started.model["parameters"]["train"]["transfer"] = {"weights": "imagenet"}
+    assert "dlib" not in model_card.write(started)
 
 
 def test_five_facts_come_first(facts: Facts) -> None:
