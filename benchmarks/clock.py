@@ -128,7 +128,7 @@ def random_faces(number: int) -> Dataset:
         labels=(np.arange(number) % 7).astype(np.int8),
         classes=tuple("abcdefg"),
         names=np.full(number, "noise"),
-        twin=np.zeros(number, np.bool_),
+        duplicate=np.zeros(number, np.bool_),
         votes=no_votes(number),
     )
 

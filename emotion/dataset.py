@@ -29,8 +29,8 @@ class Dataset:
         labels: int8, shape (n,), index into `classes`.
         classes: class names in the order of the network's outputs.
         names: str, shape (n,), the archive member or csv row of each face.
-        twin: bool, shape (n,). A face of validation or test has an exact copy in train, or a face of train has one in
-            validation or test. Copies between validation and test do not count.
+        duplicate: bool, shape (n,). A face of validation or test has an exact copy in train, or a face of train has one
+            in validation or test. Copies between validation and test do not count.
         votes: uint8, shape (n, 10), how many raters made each choice of `votes.CHOICES`; all 0 where nobody voted.
 
     Examples:
@@ -40,7 +40,7 @@ class Dataset:
         ...     labels=np.array([0, 1, 1], np.int8),
         ...     classes=("happy", "sad"),
         ...     names=np.array(["a.jpg", "b.jpg", "c.jpg"]),
-        ...     twin=np.zeros(3, bool),
+        ...     duplicate=np.zeros(3, bool),
         ...     votes=np.zeros((3, 10), np.uint8),
         ... )
         >>> len(faces)
@@ -53,7 +53,7 @@ class Dataset:
     labels: NDArray[np.int8]
     classes: tuple[str, ...]
     names: NDArray[np.str_]
-    twin: NDArray[np.bool_]
+    duplicate: NDArray[np.bool_]
     votes: NDArray[np.uint8]
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ def save(dataset: Dataset, path: Path) -> None:
         "labels": dataset.labels,
         "classes": np.array(dataset.classes),
         "names": dataset.names,
-        "twin": dataset.twin,
+        "duplicate": dataset.duplicate,
     }
     if dataset.votes.any():
         arrays["votes"] = dataset.votes
@@ -106,7 +106,7 @@ def load(path: Path) -> Dataset:
         labels=content["labels"],
         classes=tuple(str(name) for name in content["classes"]),
         names=content["names"],
-        twin=content["twin"],
+        duplicate=content["duplicate"],
         votes=content["votes"],
     )
 
@@ -117,7 +117,7 @@ def _check_schema(content: dict[str, NDArray[Any]], path: Path) -> None:
         "labels": ("int8", 1),
         "classes": ("str", 1),
         "names": ("str", 1),
-        "twin": ("bool", 1),
+        "duplicate": ("bool", 1),
         "votes": ("uint8", 2),
     }
     faults = [
@@ -126,9 +126,9 @@ def _check_schema(content: dict[str, NDArray[Any]], path: Path) -> None:
         if name not in content or not content[name].dtype.name.startswith(kind) or content[name].ndim != dimensions
     ]
     if not faults:
-        lengths = {len(content[name]) for name in ("pixels", "labels", "names", "twin", "votes")}
+        lengths = {len(content[name]) for name in ("pixels", "labels", "names", "duplicate", "votes")}
         if len(lengths) != 1:
-            faults.append("pixels, labels, names, twin and votes of equal length")
+            faults.append("pixels, labels, names, duplicate and votes of equal length")
         elif content["pixels"].shape[1:] != (48, 48):
             faults.append("pixels of 48x48")
         elif content["votes"].shape[1:] != (CHOICES,):

@@ -77,7 +77,7 @@ class Preprocess(_Section):
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     on_bad_image: Literal["fail", "drop"]
-    twins: Literal["keep", "drop_from_train"]
+    duplicates: Literal["keep", "drop_from_train"]
     not_faces: Literal["keep", "drop"]
 
     @model_validator(mode="after")

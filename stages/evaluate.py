@@ -26,7 +26,7 @@ def evaluate() -> None:
         dataset = faces[split]
         plain = network.probabilities(dataset.pixels, settings.batch_size)
         mirrored = network.probabilities(dataset.pixels[:, :, ::-1].copy(), settings.batch_size)
-        splits[split] = Predictions(dataset.classes, dataset.labels, plain, dataset.twin, dataset.names)
+        splits[split] = Predictions(dataset.classes, dataset.labels, plain, dataset.duplicate, dataset.names)
         flipped[split] = replace(splits[split], probabilities=np.mean([plain, mirrored], axis=0))
     votes = {split: faces[split].votes for split in REPORTED_SPLITS}
     tables.write(Path(), splits, flipped, votes, network.metadata, settings.calibration_bins)

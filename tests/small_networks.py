@@ -102,7 +102,7 @@ def drawn(per_class: int = 8, classes: tuple[str, ...] = CLASSES, seed: int = 1)
         labels=labels,
         classes=classes,
         names=np.array([f"faces/{seed}_{index}.jpg" for index in range(len(labels))]),
-        twin=np.zeros(len(labels), bool),
+        duplicate=np.zeros(len(labels), bool),
         votes=no_votes(len(labels)),
     )
 

@@ -50,8 +50,10 @@ def predictions(
     return rows
 
 
-def write_predictions(root: Path, rows: Sequence[Sequence[object]], classes: Sequence[str] = CLASSES) -> None:
-    write_csv(root / "data/predictions.csv", ("split", "name", "actual", "predicted", *classes, "twin"), rows)
+def write_predictions(
+    root: Path, rows: Sequence[Sequence[object]], classes: Sequence[str] = CLASSES, *, duplicate: str = "duplicate"
+) -> None:
+    write_csv(root / "data/predictions.csv", ("split", "name", "actual", "predicted", *classes, duplicate), rows)
 
 
 def write_project(

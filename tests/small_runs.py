@@ -34,7 +34,7 @@ def faces_of(classes: tuple[str, ...], number: int, seed: int, *, voted: bool = 
         labels=(np.arange(number) % len(classes)).astype(np.int8),
         classes=classes,
         names=np.array([f"test/face{seed}_{index}.jpg" for index in range(number)]),
-        twin=generator.random(number) < 0.1,
+        duplicate=generator.random(number) < 0.1,
         votes=_random_votes(number, generator) if voted else no_votes(number),
     )
 
@@ -50,7 +50,7 @@ def predictions_for(faces: Dataset, seed: int, *, perfect: bool = False) -> Pred
     truth = np.eye(len(faces.classes))[faces.labels]
     noise = np.random.default_rng(seed).dirichlet(np.ones(len(faces.classes)), len(faces))
     probabilities = (truth if perfect else 0.4 * truth + 0.6 * noise).astype(np.float32)
-    return Predictions(faces.classes, faces.labels, probabilities, faces.twin, faces.names)
+    return Predictions(faces.classes, faces.labels, probabilities, faces.duplicate, faces.names)
 
 
 def write_run(
@@ -102,7 +102,7 @@ def _write_facts(root: Path, number: int, *, voted: bool) -> None:
     title = "FER-2013 (msambare/fer2013, version 1)"
     write_json(root / "data/raw/source.json", {"source": "kaggle", "dataset": title, "sha256": "f" * 64, "members": 9})
     counts = dict.fromkeys(SPLITS, number)
-    data = {"faces": counts, "twins": counts, "dropped": {"blank": 14}, "converted": 2, "label_conflicts": 57}
+    data = {"faces": counts, "duplicates": counts, "dropped": {"blank": 14}, "converted": 2, "label_conflicts": 57}
     votes = {"votes": {"with": 170, "without": 10, "no_face": 3}} if voted else {}
     write_json(root / "metrics/data.json", data | votes)
     exported = {

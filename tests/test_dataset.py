@@ -18,14 +18,14 @@ def faces() -> Dataset:
         labels=np.array([0, 2, 1, 2, 2], dtype=np.int8),
         classes=("angry", "sad", "happy"),
         names=np.array(["a.jpg", "b.jpg", "c.jpg", "d.jpg", "\u00e9.jpg"]),
-        twin=np.array([True, False, False, True, False]),
+        duplicate=np.array([True, False, False, True, False]),
         votes=np.eye(5, 10, dtype=np.uint8),
     )
 
 
 def write(path: Path, **changes: Any) -> None:
     content: dict[str, Any] = {"pixels": faces().pixels, "labels": faces().labels, "classes": np.array(faces().classes)}
-    content |= {"names": faces().names, "twin": faces().twin, "votes": faces().votes} | changes
+    content |= {"names": faces().names, "duplicate": faces().duplicate, "votes": faces().votes} | changes
     np.savez(path, allow_pickle=True, **{name: array for name, array in content.items() if array is not None})
 
 
@@ -34,7 +34,7 @@ def test_saved_faces_come_back(tmp_path: Path) -> None:
     dataset.save(faces(), path)
     loaded = dataset.load(path)
     assert loaded.classes == faces().classes
-    for name in ("pixels", "labels", "names", "twin", "votes"):
+    for name in ("pixels", "labels", "names", "duplicate", "votes"):
         expected = getattr(faces(), name)
         np.testing.assert_array_equal(getattr(loaded, name), expected)
         assert getattr(loaded, name).dtype == expected.dtype
@@ -64,14 +64,14 @@ def test_counts_follow_the_order_of_the_classes() -> None:
     ("changes", "expected"),
     [
         ({"pixels": None}, "expected pixels uint8 of 3 dimensions; received labels int8"),
-        ({"twin": None}, "expected twin bool of 1 dimensions"),
+        ({"duplicate": None}, "expected duplicate bool of 1 dimensions"),
         ({"pixels": np.zeros((5, 48, 48), np.float32)}, "expected pixels uint8 of 3 dimensions"),
         ({"pixels": np.zeros((5, 48, 48, 1), np.uint8)}, "expected pixels uint8 of 3 dimensions"),
         ({"pixels": np.zeros((5, 32, 32), np.uint8)}, "expected pixels of 48x48"),
         ({"labels": np.zeros((5, 3), np.int8)}, "expected labels int8 of 1 dimensions"),
-        ({"labels": np.zeros(4, np.int8)}, "expected pixels, labels, names, twin and votes of equal length"),
+        ({"labels": np.zeros(4, np.int8)}, "expected pixels, labels, names, duplicate and votes of equal length"),
         ({"votes": np.zeros((5, 8), np.uint8)}, "expected votes of 10 columns"),
-        ({"votes": np.zeros((4, 10), np.uint8)}, "expected pixels, labels, names, twin and votes of equal length"),
+        ({"votes": np.zeros((4, 10), np.uint8)}, "expected pixels, labels, names, duplicate and votes of equal length"),
         ({"labels": np.full(5, 3, np.int8)}, "expected labels that index classes"),
         ({"labels": np.full(5, -1, np.int8)}, "expected labels that index classes"),
     ],

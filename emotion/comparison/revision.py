@@ -27,6 +27,9 @@ METRICS: Final = "metrics"
 PARAMS: Final = "params.yaml"
 LOCK: Final = "dvc.lock"
 
+DUPLICATE: Final = ("duplicate", "twin")
+"""Names of the column that marks faces of which train holds a copy: the present one, and that of older revisions."""
+
 Table = dict[tuple[str, str], Any]
 """Values by file and dotted name, such as ("params.yaml", "train.epochs")."""
 
@@ -40,14 +43,14 @@ class RevisionPredictions:
         labels: str, shape (n,), label of each face.
         predicted: str, shape (n,), class with the highest probability.
         confidence: float64, shape (n,), 0-1, probability of the label.
-        twin: bool, shape (n,), whether train holds an exact copy of the face.
+        duplicate: bool, shape (n,), whether train holds an exact copy of the face.
     """
 
     names: NDArray[np.str_]
     labels: NDArray[np.str_]
     predicted: NDArray[np.str_]
     confidence: NDArray[np.float64]
-    twin: NDArray[np.bool_]
+    duplicate: NDArray[np.bool_]
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -170,28 +173,28 @@ def _read_predictions(tree: Tree) -> tuple[tuple[str, ...], dict[str, RevisionPr
     rows = csv.DictReader(io.StringIO(tree.read(PREDICTIONS)))
     columns = rows.fieldnames or ()
     # Between these columns is one probability for each class.
-    expected = ["split", "name", "actual", "predicted", *columns[4:-1], "twin"]
-    if list(columns) != expected:
+    expected = ["split", "name", "actual", "predicted", *columns[4:-1]]
+    if list(columns[:-1]) != expected or columns[-1] not in DUPLICATE:
         received = ", ".join(columns) or "none"
         raise tree.error(PREDICTIONS, f"expected the columns that the evaluate stage writes, received {received}")
     by_split: dict[str, list[dict[str, str]]] = {}
     try:
         for row in rows:
             by_split.setdefault(row["split"], []).append(row)
-        return tuple(columns[4:-1]), {split: _to_predictions(each) for split, each in by_split.items()}
+        return tuple(columns[4:-1]), {split: _to_predictions(each, columns[-1]) for split, each in by_split.items()}
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         problem = f"expected a class, probabilities and 0 or 1 in every row, received {error}"
         raise tree.error(PREDICTIONS, problem) from error
 
 
-def _to_predictions(rows: list[dict[str, str]]) -> RevisionPredictions:
+def _to_predictions(rows: list[dict[str, str]], duplicate: str) -> RevisionPredictions:
     rows = sorted(rows, key=lambda row: row["name"])
     return RevisionPredictions(
         names=np.array([row["name"] for row in rows]),
         labels=np.array([row["actual"] for row in rows]),
         predicted=np.array([row["predicted"] for row in rows]),
         confidence=np.array([float(row[row["actual"]]) for row in rows]),
-        twin=np.array([bool(int(row["twin"])) for row in rows]),
+        duplicate=np.array([bool(int(row[duplicate])) for row in rows]),
     )
 
 

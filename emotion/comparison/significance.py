@@ -147,7 +147,7 @@ def compare(before: Revision, after: Revision) -> Comparison:
     deciding = equal.get(DECIDING_SPLIT)
     return Comparison(
         differences=differences,
-        unseen={split: pair_up(*sides, ~_is_twin(*sides)) for split, sides in equal.items()},
+        unseen={split: pair_up(*sides, ~_is_duplicate(*sides)) for split, sides in equal.items()},
         all_faces={split: pair_up(*sides) for split, sides in equal.items()},
         changed={split: int((old.predicted != new.predicted).sum()) for split, (old, new) in equal.items()},
         classes=compare_classes(*deciding, before.classes) if deciding else (),
@@ -218,7 +218,7 @@ def compare_classes(
     before: RevisionPredictions, after: RevisionPredictions, classes: Sequence[str]
 ) -> tuple[ClassChange, ...]:
     """Compare the recall of each class on the faces without an exact copy in either network's training data."""
-    unseen = ~_is_twin(before, after)
+    unseen = ~_is_duplicate(before, after)
     pairs = [pair_up(before, after, unseen & (before.labels == name)) for name in classes]
     corrected = holm([each.p_value for each in pairs])
     return tuple(map(ClassChange, classes, pairs, corrected))
@@ -241,10 +241,10 @@ def find_flips(before: RevisionPredictions, after: RevisionPredictions, number: 
     )
 
 
-def _is_twin(before: RevisionPredictions, after: RevisionPredictions) -> NDArray[np.bool_]:
+def _is_duplicate(before: RevisionPredictions, after: RevisionPredictions) -> NDArray[np.bool_]:
     # Training faces may differ between the revisions; an unseen face has no copy in either.
-    twin: NDArray[np.bool_] = before.twin | after.twin
-    return twin
+    duplicate: NDArray[np.bool_] = before.duplicate | after.duplicate
+    return duplicate
 
 
 def _find_differences(before: Revision, after: Revision) -> dict[str, str]:

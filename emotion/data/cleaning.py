@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.data.copies import count_conflicts, group_copies, mark_twins
+from emotion.data.copies import count_conflicts, group_copies, mark_duplicates
 from emotion.data.layouts import Fault, Record, describe_faults, describe_missing, describe_unassigned
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ImageError
@@ -42,9 +42,9 @@ class Cleaned:
         datasets: one for each of `labels.SPLITS`.
         faults: the faces that could not be used; empty unless `on_bad_image` is `drop`.
         left_out: number of faces by folder or class that is not among the chosen classes.
-        summary: the headline numbers: `faces` and `twins` by split, `dropped` by cause, `converted`, `label_conflicts`,
-            and, where raters voted, `votes`: faces with and without votes, and those that most raters call no face.
-            Twins and conflicts are counted before `twins: drop_from_train` removes faces, votes before `not_faces`.
+        summary: the headline numbers: `faces` and `duplicates` by split, `dropped` by cause, `converted`,
+            `label_conflicts`, and, where raters voted, `votes`: faces with and without votes, and those that most raters call no face.
+            Duplicates and conflicts are counted before `drop_from_train` removes faces, votes before `not_faces`.
     """
 
     datasets: dict[str, Dataset]
@@ -106,18 +106,18 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     drop = _are_no_faces(not_blank.votes) & (settings.not_faces == "drop")
     seen = faces = not_blank.keep(~drop)
     groups = group_copies(faces.pixels)
-    twin = mark_twins(groups, faces.split)
+    duplicate = mark_duplicates(groups, faces.split)
     found: dict[str, int | dict[str, int]] = {
-        "twins": {split: int(np.sum(twin & (faces.split == split))) for split in SPLITS},
+        "duplicates": {split: int(np.sum(duplicate & (faces.split == split))) for split in SPLITS},
         "dropped": _count_dropped(arranged, not_blank, seen, collected),
         "converted": collected.converted,
         "label_conflicts": count_conflicts(groups, faces.labels),
         **_count_votes(not_blank.votes),
     }
-    if settings.twins == "drop_from_train":
-        faces, twin = _drop_twins(faces, twin)
+    if settings.duplicates == "drop_from_train":
+        faces, duplicate = _drop_duplicates(faces, duplicate)
     _check_filled((arranged, not_blank, seen, faces), settings)
-    datasets = _divide(faces, twin, tuple(settings.classes))
+    datasets = _divide(faces, duplicate, tuple(settings.classes))
     summary = {"faces": {split: len(dataset) for split, dataset in datasets.items()}, **found}
     return Cleaned(datasets, collected.faults, dict(sorted(collected.left_out.items())), summary)
 
@@ -231,7 +231,7 @@ def _check_filled(steps: Sequence[_Faces], settings: Preprocess) -> None:
     """Refuse a split without faces of a class, and say why there are none.
 
     Args:
-        steps: all faces, those that are not blank, those that raters call a face, and those without dropped twins.
+        steps: all faces, those that are not blank, those that raters call a face, and those without dropped duplicates.
         settings: of the stage.
     """
     counts = [step.count(settings.classes) for step in steps]
@@ -255,7 +255,7 @@ def _name_missing(split: str, names: Sequence[str], classes: Sequence[str]) -> s
 def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]], settings: Preprocess) -> str:
     arranged, not_blank, seen, _ = counts
     if seen[split, name]:
-        return "preprocess.twins=drop_from_train dropped all of them"
+        return "preprocess.duplicates=drop_from_train dropped all of them"
     if not_blank[split, name]:
         return "preprocess.not_faces=drop dropped all of them"
     if arranged[split, name]:
@@ -285,16 +285,16 @@ def _are_no_faces(votes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return found
 
 
-def _drop_twins(faces: _Faces, twin: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:
-    kept = faces.keep(~(twin & (faces.split == "train")))
-    # Without their copies in train, the faces of validation and test are no longer twins.
+def _drop_duplicates(faces: _Faces, duplicate: NDArray[np.bool_]) -> tuple[_Faces, NDArray[np.bool_]]:
+    kept = faces.keep(~(duplicate & (faces.split == "train")))
+    # Without their copies in train, the faces of validation and test are no longer duplicates.
     return kept, np.zeros(len(kept.names), dtype=bool)
 
 
-def _divide(faces: _Faces, twin: NDArray[np.bool_], classes: tuple[str, ...]) -> dict[str, Dataset]:
+def _divide(faces: _Faces, duplicate: NDArray[np.bool_], classes: tuple[str, ...]) -> dict[str, Dataset]:
     datasets = {}
     for split in SPLITS:
         here = faces.split == split
         part = faces.keep(here)
-        datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, twin[here], part.votes)
+        datasets[split] = Dataset(part.pixels, part.labels, classes, part.names, duplicate[here], part.votes)
     return datasets

@@ -19,7 +19,7 @@ def group_copies(faces: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.array([numbers.setdefault(face.tobytes(), len(numbers)) for face in faces], dtype=np.int64)
 
 
-def mark_twins(groups: NDArray[np.int64], split: NDArray[np.str_]) -> NDArray[np.bool_]:
+def mark_duplicates(groups: NDArray[np.int64], split: NDArray[np.str_]) -> NDArray[np.bool_]:
     """Mark faces of validation and test with an exact copy in train, and faces of train with one in validation or test.
 
     Args:

@@ -88,7 +88,7 @@ def write(root: Path, splits: Mapping[str, Predictions], contradictory: Mapping[
     issues = detect(np.concatenate([predictions.actual for predictions in splits.values()]), probabilities)
     details = root / "metrics/details"
     write_table(details / "doubtful.csv", _rank(faces, issues))
-    summary = summarize(issues, faces["contradictory"].to_numpy(bool), faces["twin"].to_numpy(bool))
+    summary = summarize(issues, faces["contradictory"].to_numpy(bool), faces["duplicate"].to_numpy(bool))
     write_json(details / "doubts.json", summary)
 
 
@@ -129,7 +129,7 @@ def _tabulate_faces(predictions: Predictions, contradictory: NDArray[np.bool_]) 
             "label": classes[predictions.actual],
             "predicted": classes[predictions.predicted],
             "contradictory": contradictory.astype(int),
-            "twin": predictions.twin,
+            "duplicate": predictions.duplicate,
         }
     )
 

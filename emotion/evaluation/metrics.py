@@ -23,14 +23,14 @@ class Predictions:
         classes: class names in the order of the probabilities.
         actual: integer, shape (n,), the labels, index into `classes`.
         probabilities: float32, shape (n, classes), 0-1, rows sum to 1.
-        twin: bool, shape (n,), true where train contains an exact copy of the face.
+        duplicate: bool, shape (n,), true where train contains an exact copy of the face.
         names: str, shape (n,), the archive member that each face came from.
     """
 
     classes: tuple[str, ...]
     actual: NDArray[np.integer]
     probabilities: NDArray[np.float32]
-    twin: NDArray[np.bool_]
+    duplicate: NDArray[np.bool_]
     names: NDArray[np.str_]
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ def headline(predictions: Predictions, bins: int) -> dict[str, float | None]:
 
     actual, predicted, probabilities = predictions.actual, predictions.predicted, predictions.probabilities
     every, present = range(len(predictions.classes)), np.unique(actual)
-    unseen = predictions.correct[~predictions.twin]
+    unseen = predictions.correct[~predictions.duplicate]
     figures = {
         "accuracy": predictions.correct.mean(),
         "accuracy_unseen": unseen.mean() if len(unseen) else None,
@@ -103,7 +103,7 @@ def intervals(predictions: Predictions) -> dict[str, tuple[float, Interval]]:
         Figure and interval by name; NaN for a figure that cannot be computed.
     """
     counts = np.zeros((2, len(predictions.classes), len(predictions.classes)), np.int64)
-    np.add.at(counts, (predictions.twin.astype(np.int64), predictions.actual, predictions.predicted), 1)
+    np.add.at(counts, (predictions.duplicate.astype(np.int64), predictions.actual, predictions.predicted), 1)
     statistics = {
         "accuracy": _accuracy,
         "accuracy_unseen": _accuracy_unseen,

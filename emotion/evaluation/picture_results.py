@@ -190,7 +190,7 @@ def _predictions_of(found: Sequence[PictureResult], classes: tuple[str, ...]) ->
         classes=classes,
         actual=np.array([classes.index(str(each.labelled.expected)) for each in found], np.int64),
         probabilities=np.array([[face.probabilities[name] for name in classes] for face in largest], np.float32),
-        twin=np.zeros(len(found), bool),
+        duplicate=np.zeros(len(found), bool),
         names=np.array([each.labelled.fields["file"] for each in found]),
     )
 

@@ -62,7 +62,7 @@ def write(
 
 
 def tabulate_predictions(predictions: Predictions) -> pd.DataFrame:
-    """Tabulate the prediction for each face: name, actual, predicted, one probability per class, twin (0 or 1).
+    """Tabulate the prediction for each face: name, actual, predicted, one probability per class, duplicate (0 or 1).
 
     The probabilities are text with six decimals.
     """
@@ -74,7 +74,7 @@ def tabulate_predictions(predictions: Predictions) -> pd.DataFrame:
             "actual": classes[predictions.actual],
             "predicted": classes[predictions.predicted],
             **dict(zip(predictions.classes, probabilities.T, strict=True)),
-            "twin": predictions.twin.astype(int),
+            "duplicate": predictions.duplicate.astype(int),
         }
     )
 

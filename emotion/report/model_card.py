@@ -134,7 +134,7 @@ def _describe_network(facts: Facts) -> str:
 
 def _describe_data(facts: Facts) -> str:
     data = facts.data
-    rows = [(split, f"{data['faces'][split]:,}", f"{data['twins'][split]:,}") for split in SPLITS]
+    rows = [(split, f"{data['faces'][split]:,}", f"{data['duplicates'][split]:,}") for split in SPLITS]
     counts = (
         f"Dropped: {_describe_counts(data['dropped'])}. Converted from another size or from colour: "
         f"{data['converted']:,}. Groups of identical pictures with contradictory labels: {data['label_conflicts']:,}."

@@ -22,7 +22,7 @@ FORMATS: Final = {"onnx": "ONNX", "h5": "Keras HDF5", "tflite": "TensorFlow Lite
 KEYS: Final[dict[str, list[str]]] = {
     "data/raw/source.json": ["source", "dataset", "sha256"],
     "metrics/data.json": [
-        *(f"{count}.{split}" for count in ("faces", "twins") for split in SPLITS),
+        *(f"{count}.{split}" for count in ("faces", "duplicates") for split in SPLITS),
         *("dropped", "converted", "label_conflicts"),
     ],
     "metrics/export.json": [

@@ -219,6 +219,17 @@ def test_missing_file_is_one_line_that_says_where(
     assert capsys.readouterr() == ("", expected)
 
 
+def test_revision_that_called_duplicates_twins_is_compared(
+    compare: Compare, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [*predictions("validation", MISSES), *predictions("test", MISSES)]
+    write_predictions(project, rows, duplicate="twin")
+    commit(project)
+    write_project(project)
+    assert compare("HEAD") == 0
+    assert "Both networks predict the same" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("path", "content", "received"),
     [
@@ -226,15 +237,19 @@ def test_missing_file_is_one_line_that_says_where(
         ("data/predictions.csv", "", "received none"),
         (
             "data/predictions.csv",
-            "split,name,actual,predicted,a,b,twin\nvalidation,x,a,a,0.5\n",
+            "split,name,actual,predicted,a,b,duplicate\nvalidation,x,a,a,0.5\n",
             "expected a class, probabilities",
         ),
         (
             "data/predictions.csv",
-            "split,name,actual,predicted,a,b,twin\nvalidation,x,c,a,0.5,0.5,0\n",
+            "split,name,actual,predicted,a,b,duplicate\nvalidation,x,c,a,0.5,0.5,0\n",
             "expected a class, probabilities",
         ),
-        ("data/predictions.csv", f"split,name,actual,predicted,a,b,twin\n{'x' * 140_000}\n", "larger than field limit"),
+        (
+            "data/predictions.csv",
+            f"split,name,actual,predicted,a,b,duplicate\n{'x' * 140_000}\n",
+            "larger than field limit",
+        ),
         ("metrics/test.json", "{", "the file is not valid JSON"),
         ("params.yaml", "train: [", "the file is not valid YAML"),
         ("metrics/test.json", "[1]", "expected keys with values, received [1]"),

@@ -15,8 +15,10 @@ from emotion.comparison.significance import Verdict, compare, compare_classes, f
 CLASSES = ("happy", "sad", "fear")
 
 
-def predictions_of(right: list[bool], *, twins: int = 0, classes: tuple[str, ...] = CLASSES) -> RevisionPredictions:
-    """Make predictions for faces whose labels alternate; a wrong one is the next class; the first faces are twins."""
+def predictions_of(
+    right: list[bool], *, duplicates: int = 0, classes: tuple[str, ...] = CLASSES
+) -> RevisionPredictions:
+    """Make predictions for faces whose labels alternate; a wrong one is the next class; the first are duplicates."""
     indices = np.arange(len(right))
     labels = np.array(classes)[indices % len(classes)]
     wrong = np.array(classes)[(indices + 1) % len(classes)]
@@ -26,7 +28,7 @@ def predictions_of(right: list[bool], *, twins: int = 0, classes: tuple[str, ...
         labels=labels,
         predicted=np.where(is_right, labels, wrong),
         confidence=np.where(is_right, 0.8, 0.1),
-        twin=indices < twins,
+        duplicate=indices < duplicates,
     )
 
 
@@ -91,10 +93,10 @@ def test_a_few_faces_are_not_enough_for_a_verdict() -> None:
 def test_faces_with_a_copy_in_train_do_not_affect_the_verdict() -> None:
     half = [True, False] * 100
     better = [True] * 40 + half[40:]
-    assert verdict_of(predictions_of(half, twins=40), predictions_of(better, twins=40)) is Verdict.SAME
+    assert verdict_of(predictions_of(half, duplicates=40), predictions_of(better, duplicates=40)) is Verdict.SAME
     # The training faces of the two differ: a copy in either of them is enough to leave a face out.
-    assert verdict_of(predictions_of(half), predictions_of(better, twins=40)) is Verdict.SAME
-    assert verdict_of(predictions_of(half, twins=200), predictions_of(better, twins=200)) is Verdict.SAME
+    assert verdict_of(predictions_of(half), predictions_of(better, duplicates=40)) is Verdict.SAME
+    assert verdict_of(predictions_of(half, duplicates=200), predictions_of(better, duplicates=200)) is Verdict.SAME
 
 
 def test_equally_good_networks_are_seldom_called_different() -> None:

@@ -14,7 +14,7 @@ from small_archives import Members, encode, noise, pictures, row, rows, seed_of,
 
 from emotion.data.archives import members
 from emotion.data.cleaning import Cleaned, clean, find_blank, share_of_train
-from emotion.data.copies import count_conflicts, group_copies, mark_twins
+from emotion.data.copies import count_conflicts, group_copies, mark_duplicates
 from emotion.data.layouts import Record, read_records
 from emotion.errors import DataError
 from emotion.labels import NAMES, SPLITS
@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "validation_fraction": 0.25,
     "seed": 0,
     "on_bad_image": "fail",
-    "twins": "keep",
+    "duplicates": "keep",
     "not_faces": "keep",
 }
 
@@ -64,7 +64,7 @@ def test_official_split_follows_the_file_names() -> None:
     }
     assert result.summary == {
         "faces": {"train": 14, "validation": 14, "test": 14},
-        "twins": {"train": 0, "validation": 0, "test": 0},
+        "duplicates": {"train": 0, "validation": 0, "test": 0},
         "dropped": {"blank": 0, "undecodable": 0},
         "converted": 0,
         "label_conflicts": 0,
@@ -175,28 +175,28 @@ def copies() -> Members:
     return sorted(faces.items())
 
 
-def twins_of(result: Cleaned) -> dict[str, list[str]]:
-    return {split: faces.names[faces.twin].tolist() for split, faces in result.datasets.items()}
+def duplicates_of(result: Cleaned) -> dict[str, list[str]]:
+    return {split: faces.names[faces.duplicate].tolist() for split, faces in result.datasets.items()}
 
 
-def test_twins_are_copies_between_train_and_the_other_splits() -> None:
+def test_duplicates_are_copies_between_train_and_the_other_splits() -> None:
     result = cleaned(copies())
-    assert twins_of(result) == {
+    assert duplicates_of(result) == {
         "train": ["train/angry/Training_0.png", "train/sad/Training_0.png"],
         "validation": ["test/sad/PublicTest_0.png"],
         "test": ["test/sad/PrivateTest_0.png"],
     }
-    assert result.summary["twins"] == {"train": 2, "validation": 1, "test": 1}
+    assert result.summary["duplicates"] == {"train": 2, "validation": 1, "test": 1}
     assert result.summary["label_conflicts"] == 1
 
 
-def test_dropped_twins_leave_train_and_no_twins_remain() -> None:
-    kept, result = cleaned(copies()), cleaned(copies(), twins="drop_from_train")
-    assert set(kept.datasets["train"].names) - set(result.datasets["train"].names) == set(twins_of(kept)["train"])
-    assert twins_of(result) == {"train": [], "validation": [], "test": []}
+def test_dropped_duplicates_leave_train_and_no_duplicates_remain() -> None:
+    kept, result = cleaned(copies()), cleaned(copies(), duplicates="drop_from_train")
+    assert set(kept.datasets["train"].names) - set(result.datasets["train"].names) == set(duplicates_of(kept)["train"])
+    assert duplicates_of(result) == {"train": [], "validation": [], "test": []}
     assert sizes(result) == {"train": 19, "validation": 21, "test": 21}
     assert result.summary["faces"] == sizes(result)
-    assert result.summary["twins"] == {"train": 2, "validation": 1, "test": 1}
+    assert result.summary["duplicates"] == {"train": 2, "validation": 1, "test": 1}
 
 
 def test_copies_are_grouped_and_conflicts_counted() -> None:
@@ -205,7 +205,7 @@ def test_copies_are_grouped_and_conflicts_counted() -> None:
     assert [(groups == group).sum() for group in groups] == [2, 3, 2, 1, 3, 3, 2, 2]
     assert count_conflicts(groups, np.array([5, 1, 4, 0, 1, 2, 6, 6], dtype=np.int8)) == 2
     split = np.array(["train", "test", "test", "train", "validation", "test", "train", "train"])
-    assert mark_twins(groups, split).tolist() == [True, False, True, False, False, False, False, False]
+    assert mark_duplicates(groups, split).tolist() == [True, False, True, False, False, False, False, False]
 
 
 BAD = [
@@ -322,8 +322,8 @@ def test_empty_class_is_named_with_its_split_and_the_setting(left_out: str, empt
         ),
         (
             [(name, encode(noise(seed_of(name.split("/")[1], name[-5])))) for name, _ in pictures(2)],
-            {"split": "official", "twins": "drop_from_train"},
-            "no faces in train (preprocess.twins=drop_from_train dropped all of them);",
+            {"split": "official", "duplicates": "drop_from_train"},
+            "no faces in train (preprocess.duplicates=drop_from_train dropped all of them);",
         ),
     ],
 )
@@ -445,9 +445,9 @@ def test_fer2013_has_its_faces_less_the_blank_ones(official: Cleaned, split: str
 
 
 @pytest.mark.fer2013
-def test_fer2013_has_its_twins_and_conflicts(official: Cleaned) -> None:
-    assert official.summary["twins"] == {"train": 692, "validation": 279, "test": 288}
-    assert np.sum(~official.datasets["test"].twin) == 3301
+def test_fer2013_has_its_duplicates_and_conflicts(official: Cleaned) -> None:
+    assert official.summary["duplicates"] == {"train": 692, "validation": 279, "test": 288}
+    assert np.sum(~official.datasets["test"].duplicate) == 3301
     assert official.summary["label_conflicts"] == 56
 
 
@@ -466,7 +466,7 @@ def test_fer2013_has_its_groups_of_copies_with_the_blank_faces(whole: Cleaned) -
     assert np.sum(sizes > 1) == 1516
     assert np.sum(sizes[sizes > 1]) == 3369
     assert whole.summary["label_conflicts"] == 57
-    assert whole.summary["twins"] == {"train": 703, "validation": 280, "test": 288}
+    assert whole.summary["duplicates"] == {"train": 703, "validation": 280, "test": 288}
     assert {split: list(faces.counts().values()) for split, faces in whole.datasets.items()} == COUNTS
 
 
@@ -481,7 +481,7 @@ def test_fer2013_in_folders_without_disgust_has_7067_test_faces(decoded: list[Re
 
 
 @pytest.mark.fer2013
-def test_fer2013_without_its_twins_in_train(decoded: list[Record]) -> None:
-    result = clean(decoded, settings(twins="drop_from_train"))
+def test_fer2013_without_its_duplicates_in_train(decoded: list[Record]) -> None:
+    result = clean(decoded, settings(duplicates="drop_from_train"))
     assert len(result.datasets["train"]) == 28697 - 692
-    assert not any(faces.twin.any() for faces in result.datasets.values())
+    assert not any(faces.duplicate.any() for faces in result.datasets.values())

@@ -22,7 +22,7 @@ def with_probabilities(probabilities: list[list[float]], actual: list[int]) -> P
         classes=("happy", "sad"),
         actual=np.array(actual),
         probabilities=np.array(probabilities, np.float32),
-        twin=np.zeros(len(actual), bool),
+        duplicate=np.zeros(len(actual), bool),
         names=np.array([f"face{index}.jpg" for index in range(len(actual))]),
     )
 

@@ -18,14 +18,14 @@ THREE = ("happy", "sad", "fear")
 
 
 def predictions_of(
-    actual: list[int], probabilities: Any, twin: list[bool] | None = None, classes: Any = THREE
+    actual: list[int], probabilities: Any, duplicate: list[bool] | None = None, classes: Any = THREE
 ) -> Predictions:
     faces = len(actual)
     return Predictions(
         classes=classes,
         actual=np.array(actual, np.int8),
         probabilities=np.array(probabilities, np.float32).reshape(faces, len(classes)),
-        twin=np.array(twin or [False] * faces),
+        duplicate=np.array(duplicate or [False] * faces),
         names=np.array([f"face{index}.jpg" for index in range(faces)]),
     )
 
@@ -41,7 +41,7 @@ def random_predictions(seed: int, faces: int, classes: int = 3) -> Predictions:
 FOUR = predictions_of(
     [0, 0, 1, 2],
     [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.1, 0.4]],
-    twin=[True, False, False, False],
+    duplicate=[True, False, False, False],
 )
 
 
@@ -90,11 +90,12 @@ def test_class_without_faces_changes_no_average_but_appears_in_the_tables() -> N
 
 
 def test_without_unseen_faces_their_accuracy_is_none() -> None:
-    assert metrics.headline(predictions_of([0, 1], np.eye(3)[:2], twin=[True, True]), bins=5)["accuracy_unseen"] is None
+    predictions = predictions_of([0, 1], np.eye(3)[:2], duplicate=[True, True])
+    assert metrics.headline(predictions, bins=5)["accuracy_unseen"] is None
 
 
-def test_accuracy_on_unseen_faces_leaves_out_twins() -> None:
-    predictions = predictions_of([0, 0, 1], np.eye(3)[[0, 1, 1]], twin=[False, False, True])
+def test_accuracy_on_unseen_faces_leaves_out_duplicates() -> None:
+    predictions = predictions_of([0, 0, 1], np.eye(3)[[0, 1, 1]], duplicate=[False, False, True])
     assert metrics.headline(predictions, bins=5)["accuracy_unseen"] == 0.5
 
 
@@ -158,9 +159,9 @@ def test_brier_score_agrees_with_scikit_learn(seed: int, faces: int, classes: in
 @settings(max_examples=25, deadline=None)
 def test_figures_with_intervals_are_those_of_the_headline(seed: int, faces: int, classes: int, absent: bool) -> None:
     predictions = random_predictions(seed, faces, classes)
-    twin = np.random.default_rng(seed).random(faces) < 0.3
+    duplicate = np.random.default_rng(seed).random(faces) < 0.3
     labels = np.minimum(predictions.actual, classes - 2) if absent else predictions.actual
-    predictions = replace(predictions, twin=twin, actual=labels)
+    predictions = replace(predictions, duplicate=duplicate, actual=labels)
     expected = metrics.headline(predictions, bins=10)
     table = tables.tabulate_intervals(predictions).set_index("metric")
     for name, row in table.to_dict("index").items():
@@ -183,9 +184,9 @@ def test_interval_of_macro_f1_is_that_of_resampled_faces() -> None:
 
 def test_interval_of_unseen_faces_is_wider_and_empty_where_there_are_none() -> None:
     predictions = random_predictions(1, 200)
-    half = replace(predictions, twin=np.arange(200) % 2 == 0)
+    half = replace(predictions, duplicate=np.arange(200) % 2 == 0)
     table = tables.tabulate_intervals(half).set_index("metric")
     widths = table["high"] - table["low"]
     assert widths["accuracy_unseen"] > 1.2 * widths["accuracy"]
-    none = tables.tabulate_intervals(replace(predictions, twin=np.ones(200, bool)))
+    none = tables.tabulate_intervals(replace(predictions, duplicate=np.ones(200, bool)))
     assert none.iloc[1].tolist() == ["accuracy_unseen", *[pytest.approx(np.nan, nan_ok=True)] * 3]

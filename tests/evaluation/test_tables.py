@@ -45,7 +45,7 @@ def rows_of(root: Path, name: str, split: str) -> list[dict[str, str]]:
 def test_tables_of_a_split_agree_with_one_another(root: Path, split: str) -> None:
     details = root / "metrics/details"
     predictions = read_csv(root / "data/predictions.csv")
-    assert list(predictions[0]) == ["split", "name", "actual", "predicted", *CLASSES, "twin"]
+    assert list(predictions[0]) == ["split", "name", "actual", "predicted", *CLASSES, "duplicate"]
     rows = [row for row in predictions if row["split"] == split]
     pairs = [(row["actual"], row["predicted"]) for row in rows]
     assert [row["name"] for row in rows] == SPLITS[split].names.tolist()
@@ -84,12 +84,12 @@ def test_validation_sets_the_thresholds_of_both_splits(root: Path) -> None:
     assert [row["coverage"] for row in validation[:-1]] == ["1.0", "0.9", "0.8", "0.7", "0.5"]
 
 
-def test_prediction_has_six_decimals_and_a_twin_of_0_or_1() -> None:
+def test_prediction_has_six_decimals_and_a_duplicate_of_0_or_1() -> None:
     predictions = Predictions(
         classes=("happy", "sad"),
         actual=np.array([0, 1]),
         probabilities=np.array([[0.75, 0.25], [0.5, 0.5]], np.float32),
-        twin=np.array([True, False]),
+        duplicate=np.array([True, False]),
         names=np.array(["face0.jpg", "face1.jpg"]),
     )
     assert tables.tabulate_predictions(predictions).to_numpy().tolist() == [

@@ -87,7 +87,7 @@ def test_run_resumes_only_with_the_same_settings_data_and_weights(key_of: Callab
     first = key_of()
     assert key_of() == first
     keys = [key_of(learning_rate=0.5), key_of(augmentation={"flip": 0.5})]
-    dataset.save(replace(OTHERS, twin=~OTHERS.twin), Path("validation.npz"))
+    dataset.save(replace(OTHERS, duplicate=~OTHERS.duplicate), Path("validation.npz"))
     keys.append(key_of())
     (training.WEIGHTS / "mine.h5").write_bytes(b"weights")
     keys.append(key_of())

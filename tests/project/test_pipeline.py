@@ -181,7 +181,7 @@ def test_other_classes_rerun_all_but_the_download(copy: Path) -> None:
     change(copy, "preprocess", "classes", classes)
     assert ran(dvc(copy, "repro")) == STAGES[1:]
     header = (copy / "data/predictions.csv").read_text().splitlines()[0]
-    assert header == f"split,name,actual,predicted,{','.join(classes)},twin"
+    assert header == f"split,name,actual,predicted,{','.join(classes)},duplicate"
 
 
 def test_a_file_put_into_incoming_reruns_the_download_alone_where_it_is_not_the_source(copy: Path) -> None:

@@ -125,7 +125,7 @@ def test_predictions_follow_the_datasets_and_the_metadata_of_the_model_is_beside
         assert {row["split"] for row in part} == {split}
         assert [row["name"] for row in part] == faces.names.tolist()
         assert [row["actual"] for row in part] == [NAMES[label] for label in faces.labels]
-        assert [row["twin"] for row in part] == [str(int(twin)) for twin in faces.twin]
+        assert [row["duplicate"] for row in part] == [str(int(duplicate)) for duplicate in faces.duplicate]
     model = json.loads((workspace / "metrics/details/model.json").read_text())
     assert model["classes"] == list(NAMES)
     assert model["parameters"]["train"]["architecture"] == "resnet"

@@ -28,7 +28,7 @@ SETTINGS = {
     "validation_fraction": 0.25,
     "seed": 0,
     "on_bad_image": "fail",
-    "twins": "keep",
+    "duplicates": "keep",
     "not_faces": "keep",
 }
 
@@ -80,7 +80,7 @@ def test_command_writes_all_its_outputs(tmp_path: Path) -> None:
     assert train.classes == NAMES
     assert train.names[0] == "train/angry/Training_0.png"
     summary = read_json(tmp_path / "metrics/data.json")
-    assert list(summary) == ["faces", "twins", "dropped", "converted", "label_conflicts"]
+    assert list(summary) == ["faces", "duplicates", "dropped", "converted", "label_conflicts"]
     assert summary["faces"] == {"train": 14, "validation": 14, "test": 14}
     counts = read_csv(tmp_path / "plots/data/classes.csv")
     assert counts[0] == {"split": "train", "class": "angry", "faces": "2"}
