@@ -43,7 +43,8 @@ class Cleaned:
         faults: the faces that could not be used; empty unless `on_bad_image` is `drop`.
         left_out: number of faces by folder or class that is not among the chosen classes.
         summary: the headline numbers: `faces` and `duplicates` by split, `dropped` by cause, `converted`,
-            `label_conflicts`, and, where raters voted, `votes`: faces with and without votes, and those that most raters call no face.
+            `label_conflicts`, and, where raters voted, `votes`: faces with and without votes, and those that most
+            raters call no face.
             Duplicates and conflicts are counted before `drop_from_train` removes faces, votes before `not_faces`.
     """
 
