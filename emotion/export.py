@@ -54,14 +54,16 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
     trained, facts = keras_file.load(source)
     faces = dataset.load(validation)
     _check_classes(facts, faces)
-    # The last digits depend on the number of threads and mean nothing, so they are rounded away.
-    temperature = round(fit_temperature(logits(trained, faces.pixels), faces.labels), 6)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
-    calibrated = architectures.wrap_for_serving(network, facts.face_size, temperature)
+    uncalibrated = architectures.wrap_for_serving(network, facts.face_size, 1.0, settings.views)
+    # The last digits depend on the number of threads and mean nothing, so they are rounded away.
+    temperature = round(fit_temperature(logits(uncalibrated, faces.pixels), faces.labels), 6)
+    calibrated = architectures.wrap_for_serving(network, facts.face_size, temperature, settings.views)
     _convert_constants(calibrated)
     expected = calibrated.predict(faces.pixels, batch_size=BATCH, verbose=0)
     threshold = round(fit_threshold(expected, settings.certain), 6)
-    facts = replace(facts, temperature=temperature, threshold=threshold)
+    parameters = facts.parameters | {"export": {"views": settings.views}}
+    facts = replace(facts, temperature=temperature, threshold=threshold, parameters=parameters)
     numbers: dict[str, float | int] = {"parameters": network.count_params(), "temperature": temperature}
     for suffix, (write, read) in FORMATS.items():
         path = folder / f"emotion.{suffix}"

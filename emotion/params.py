@@ -5,30 +5,15 @@ There are no defaults here: every value is in the file, so that DVC sees it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from emotion.errors import ParameterError, one_line
+from emotion.params_faults import describe
 
 PATH: Final = Path("params.yaml")
-
-_LIMITS: Final = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
-_NUMBER_ERRORS: Final = {
-    "finite_number",
-    "float_type",
-    "greater_than",
-    "greater_than_equal",
-    "int_from_float",
-    "int_type",
-    "less_than",
-    "less_than_equal",
-}
 
 # The upper limits are far above any useful value. They catch a typing error before it uses up the machine's memory.
 Faces = Annotated[int, Field(ge=1, le=10_000)]
@@ -40,6 +25,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 FACE_RESNET_EDGE: Final = 55
 """Edge in pixels below which nothing would be left of a face at the last stage of `face_resnet`."""
+
+LARGEST_SHIFTED_CROP: Final = 44
+"""Edge in pixels of the largest crop of a 48x48 face that can be shifted by 2 pixels in every direction."""
 
 
 class _Section(BaseModel):
@@ -201,8 +189,9 @@ class Train(_Section):
 
 
 class Export(_Section):
-    """How much an exported file may differ from Keras, and which predictions are certain."""
+    """How many views of a face are averaged, how much a file may differ from Keras, and what is certain."""
 
+    views: Literal[1, 2, 10]
     tolerance: Positive
     certain: Share
 
@@ -252,6 +241,16 @@ class Params(_Section):
     def _votes_to_learn_are_there(self) -> Self:
         if self.train.votes and self.download.votes == "none":
             raise ValueError(f"train.votes: {self.train.votes} needs votes; set download.votes to ferplus")
+        return self
+
+    @model_validator(mode="after")
+    def _shifted_views_lie_inside_the_face(self) -> Self:
+        crop = self.train.augmentation.crop
+        if self.export.views == 10 and not 0 < crop <= LARGEST_SHIFTED_CROP:
+            raise ValueError(
+                f"export.views: 10 views are shifted by 2 pixels and need a train.augmentation.crop of 24 to "
+                f"{LARGEST_SHIFTED_CROP}, received {crop}"
+            )
         return self
 
 
@@ -306,57 +305,5 @@ def check(content: dict[str, Any]) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(map(_describe, error.errors()))
+        faults = "; ".join(describe(fault, Params) for fault in error.errors())
         raise ParameterError(f"params.yaml: {faults}; correct params.yaml and run it again") from error
-
-
-def _describe(fault: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "value_error":
-        return f"{where}.{fault['ctx']['error']}".removeprefix(".")
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key ({_suggest(fault)})"
-    received = "none" if fault["type"] == "missing" else repr(fault["input"])
-    return f"{where}: expected {_expected(fault)}, received {received}"
-
-
-def _suggest(fault: ErrorDetails) -> str:
-    *sections, key = fault["loc"]
-    known = _fields(sections)
-    close = get_close_matches(str(key), known, 1)
-    return f"did you mean {close[0]}?" if close else f"the keys are {', '.join(known)}"
-
-
-def _expected(fault: ErrorDetails) -> str:
-    *sections, key = fault["loc"]
-    match fault["type"]:
-        case "invalid_key":
-            return "text as the key"
-        case "missing":
-            return "a value"
-        case "model_type":
-            return "keys with values below it"
-        case "too_short":
-            return f"at least {fault['ctx']['min_length']}"
-        case "string_pattern_mismatch":
-            return f"{_fields(sections)[str(key)].description}"
-        case kind if kind in _NUMBER_ERRORS:
-            return _range(_fields(sections)[str(key)])
-    return fault["msg"].removeprefix("Input should be ")
-
-
-def _fields(sections: Sequence[int | str]) -> dict[str, FieldInfo]:
-    """Return the settings of a section by key."""
-    fields = Params.model_fields
-    for name in sections:
-        section: Any = fields[str(name)].annotation
-        fields = section.model_fields
-    return fields
-
-
-def _range(field: FieldInfo) -> str:
-    kind = "a whole number" if field.annotation is int else "a number"
-    limits = [
-        f"{sign} {getattr(rule, name)}" for rule in field.metadata for name, sign in _LIMITS if hasattr(rule, name)
-    ]
-    return f"{kind} {' and '.join(limits)}"

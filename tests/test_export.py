@@ -26,7 +26,7 @@ from emotion.params import Export
 
 FACES = drawn(seed=4)
 VALIDATION = "data/faces/validation.npz"
-SETTINGS = Export(tolerance=1e-4, certain=0.8)
+SETTINGS = Export(views=1, tolerance=1e-4, certain=0.8)
 SUFFIXES = ("onnx", "h5", "tflite")
 
 
@@ -95,8 +95,9 @@ def test_three_files_and_a_report_are_written_and_nothing_else(exported: Exporte
 def test_file_carries_classes_parameters_and_the_fitted_temperature(exported: Exported, suffix: str) -> None:
     facts = metadata_in(exported.file(suffix))
     assert facts.temperature == pytest.approx(exported.numbers["temperature"], abs=1e-6)
-    expected = facts_of(settings(architecture="gap_cnn", augmentation={"crop": 40}))
-    assert replace(facts, temperature=1.0, threshold=None) == expected
+    trained_as = facts_of(settings(architecture="gap_cnn", augmentation={"crop": 40}))
+    assert replace(facts, temperature=1.0, threshold=None, parameters=trained_as.parameters) == trained_as
+    assert facts.parameters == trained_as.parameters | {"export": {"views": 1}}
 
 
 def test_threshold_in_the_file_makes_the_chosen_share_of_validation_certain(exported: Exported) -> None:
@@ -153,6 +154,25 @@ def normalising_base(include_top: bool, weights: None, input_shape: tuple[int, .
     pixels = keras.Input(input_shape)
     maps = keras.layers.Normalization(axis=3)(pixels)
     return keras.Model(pixels, keras.layers.Conv2D(4, 3, strides=2)(maps), name=name)
+
+
+@pytest.mark.parametrize("views", [2, 10])
+def test_averaged_views_are_exported_to_all_formats(
+    trained: tuple[keras.Model, Path, Path], tmp_path: Path, views: int
+) -> None:
+    report = tmp_path / "export.json"
+    export.export_formats(*trained[1:], tmp_path, report, SETTINGS.model_copy(update={"views": views}))
+    network = Network(tmp_path / "emotion.onnx")
+    assert network.metadata.parameters["export"] == {"views": views}
+    one_by_one = [network.probabilities(face[None], batch_size=1)[0] for face in FACES.pixels[:3]]
+    np.testing.assert_allclose(network.probabilities(FACES.pixels, batch_size=24)[:3], one_by_one, atol=1e-6)
+    mirrored = network.probabilities(FACES.pixels[:, :, ::-1].copy(), batch_size=24)
+    np.testing.assert_allclose(mirrored, network.probabilities(FACES.pixels, batch_size=24), atol=1e-5)
+    numbers = json.loads(report.read_text())
+    assert all(numbers[f"{suffix}_agreement"] == 1 for suffix in SUFFIXES)
+    assert all(numbers[f"{suffix}_bytes"] < 1.1 * numbers["h5_bytes"] for suffix in SUFFIXES), (
+        "weights are stored twice"
+    )
 
 
 def test_constants_of_input_normalisation_do_not_become_inputs_of_the_graph(

@@ -207,6 +207,14 @@ def test_integer_labels_do_not_go_with_smoothing() -> None:
     assert params.check(settings).train.loss == "sparse_categorical_crossentropy"
 
 
+@pytest.mark.parametrize("crop", [0, 46])
+def test_shifted_views_need_a_smaller_crop(crop: int) -> None:
+    settings = changed("export.views", 10)
+    settings["train"]["augmentation"]["crop"] = crop
+    expected = "10 views are shifted by 2 pixels and need a train.augmentation.crop of 24 to 44"
+    assert f"params.yaml: export.views: {expected}, received {crop};" in message(settings)
+
+
 def test_votes_to_learn_must_be_downloaded() -> None:
     settings = changed("train.votes", 0.5)
     settings["download"]["votes"] = "none"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
+import numpy as np
 from keras import layers
 
 from emotion.errors import ModelError
@@ -211,22 +212,48 @@ BASE: Final = "base"
 """Name of the pretrained part inside the networks of `APPLICATIONS`."""
 
 
-def wrap_for_serving(network: keras.Model, face_size: int, temperature: float) -> keras.Model:
+SHIFTS: Final = {2: ((0, 0),), 10: ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))}
+"""How far crops lie from the centre, in rows and columns, by the number of views: each crop also gives its mirror image."""
+
+
+def wrap_for_serving(network: keras.Model, face_size: int, temperature: float, views: int = 1) -> keras.Model:
     """Wrap a network for users: raw pixels in, calibrated probabilities out.
 
     Args:
         network: as from `build`; if its input is smaller than a face, it gets the centre of the face.
         face_size: edge of a face in pixels.
         temperature: divisor of the logits (Guo et al. 2017, arXiv:1706.04599).
+        views: how many views of a face the network sees, 1 or a key of `SHIFTS`. Their logits are averaged.
 
     Returns:
         A model from uint8 (n, face_size, face_size) to float32 (n, classes) whose rows sum to 1.
     """
     faces = keras.Input((face_size, face_size), name="faces", dtype="uint8")
-    margin = (face_size - network.input_shape[1]) // 2
-    x = layers.Reshape((face_size, face_size, 1), dtype="uint8")(faces)
-    x = layers.Cropping2D(margin, dtype="uint8", name="centre")(x)
-    x = layers.Rescaling(1 / 255, dtype="float32", name="grey_levels")(x)
-    x = network(x)
+    x = _see_centre(network, faces) if views == 1 else _average_views(network, faces, SHIFTS[views])
     x = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(x)
     return keras.Model(faces, layers.Softmax(dtype="float32", name="probabilities")(x), name="emotion")
+
+
+def _see_centre(network: keras.Model, faces: Tensor) -> Tensor:
+    """Return the logits of the centre crops."""
+    size = faces.shape[1]
+    x = layers.Reshape((size, size, 1), dtype="uint8")(faces)
+    x = layers.Cropping2D((size - network.input_shape[1]) // 2, dtype="uint8", name="centre")(x)
+    return network(layers.Rescaling(1 / 255, dtype="float32", name="grey_levels")(x))
+
+
+def _average_views(network: keras.Model, faces: Tensor, shifts: tuple[tuple[int, int], ...]) -> Tensor:
+    """Return the mean logits of crops at these distances from the centre and of their mirror images."""
+    size = faces.shape[1]
+    margin = (size - network.input_shape[1]) // 2
+    grey = layers.Rescaling(1 / 255, dtype="float32", name="grey_levels")(faces)
+    # A layer rather than an operation: the h5 format knows only layers.
+    mirror = layers.Dense(size, use_bias=False, trainable=False, dtype="float32", name="mirror")
+    both = [layers.Reshape((size, size, 1), dtype="float32")(each) for each in (grey, mirror(grey))]
+    mirror.set_weights([np.eye(size)[::-1]])
+    crops = [
+        layers.Cropping2D(((margin + down, margin - down), (margin + right, margin - right)), dtype="float32")(each)
+        for down, right in shifts
+        for each in both
+    ]
+    return layers.Average(dtype="float32")([network(crop) for crop in crops])

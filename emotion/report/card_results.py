@@ -216,7 +216,7 @@ def _describe_flipping(results: MeasuredResults) -> str:
     ]
     return (
         "Averaging the probabilities of each face and its mirror image takes twice the time and changes accuracy by "
-        f"{' and '.join(gains)}. All other figures come from the face alone."
+        f"{' and '.join(gains)}. No other figure contains it."
     )
 
 

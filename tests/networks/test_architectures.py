@@ -218,6 +218,18 @@ def test_served_network_turns_raw_pixels_of_the_centre_into_probabilities(
     np.testing.assert_allclose(probabilities, softmax(np.asarray(model(centre))), atol=1e-6)
 
 
+def test_views_are_mirrored_and_shifted_crops_whose_logits_are_averaged(
+    raw_faces: np.ndarray[Any, np.dtype[np.uint8]],
+) -> None:
+    model = network("three_block_cnn", 40)
+    grey = raw_faces[..., None] / np.float32(255)
+    crops = [grey[:, down : down + 40, right : right + 40] for down, right in [(4, 4), (2, 2), (2, 6), (6, 2), (6, 6)]]
+    logits = [np.asarray(model(view)) for crop in crops for view in (crop, crop[:, :, ::-1])]
+    for views in (1, 2, 10):
+        found = wrap_for_serving(model, 48, 1.0, views)(raw_faces)
+        np.testing.assert_allclose(found, softmax(np.mean(logits[:views], axis=0)), atol=1e-6)
+
+
 def test_temperature_divides_the_logits(raw_faces: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
     model = network("three_block_cnn", 48)
     logits = np.asarray(model(raw_faces[..., None] / np.float32(255)))

@@ -34,6 +34,13 @@ def test_votes_are_counted_where_there_are_any(facts: Facts, tmp_path: Path) -> 
     assert "The labels are" not in card
 
 
+def test_averaged_views_are_named(facts: Facts) -> None:
+    parameters = {**facts.model["parameters"], "export": {"views": 10}}
+    card = model_card.write(replace(facts, model={**facts.model, "parameters": parameters}))
+    assert "from the mean logits of 10 views of each face." in card
+    assert "views of each face" not in model_card.write(facts)
+
+
 def test_every_class_and_file_has_its_row(facts: Facts) -> None:
     card = model_card.write(facts)
     for name in facts.model["classes"]:
