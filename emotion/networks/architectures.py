@@ -213,7 +213,7 @@ BASE: Final = "base"
 
 
 SHIFTS: Final = {2: ((0, 0),), 10: ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))}
-"""How far crops lie from the centre, in rows and columns, by the number of views: each crop also gives its mirror image."""
+"""How far crops lie from the centre, in rows and columns, by the number of views: a crop and its mirror image each."""
 
 
 def wrap_for_serving(network: keras.Model, face_size: int, temperature: float, views: int = 1) -> keras.Model:
