@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks import accuracy, commands, comparison, detectors, files, inference, preprocess, repro, startup, training
+from benchmarks import (
+    accuracy,
+    commands,
+    comparison,
+    detectors,
+    files,
+    identity,
+    inference,
+    preprocess,
+    repro,
+    startup,
+    training,
+)
 from benchmarks.results import OPERATIONS, Result, table
 
 
@@ -62,6 +74,19 @@ PARTS: Final = {
 - The default recipe is `params.yaml`; `three_block_cnn` is the first recipe in `docs/recipes.md`.
 - A learning rate that falls to 0 at the end of a run reaches a goal late on purpose: a shorter run reaches it sooner,
   and ends lower.
+""",
+    ),
+    "identity": Part(
+        "identity",
+        {"identity": identity.measure},
+        """\
+- Each line is the area under the ROC curve, in percent: how often two photos of one person have more similar features
+  than photos of two people. 50% is chance, and 100% would tell these people apart without an error.
+- The faces are aligned by their landmarks, as in prediction. Similarity is the cosine of the features, less their mean.
+- `face_resnet` before training has the weights of dlib's face recognition, without the last stage and the embedding
+  that it was trained for. The inner features are the input of the layer that computes the logits.
+- The photos are of a public demo of face recognition and not part of this project. They are few, and the people on
+  them wear their own clothes and hair, which a crop shows in part: grey levels alone say how much that gives away.
 """,
     ),
     "use": Part(

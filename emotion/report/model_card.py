@@ -37,7 +37,7 @@ FACE_START: Final = """
 It started from the weights of dlib's network for face recognition (`face_recognition_models` 0.3.0), which learned to \
 tell people apart from photos of about 7,500 people, collected on the web. Its author released the weights to the \
 public; that says nothing about the rights of the people in those photos. The network described here has no output \
-for identity. Whether its inner features still tell people apart was not measured."""
+for identity. How well its inner features still tell people apart is in `benchmarks/identity.md`."""
 
 USES: Final = """\
 - Intended: teaching, research on expression recognition, and applications that show an apparent expression to the \
