@@ -36,26 +36,37 @@ MIN_WIDTH: Final = 6.8
 
 
 def confusion_matrix(
-    counts: NDArray[np.integer], classes: Sequence[str], title: str, caption: str, colormap: str
+    counts: NDArray[np.integer],
+    classes: Sequence[str],
+    title: str,
+    caption: str,
+    colormap: str,
+    majorities: Sequence[str] = (),
 ) -> Figure:
-    """Draw a confusion matrix as counts and as shares of each actual class, side by side.
+    """Draw a confusion matrix as counts and as shares of each row, side by side.
 
     Args:
-        counts: integer, shape (classes, classes), faces by actual (rows) and predicted class (columns).
-        classes: class names.
+        counts: integer, shape (rows, classes), faces by actual class or raters' majority (rows) and predicted class.
+        classes: the predicted classes, and the actual ones.
         title: of the figure.
         caption: one or several lines below the title.
         colormap: name of a Matplotlib colormap.
+        majorities: the majority of each row, if the rows are no actual classes.
     """
+    rows, truth = (majorities, "raters' majority") if majorities else (classes, "actual class")
     totals = counts.sum(axis=1, keepdims=True)
     # The shares of a class without faces are undefined: its row stays empty.
     shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    figure = Figure(figsize=(max(2.7 + 1.24 * len(classes), MIN_WIDTH), 2.3 + 0.6 * len(classes)))
+    figure = Figure(figsize=(max(2.7 + 1.24 * len(classes), MIN_WIDTH), 2.3 + 0.6 * len(rows)))
     left, right = figure.subplots(1, 2)
-    _heatmap(left, counts / max(counts.max(), 1), [f"{count:,}" for count in counts.flat], classes, colormap)
-    _heatmap(right, shares, ["" if np.isnan(share) else f"{share:.0%}" for share in shares.flat], classes, colormap)
+    _heatmap(left, counts / max(counts.max(), 1), [f"{count:,}" for count in counts.flat], colormap)
+    _heatmap(right, shares, ["" if np.isnan(share) else f"{share:.0%}" for share in shares.flat], colormap)
+    for axes in (left, right):
+        axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set(xlabel="predicted", ylabel=truth.removesuffix(" class"))
     left.set_title("Faces")
-    right.set_title("Share of the actual class")
+    right.set_title(f"Share of the {truth}")
     return add_title(figure, title, caption)
 
 
@@ -109,7 +120,7 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
         figure.savefig(temporary, dpi=dpi, metadata={"Software": None})
 
 
-def _heatmap(axes: Axes, values: NDArray[Any], texts: Sequence[str], classes: Sequence[str], colormap: str) -> None:
+def _heatmap(axes: Axes, values: NDArray[Any], texts: Sequence[str], colormap: str) -> None:
     """Draw values from 0 to 1 as coloured cells with texts in them, row by row; a NaN cell stays white."""
     colours = mpl.colormaps[colormap]
     axes.imshow(values, cmap=colours, vmin=0, vmax=1, aspect="auto")
@@ -117,13 +128,10 @@ def _heatmap(axes: Axes, values: NDArray[Any], texts: Sequence[str], classes: Se
         # Above this luminance black text has the higher contrast, below it white (contrast ratio of WCAG 2.2).
         colour = "black" if _luminance(colours(values[row, column])) > 0.179 else "white"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="predicted", ylabel="actual")
     axes.spines[:].set_visible(False)
     # White lines between the cells.
-    axes.set_xticks(np.arange(len(classes) - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(len(classes) - 1) + 0.5, minor=True)
+    axes.set_xticks(np.arange(values.shape[1] - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(values.shape[0] - 1) + 0.5, minor=True)
     axes.grid(visible=True, which="minor", color="white", linewidth=1.5)
     axes.tick_params(which="both", length=0)
 

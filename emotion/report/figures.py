@@ -18,7 +18,7 @@ from emotion.labels import COLOURS, REPORTED_SPLITS, SPLITS
 from emotion.params import Plot
 from emotion.report import charts
 from emotion.report.charts import BLUE, GREEN, GREY, MIN_WIDTH, ORANGE, STYLE, add_title, save
-from emotion.report.run_files import Run, read_confusion, read_run, read_table
+from emotion.report.run_files import Run, read_confusions, read_run, read_table
 
 
 def draw_pictures(root: Path, settings: Plot) -> None:
@@ -33,7 +33,8 @@ def draw_pictures(root: Path, settings: Plot) -> None:
             tables = {
                 name: read_table(root, f"metrics/details/{split}_{name}.csv") for name in ("classes", "reliability")
             }
-            drawn[f"confusion_{split}"] = confusion_matrix(read_confusion(root, split), split, run, settings.colormap)
+            for name, table in read_confusions(root, split).items():
+                drawn[name] = confusion_matrix(table, split, run, settings.colormap)
             drawn[f"classes_{split}"] = class_scores(tables["classes"], split, run)
             drawn[f"reliability_{split}"] = reliability(tables["reliability"], split, run)
         for name, figure in drawn.items():
@@ -41,17 +42,21 @@ def draw_pictures(root: Path, settings: Plot) -> None:
 
 
 def confusion_matrix(table: pd.DataFrame, split: str, run: Run, colormap: str) -> Figure:
-    """Draw the confusion matrix as counts and as shares of each actual class, side by side.
+    """Draw a confusion matrix as counts and as shares of each row, side by side.
 
     Args:
-        table: the column `actual`, then the number of faces by predicted class, in the same order.
+        table: the column `actual` or `majority`, then the number of faces by predicted class.
         split: the split that was evaluated.
         run: the run, for the caption.
         colormap: name of a Matplotlib colormap.
     """
-    classes = table["actual"].tolist()
-    title = f"Confusion matrix, {split} split"
-    return charts.confusion_matrix(table[classes].to_numpy(), classes, title, run.caption(split), colormap)
+    counts, classes, title = (
+        table.iloc[:, 1:].to_numpy(),
+        table.columns[1:].tolist(),
+        f"Confusion matrix, {split} split",
+    )
+    majorities = table["majority"].tolist() if "majority" in table else ()
+    return charts.confusion_matrix(counts, classes, title, run.caption(split), colormap, majorities)
 
 
 def training_curves(history: pd.DataFrame, run: Run) -> Figure:
@@ -112,5 +117,5 @@ def reliability(table: pd.DataFrame, split: str, run: Run) -> Figure:
     faces, confidence, accuracy = (table[name].to_numpy() for name in ("faces", "confidence", "accuracy"))
     error = f"expected calibration error {run.headlines[split]['calibration_error']:.2%}"
     return charts.reliability(
-        faces, confidence, accuracy, f"Reliability, {split} split", f"{run.caption(split)} · {error}"
+        faces, confidence, accuracy, f"Reliability, {split} split", f"{run.caption(split)}\n{error}"
     )

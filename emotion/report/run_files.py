@@ -136,11 +136,17 @@ def read_table(root: Path, name: str) -> pd.DataFrame:
     return dataframes.read_table(root / name, COLUMNS[name], may_be_empty=name.endswith("doubtful.csv"))
 
 
-def read_confusion(root: Path, split: str) -> pd.DataFrame:
-    """Read a confusion matrix: the column `actual`, then the number of faces by predicted class."""
-    classes = read_json(root, MODEL)["classes"]
-    columns = {"actual": str, **dict.fromkeys(classes, int)}
-    return dataframes.read_table(root / f"metrics/details/{split}_confusion.csv", columns)
+def read_confusions(root: Path, split: str) -> dict[str, pd.DataFrame]:
+    """Read the confusion matrices of a split by the name of their figure; that of the votes only where there are any.
+
+    Each has the column `actual`, or `majority` for the votes, then the number of faces by predicted class.
+    """
+    columns = dict.fromkeys(read_json(root, MODEL)["classes"], int)
+    path = root / f"metrics/details/{split}_confusion"
+    tables = {f"confusion_{split}": dataframes.read_table(path.with_suffix(".csv"), {"actual": str, **columns})}
+    if (votes := path.with_name(f"{path.name}_votes.csv")).is_file():
+        tables[f"confusion_{split}_votes"] = dataframes.read_table(votes, {"majority": str, **columns})
+    return tables
 
 
 def read_predictions(root: Path) -> pd.DataFrame:

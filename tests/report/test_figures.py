@@ -16,7 +16,7 @@ from small_runs import write_run
 from emotion.dataframes import stack_splits
 from emotion.labels import COLOURS, NAMES
 from emotion.report import charts, figures
-from emotion.report.run_files import Run, read_confusion, read_run, read_table
+from emotion.report.run_files import Run, read_confusions, read_run, read_table
 
 DETAILS = ("classes", "reliability")
 PICTURES = {"distribution", "training"} | {
@@ -67,12 +67,12 @@ def test_resolution_is_that_of_the_settings(drawn: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize("classes", [NAMES, tuple(name for name in NAMES if name != "disgust"), ("happy", "sad")])
 def test_no_label_is_cut_off_for_any_number_of_classes(tmp_path: Path, classes: tuple[str, ...]) -> None:
-    root = write_run(tmp_path, classes)
+    root = write_run(tmp_path, classes, voted=True)
     run, tables = read_run(root), {name: read_table(root, f"metrics/details/test_{name}.csv") for name in DETAILS}
     for picture in (
         figures.class_distribution(read_table(root, "plots/data/classes.csv"), run),
         figures.training_curves(read_table(root, "plots/training/history.csv"), run),
-        figures.confusion_matrix(read_confusion(root, "test"), "test", run, "Blues"),
+        *(figures.confusion_matrix(table, "test", run, "Blues") for table in read_confusions(root, "test").values()),
         figures.class_scores(tables["classes"], "test", run),
         figures.reliability(tables["reliability"], "test", run),
     ):
@@ -81,7 +81,9 @@ def test_no_label_is_cut_off_for_any_number_of_classes(tmp_path: Path, classes: 
 
 
 def test_titles_carry_dataset_network_and_accuracy(root: Path, run: Run) -> None:
-    title = " ".join(texts_of(figures.confusion_matrix(read_confusion(root, "test"), "test", run, "Blues")))
+    title = " ".join(
+        texts_of(figures.confusion_matrix(read_confusions(root, "test")["confusion_test"], "test", run, "Blues"))
+    )
     for part in ("Confusion matrix, test", "FER-2013 (msambare/fer2013, version 1)", "resnet"):
         assert part in title
     assert f"test accuracy {run.headlines['test']['accuracy']:.2%}" in title
@@ -92,6 +94,18 @@ def test_confusion_matrix_shows_counts_and_shares_and_leaves_a_class_without_fac
     texts = texts_of(figures.confusion_matrix(table, "test", run, "Blues"))
     assert {"1,200", "400", "75%", "25%"} <= set(texts)
     assert texts.count("0%") == 0
+
+
+def test_majority_for_an_expression_that_the_network_lacks_has_a_row(tmp_path: Path) -> None:
+    root = write_run(tmp_path, ("happy", "sad"), voted=True)
+    table = read_confusions(root, "test")["confusion_test_votes"]
+    figure = figures.confusion_matrix(table, "test", read_run(root), "Blues")
+    assert "Share of the raters' majority" in texts_of(figure)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == table["majority"].tolist()
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["happy", "sad"]
+    assert len(table) == 8
+    figures.draw_pictures(root, settings())
+    assert {f"confusion_{split}_votes.png" for split in ("test", "validation")} <= contents(root).keys()
 
 
 @pytest.mark.parametrize("colormap", ["Blues", "cividis", "viridis", "magma", "Greys"])

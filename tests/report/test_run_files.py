@@ -62,6 +62,9 @@ def test_only_the_list_of_doubtful_labels_may_be_empty(tmp_path: Path) -> None:
 
 
 def test_confusion_and_predictions_have_the_classes_of_the_network(root: Path) -> None:
-    assert list(run_files.read_confusion(root, "test").columns) == ["actual", "happy", "sad"]
+    tables = run_files.read_confusions(root, "test")
+    assert {name: list(table.columns) for name, table in tables.items()} == {
+        "confusion_test": ["actual", "happy", "sad"]
+    }
     columns = ["split", "name", "actual", "predicted", "happy", "sad"]
     assert list(run_files.read_predictions(root).columns) == columns
