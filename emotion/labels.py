@@ -34,15 +34,15 @@ REPORTED_SPLITS: Final = ("validation", "test")
 """The splits on which `evaluate` reports figures."""
 
 FIGURES: Final = {
-    "accuracy": "accuracy",
-    "accuracy_unseen": "accuracy on faces without an exact copy in train",
+    "accuracy": "accuracy on the labels",
+    "accuracy_unseen": "accuracy on the labels of faces without an exact copy in train",
     "balanced_accuracy": "balanced accuracy (mean recall of the classes)",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
     "top2_accuracy": "top-2 accuracy",
     "calibration_error": "expected calibration error",
 }
-"""Titles of the headline figures from 0 to 1, by their names in the metrics files. They count the labels."""
+"""Titles of the headline figures from 0 to 1, by their names in the metrics files. All count the labels."""
 
 VOTE_FIGURES: Final = {
     "accuracy_votes": "accuracy on the raters' majority",

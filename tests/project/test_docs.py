@@ -102,7 +102,7 @@ def test_table_of_settings_has_every_choice() -> None:
     for name, text in ((row[0].strip("`"), row[1]) for row in table):
         kind = setting_named(name)
         if get_origin(kind) is Literal:
-            assert set(get_args(kind)) <= set(re.findall(r"`(\w+)`", text)), name
+            assert set(map(str, get_args(kind))) <= set(re.findall(r"`(\w+)`", text)), name
 
 
 def test_epochs_are_the_committed_ones() -> None:

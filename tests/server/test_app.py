@@ -277,6 +277,7 @@ def test_figure_that_the_shipped_network_lacks_is_left_out(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "FIGURES", {"accuracy": "accuracy", "newer": "a figure of tomorrow"})
+    monkeypatch.setattr(app, "VOTE_FIGURES", {})
     with running(predictor, shipped=SHIPPED.parent) as client:
         assert [figure["name"] for figure in client.get("/api/model").json()["figures"]] == ["accuracy"]
 
