@@ -30,13 +30,13 @@ FACES = {"train/sad/Training_1.jpg": b"1", "test/happy/PrivateTest_2.jpg": b"22"
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project with the real settings, one attempt and a sample of 14 + 7 + 7 faces."""
+    """An empty project with the real settings, no votes, one attempt and a sample of 14 + 7 + 7 faces."""
     folder = tmp_path / "workspace"
     (folder / "data/incoming").mkdir(parents=True)
     (folder / "data/incoming/.gitkeep").touch()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["download"])
-    choose(attempts=1, sample={"train": 2, "validation": 1, "test": 1, "seed": 7})
+    choose(votes="none", attempts=1, sample={"train": 2, "validation": 1, "test": 1, "seed": 7})
     return folder
 
 
@@ -44,6 +44,7 @@ def choose(**changes: Any) -> None:
     path = Path("params.yaml")
     settings = yaml.safe_load((path if path.exists() else ROOT / path).read_text())
     settings["download"].update(changes)
+    settings["train"]["votes"] = 0
     path.write_text(yaml.safe_dump(settings))
 
 
