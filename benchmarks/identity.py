@@ -31,7 +31,8 @@ def measure(quick: bool) -> Iterator[Result]:
     """Yield how often two photos of one person are more alike than photos of two people, by features.
 
     Raises:
-        DataError: the folder has no two people with two faces each.
+        DataError: the folder has no two people, or no two faces of one person.
+        ModelError: the weights of YuNet are missing.
     """
     folder = os.environ.get(VARIABLE)
     if not folder:
@@ -63,9 +64,10 @@ def rank_pairs(features: NDArray[np.float64], people: list[str]) -> float:
 
 def _read(folder: Path, photos: int | None) -> tuple[NDArray[np.uint8], list[str]]:
     """Return the largest face of each photo in which one is found, as the network sees it, and the person on it."""
-    from emotion.inference import detection
+    from emotion.inference import detection, detector_weights
+    from emotion.inference.yunet import YuNet
 
-    detector = detection.detector("yunet")
+    detector = YuNet(detector_weights.find().read_bytes())
     faces, people = [], []
     for person in sorted(path for path in folder.iterdir() if path.is_dir()):
         for path in sorted(person.iterdir())[:photos]:
