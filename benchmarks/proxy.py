@@ -123,7 +123,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("name", help="of the recipe")
     parser.add_argument("settings", nargs="*", help="changes to params.yaml, such as train.epochs=12 train.votes=0.5")
     parser.add_argument("--faces", type=int, default=7168, help="number of training faces; default: 7,168, a quarter")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()  # --faces may stand between the settings
 
 
 if __name__ == "__main__":

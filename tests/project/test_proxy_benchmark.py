@@ -28,7 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 def test_each_run_adds_a_row_with_its_settings(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, "labels", "train.votes=0")
-    run(monkeypatch, "half", "train.votes=0.5", "train.seed=1", "--faces", "100")
+    run(monkeypatch, "half", "--faces", "100", "train.votes=0.5", "train.seed=1")
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["name"] for row in rows] == ["labels", "half"]
     assert (rows[1]["settings"], rows[1]["faces"]) == ("train.votes=0.5 train.seed=1", "100")
