@@ -21,6 +21,14 @@ def recorded_params(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [stage["params"]["params.yaml"] for stage in stages.values() if "params" in stage]
 
 
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by dotted name, such as `train.epochs`."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
 def md5_of(content: bytes) -> str:
     """Return the MD5 that DVC records for a file."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()

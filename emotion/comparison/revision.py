@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.dvc_lock import md5_of, recorded_hashes, recorded_params
+from emotion.dvc_lock import flatten, md5_of, recorded_hashes, recorded_params
 from emotion.errors import DataError, one_line
 
 WORKSPACE: Final = "workspace"
@@ -142,7 +142,7 @@ def read_revision(name: str | None, root: Path = Path()) -> Revision:
         classes=classes,
         splits=splits,
         metrics=_read_metrics(tree),
-        params={(PARAMS, key): value for key, value in _flatten(params).items()},
+        params={(PARAMS, key): value for key, value in flatten(params).items()},
         outdated=_find_outdated(tree, params),
     )
 
@@ -200,7 +200,7 @@ def _to_predictions(rows: list[dict[str, str]], duplicate: str) -> RevisionPredi
 
 def _read_metrics(tree: Tree) -> Table:
     contents = {path: _read_json(tree, path) for path in _list_metrics(tree)}
-    return {(path, key): value for path, content in contents.items() for key, value in _flatten(content).items()}
+    return {(path, key): value for path, content in contents.items() for key, value in flatten(content).items()}
 
 
 def _read_json(tree: Tree, path: str) -> dict[str, Any]:
@@ -233,13 +233,6 @@ def _check_mapping(tree: Tree, path: str, content: object) -> dict[str, Any]:
     return content
 
 
-def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
 def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the results and settings that differ from those of the last run in `dvc.lock`."""
     if tree.find(LOCK) is None:
@@ -248,7 +241,7 @@ def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
         files, ran = _read_lock(tree)
     except (AttributeError, KeyError, TypeError) as error:
         raise tree.error(LOCK, f"expected stages as DVC writes them, received something else ({error!r})") from error
-    present = _flatten(params)
+    present = flatten(params)
     changed = [path for path, md5 in files.items() if md5_of(tree.find(path) or b"") != md5]
     return (*changed, *(key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)))
 
@@ -259,4 +252,4 @@ def _read_lock(tree: Tree) -> tuple[dict[str, str], dict[str, Any]]:
     recorded = recorded_hashes(stages)
     files = {path: recorded[path] for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded}
     settings = recorded_params(stages)
-    return files, {key: value for sections in settings for key, value in _flatten(sections).items()}
+    return files, {key: value for sections in settings for key, value in flatten(sections).items()}
