@@ -163,10 +163,6 @@ class Train(_Section):
             )
         if self.distribution != "none" and self.backend != "jax":
             raise ValueError(f"distribution: {self.distribution} needs backend jax, received {self.backend}")
-        if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}"
-            )
         return self
 
     @model_validator(mode="after")
