@@ -50,6 +50,8 @@ def compare(
         except (EmotionError, OSError) as error:
             refuse(one_line(error), 2)
     print(report.describe(before, after, comparison), end="")
+    if fail_if_worse and comparison.verdict is significance.Verdict.WITHHELD:
+        refuse(f"there is no verdict on {' and '.join(comparison.stale)}; run dvc repro and commit the result", 2)
     if fail_if_worse and comparison.verdict is significance.Verdict.WORSE:
         raise typer.Exit(1)
 

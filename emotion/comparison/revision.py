@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.dvc_lock import flatten, md5_of, recorded_hashes, recorded_params
+from emotion.dvc_lock import flatten, md5_of, older_inputs, recorded_hashes, recorded_params, stages_behind
 from emotion.errors import DataError, one_line
 
 WORKSPACE: Final = "workspace"
@@ -71,6 +71,7 @@ class Revision:
         metrics: headline metrics of every file in `metrics/`.
         params: settings.
         outdated: files and settings that differ from those in `dvc.lock`: the pipeline has not run on them.
+        is_stale: whether the predictions depend on any of those.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Revision:
     metrics: Table
     params: Table
     outdated: tuple[str, ...]
+    is_stale: bool
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def read_revision(name: str | None, root: Path = Path()) -> Revision:
     tree = _find_tree(name, root)
     classes, splits = _read_predictions(tree)
     params = _read_yaml(tree, PARAMS)
+    outdated, is_stale = _find_outdated(tree, params)
     return Revision(
         name=tree.name,
         commit=tree.commit[:7],
@@ -143,7 +146,8 @@ def read_revision(name: str | None, root: Path = Path()) -> Revision:
         splits=splits,
         metrics=_read_metrics(tree),
         params={(PARAMS, key): value for key, value in flatten(params).items()},
-        outdated=_find_outdated(tree, params),
+        outdated=outdated,
+        is_stale=is_stale,
     )
 
 
@@ -233,23 +237,32 @@ def _check_mapping(tree: Tree, path: str, content: object) -> dict[str, Any]:
     return content
 
 
-def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the results and settings that differ from those of the last run in `dvc.lock`."""
+def _read_stages(tree: Tree) -> dict[str, Any]:
+    """Return the stages in `dvc.lock`; none if there is no such file."""
     if tree.find(LOCK) is None:
-        return ()
+        return {}
+    stages: dict[str, Any] = _read_yaml(tree, LOCK)["stages"]
+    return stages
+
+
+def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+    """Name what differs from the last run in `dvc.lock`, and say whether the predictions depend on any of it."""
     try:
-        files, ran = _read_lock(tree)
+        stages = _read_stages(tree)
+        behind = stages_behind(PREDICTIONS, stages)
+        return tuple(_differences_to(tree, params, stages)), bool(_differences_to(tree, params, behind))
     except (AttributeError, KeyError, TypeError) as error:
         raise tree.error(LOCK, f"expected stages as DVC writes them, received something else ({error!r})") from error
-    present = flatten(params)
-    changed = [path for path, md5 in files.items() if md5_of(tree.find(path) or b"") != md5]
-    return (*changed, *(key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)))
 
 
-def _read_lock(tree: Tree) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the hashes of the compared files and the settings, as `dvc.lock` records them."""
-    stages = _read_yaml(tree, LOCK)["stages"]
+def _differences_to(tree: Tree, params: Mapping[str, Any], stages: Mapping[str, Any]) -> list[str]:
+    """Name the results that these stages did not write, the settings they did not run with, and older inputs."""
     recorded = recorded_hashes(stages)
-    files = {path: recorded[path] for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded}
-    settings = recorded_params(stages)
-    return files, {key: value for sections in settings for key, value in flatten(sections).items()}
+    files = [path for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded]
+    changed = [path for path in files if md5_of(tree.find(path) or b"") != recorded[path]]
+    settings: set[str] = set()
+    for sections in map(recorded_params, stages.values()):
+        ran, present = flatten(sections), flatten({name: params[name] for name in sections if name in params})
+        settings |= {key for key in {*ran, *present} if ran.get(key) != present.get(key)}
+    older = [f"{path}, newer than what {name} read" for name, path in older_inputs(stages)]
+    return [*changed, *sorted(settings), *older]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_repository import (
@@ -177,6 +179,62 @@ def test_a_setting_that_the_pipeline_has_not_run_on_is_a_warning(
         "`workspace` differs from the last run in its `dvc.lock`** (`data/predictions.csv`, `train.epochs`)"
         in warnings[0]
     )
+
+
+def write_stages(project: Path, *, faces_read: str = "1", dpi: int = 50, flip: float = 0.5) -> None:
+    """Record a pipeline of three stages, of which `evaluate` read these faces and `plot` drew with this resolution."""
+    md5 = hashlib.md5((project / "data/predictions.csv").read_bytes(), usedforsecurity=False).hexdigest()
+    stages = {
+        "preprocess": {"params": {"params.yaml": {"train": {"flip": flip}}}, "outs": [{"path": "faces", "md5": "1"}]},
+        "evaluate": {
+            "deps": [{"path": "faces", "md5": faces_read}, {"path": "emotion/files.py", "md5": "9"}],
+            "outs": [{"path": "data/predictions.csv", "md5": md5}],
+        },
+        "plot": {
+            "params": {"params.yaml": {"plot": {"dpi": dpi}}},
+            "deps": [{"path": "data/predictions.csv", "md5": md5}],
+            "outs": [{"path": "plots", "md5": "2"}],
+        },
+    }
+    (project / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
+    (project / "params.yaml").write_text("train: {flip: 0.5}\nplot: {dpi: 50}\n")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "named"),
+    [({"faces_read": "0"}, "`faces, newer than what evaluate read`"), ({"flip": 0.4}, "`train.flip`")],
+)
+def test_no_verdict_is_given_over_predictions_that_are_older_than_data_or_settings(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], recorded: dict[str, Any], named: str
+) -> None:
+    write_stages(project, **recorded)
+    assert compare("main") == 0
+    title, warning, verdict, *rest = capsys.readouterr().out.split("\n\n")
+    assert title.startswith("## ")
+    assert warning.startswith(f"> **`workspace` differs from the last run in its `dvc.lock`** ({named})")
+    assert verdict == ("**Verdict: withheld.** The predictions of `workspace` are older than its settings or data.")
+    assert "verdict" not in "".join(rest)
+    assert compare("main", "--fail-if-worse") == 2
+    line = capsys.readouterr().err
+    assert line == "emotion: there is no verdict on workspace; run dvc repro and commit the result\n"
+
+
+def test_an_older_figure_is_a_warning_and_withholds_no_verdict(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stages(project, dpi=300)
+    assert compare("main", "--fail-if-worse") == 0
+    report = capsys.readouterr().out
+    assert "differs from the last run in its `dvc.lock`** (`plot.dpi`)" in report
+    assert "**Verdict: no evidence of a difference.**" in report
+
+
+def test_results_of_the_recorded_run_have_no_warning(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stages(project)
+    assert compare("main", "--fail-if-worse") == 0
+    assert "> " not in capsys.readouterr().out
 
 
 def test_missing_packages_are_one_line_and_exit_with_2(
