@@ -24,6 +24,7 @@ from emotion.errors import DataError, one_line
 WORKSPACE: Final = "workspace"
 PREDICTIONS: Final = "data/predictions.csv"
 METRICS: Final = "metrics"
+PICTURES: Final = "plots/pictures"
 PARAMS: Final = "params.yaml"
 LOCK: Final = "dvc.lock"
 
@@ -149,6 +150,21 @@ def read_revision(name: str | None, root: Path = Path()) -> Revision:
         outdated=outdated,
         is_stale=is_stale,
     )
+
+
+def read_pictures(name: str | None, root: Path = Path()) -> dict[str, bytes]:
+    """Read the pictures that the stage `plot` drew in one revision: PNG files by name.
+
+    Args:
+        name: a branch, tag or commit; None reads the workspace.
+        root: the project's folder.
+
+    Raises:
+        DataError: Git does not know the revision.
+    """
+    tree = _find_tree(name, root)
+    paths = [path for path in tree.paths(PICTURES) if path.endswith(".png")]
+    return {Path(path).stem: tree.find(path) or b"" for path in paths}
 
 
 def _find_tree(name: str | None, root: Path) -> Tree:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from small_repository import (
     CLASSES,
     FACES,
@@ -235,6 +238,61 @@ def test_results_of_the_recorded_run_have_no_warning(
     write_stages(project)
     assert compare("main", "--fail-if-worse") == 0
     assert "> " not in capsys.readouterr().out
+
+
+def png(colour: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (2, 2), colour).save(stream, "png")
+    return stream.getvalue()
+
+
+def test_page_has_the_report_and_the_pictures_of_both_revisions_and_loads_nothing(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project / "plots/pictures"
+    folder.mkdir(parents=True)
+    for name in ("confusion", "old", "same"):
+        (folder / f"{name}.png").write_bytes(png(1))
+    commit(project)
+    branch(project, FEWER)
+    (folder / "confusion.png").write_bytes(png(2))
+    (folder / "old.png").unlink()
+    assert compare("main", "--html", "build/page.html") == 0
+    page = (project / "build/page.html").read_text()
+    assert "**Verdict: better.**" in capsys.readouterr().out
+    assert "<strong>Verdict: better.</strong>" in page
+    assert "<td>+6.67</td>" in page
+    shown = re.findall(r"<h3>(\w+)</h3>\n<div class=\"pair\">(.*)</div>", page)
+    assert [(name, re.findall("<figcaption>(.*?)</figcaption>", figures)) for name, figures in shown] == [
+        ("confusion", ["main", "workspace"]),
+        ("old", ["main", "workspace: none"]),
+        ("same", ["both"]),
+    ]
+    embedded = [b64decode(text) for text in re.findall('data:image/png;base64,([^"]+)', page)]
+    assert embedded == [png(1), png(2), png(1), png(1)]
+    assert not re.search(r"https?:|<script|<link|url\(", page)
+
+
+def test_names_from_files_are_text_on_the_page(project: Path, compare: Compare) -> None:
+    rows = [*predictions("validation"), *predictions("test")]
+    for row in rows:
+        row[1] = f"{row[1]}<script>alert(1)</script>"
+    write_predictions(project, rows)
+    commit(project)
+    rows[1][3] = CLASSES[2]
+    write_predictions(project, rows)
+    assert compare("main", "--html", "page.html") == 0
+    page = (project / "page.html").read_text()
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script" not in page
+
+
+def test_page_that_cannot_be_written_is_one_line(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "file").touch()
+    assert compare("main", "--html", "file/page.html") == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_missing_packages_are_one_line_and_exit_with_2(
