@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 # They check settings and decide no result.
 EXEMPT = {
+    "emotion/dvc_lock.py",
     "emotion/errors.py",
     "emotion/params.py",
     "emotion/params_faults.py",
