@@ -1,13 +1,10 @@
-"""The errors of this project, and the function that shows them to the user of a stage.
+"""The errors of this project.
 
 The library raises errors; stages, command line and server show them. Every message is one line: what is wrong, the
 value that is wrong, and what to do next. "expected ..., received ..." is for types, ranges and columns.
 """
 
 from __future__ import annotations
-
-import sys
-from collections.abc import Callable
 
 
 class EmotionError(ValueError):
@@ -44,34 +41,6 @@ class ModelError(EmotionError):
 
 class VideoError(EmotionError):
     """A video or camera cannot be opened or stops early, or a video cannot be written."""
-
-
-def run_as_command(command: Callable[[], None]) -> None:
-    """Run a stage as a command: exit with 2 if it got arguments, and with 1 and one line on a known error.
-
-    `OSError` and `MemoryError` count as known errors: a full disk, a missing permission or too little memory is for the
-    user to fix. Any other exception is a defect of the code and keeps its traceback.
-    """
-    name = command.__name__
-    if len(sys.argv) > 1:
-        given = " ".join(sys.argv[1:])
-        print(f"{name}: a stage takes no arguments, but got {given}; its settings are in params.yaml", file=sys.stderr)
-        sys.exit(2)
-    try:
-        command()
-    except EmotionError as error:
-        sys.exit(f"{name}: {one_line(error)}")
-    except OSError as error:
-        sys.exit(
-            f"{name}: {one_line(error)}; check the path, its permissions and the free disk space, then run it again"
-        )
-    except MemoryError as error:
-        details = f" ({one_line(error)})" if str(error) else ""
-        sys.exit(
-            f"{name}: out of memory{details}; lower batch_size in params.yaml, use fewer faces or close other programs"
-        )
-    except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted; run it again to continue")
 
 
 def one_line(error: BaseException) -> str:

@@ -24,12 +24,13 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from emotion import dataset, metadata
 from emotion.dataset import Dataset
+from emotion.dvc_lock import flatten
 from emotion.errors import ModelError
 from emotion.files import replacing, write_json
 from emotion.inference.onnx_runtime import onnxruntime
 from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file, keras_setup
-from emotion.params import Export
+from emotion.params import Export, Train
 
 Probabilities = NDArray[np.float32]
 
@@ -37,7 +38,9 @@ BATCH: Final = 256
 """Faces per call; affects speed, not results."""
 
 
-def export_formats(source: Path, validation: Path, folder: Path, report: Path, settings: Export) -> None:
+def export_formats(
+    source: Path, validation: Path, folder: Path, report: Path, settings: Export, trained_with: Train
+) -> None:
     """Write the calibrated network as ONNX, h5 and TFLite, and report how far each differs from Keras.
 
     Args:
@@ -47,12 +50,15 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
         report: JSON file to write: number of parameters, temperature, and the difference, agreement and size of each
             format.
         settings: the section `export`.
+        trained_with: the section `train`, with which the network must have been trained.
 
     Raises:
-        ModelError: the model file cannot be used, or a format differs by more than the tolerance.
+        ModelError: the model file cannot be used, the network was trained with other settings or classes, or a format
+            differs by more than the tolerance.
     """
     trained, facts = keras_file.load(source)
     faces = dataset.load(validation)
+    _check_settings(facts, trained_with, source)
     _check_classes(facts, faces)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
     uncalibrated = architectures.wrap_for_serving(network, facts.face_size, 1.0, settings.views)
@@ -114,6 +120,19 @@ def _convert_constants(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+
+
+def _check_settings(facts: Metadata, expected: Train, source: Path) -> None:
+    """Refuse a network of other settings; a setting that did not exist when it was trained does not count."""
+    stored, present = flatten(facts.parameters["train"]), flatten(expected.model_dump())
+    different = [name for name in present if name in stored and stored[name] != present[name]]
+    if different:
+        found = ", ".join(f"train.{name} {stored[name]}" for name in different)
+        wanted = ", ".join(f"{present[name]}" for name in different)
+        raise ModelError(
+            f"{source} was trained with {found}, but params.yaml has {wanted}; "
+            "run: dvc repro --single-item --force train"
+        )
 
 
 def _check_classes(facts: Metadata, faces: Dataset) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emotion.errors import ParameterError, one_line
+from emotion.errors import ParameterError
 from emotion.params_faults import describe
 
 PATH: Final = Path("params.yaml")
@@ -163,10 +163,6 @@ class Train(_Section):
             )
         if self.distribution != "none" and self.backend != "jax":
             raise ValueError(f"distribution: {self.distribution} needs backend jax, received {self.backend}")
-        if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}"
-            )
         return self
 
     @model_validator(mode="after")
@@ -262,29 +258,9 @@ def load(path: Path = PATH) -> Params:
             type or out of range. The message names every such setting, its value and what is allowed.
     """
     # Imported here because `pip install emotion` does not install PyYAML; inference needs only the types above.
-    from yaml import MarkedYAMLError
-    from yaml.reader import ReaderError
-
     from emotion import yaml_text
 
-    try:
-        content = yaml_text.parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(f"cannot read {path} ({error.strerror}); run it in the project's folder") from error
-    except (UnicodeDecodeError, ReaderError) as error:
-        raise ParameterError(f"{path} is not UTF-8 text ({one_line(error)}); save it as UTF-8") from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ParameterError(f"{path}, line {line}: not valid YAML ({error.problem}); correct the line") from error
-    except (ValueError, RecursionError) as error:  # thousands of nested brackets, a number of thousands of digits
-        raise ParameterError(
-            f"{path} is not valid YAML ({one_line(error)}); restore it: git checkout {path}"
-        ) from error
-    if not isinstance(content, dict):
-        raise ParameterError(
-            f"{path}: expected sections such as train, received {content!r}; restore it: git checkout {path}"
-        )
-    return check(content)
+    return check(yaml_text.read(path))
 
 
 def check(content: dict[str, Any]) -> Params:

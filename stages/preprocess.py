@@ -9,8 +9,8 @@ from emotion.data import raters
 from emotion.data.archives import members
 from emotion.data.cleaning import clean
 from emotion.data.layouts import read_records
-from emotion.errors import run_as_command
 from emotion.files import write_csv, write_json
+from emotion.stage_run import run_as_command
 
 
 def preprocess() -> None:

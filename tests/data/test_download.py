@@ -20,7 +20,8 @@ from kaggle_server import Kaggle, main, serving, status
 
 from emotion.data import archives, ferplus
 from emotion.data import download as sources
-from emotion.errors import DataError, run_as_command
+from emotion.errors import DataError
+from emotion.stage_run import run_as_command
 from emotion.votes import HEADER
 from stages.download import download
 

@@ -64,6 +64,12 @@ def test_cosine_rises_during_the_warmup_and_falls_to_zero(compiled: Callable[...
     np.testing.assert_allclose(rates[4:], expected, atol=1e-9)
 
 
+def test_warmup_of_a_short_run_takes_half_of_it(compiled: Callable[..., Compiled]) -> None:
+    rate = compiled(schedule="cosine", warmup_epochs=1.0, epochs=1).model.optimizer._learning_rate
+    assert float(rate(1)) == pytest.approx(0.001)  # two steps
+    assert float(rate(2)) == pytest.approx(0, abs=1e-9)
+
+
 def test_cosine_without_warmup_starts_at_the_peak(compiled: Callable[..., Compiled]) -> None:
     rate = compiled(schedule="cosine", epochs=10).model.optimizer._learning_rate
     assert [float(rate(step)) for step in (0, 10, 20)] == pytest.approx([0.001, 0.0005, 0], abs=1e-9)

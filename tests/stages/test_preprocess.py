@@ -14,9 +14,9 @@ from small_archives import Members, encode, noise, pictures, row, rows, table
 
 from emotion import dataset
 from emotion.data.archives import write_canonical
-from emotion.errors import run_as_command
 from emotion.files import read_json, write_csv
 from emotion.labels import NAMES, SPLITS
+from emotion.stage_run import run_as_command
 from emotion.votes import HEADER
 from stages.preprocess import preprocess
 
