@@ -187,6 +187,13 @@ def test_error_about_another_kind_of_file_names_the_supported_formats(content: b
     assert caught.value.reason == "not_an_image"
 
 
+def test_video_too_large_to_read_is_named_as_a_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(2000))
+    with pytest.raises(ImageError, match="this is a video, not a picture"):
+        read_image(tmp_path / "film.mp4")
+
+
 def test_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert reason_of(tmp_path / "absent.jpg") == "not_found"
     with pytest.raises(ImageError, match=r"^cannot read .*absent\.jpg \(No such file or directory\)$"):

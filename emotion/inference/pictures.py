@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 from emotion.errors import ImageError
 from emotion.images import convert, read_image, to_grey
+from emotion.picture_formats import PILLOW_WARNINGS_OFF, open_picture
 
 PictureSource = Path | str | bytes | NDArray[Any] | Image.Image
 """A picture: the path or the content of a file, a uint8 array (grey, RGB or RGBA), or a Pillow image."""
@@ -54,6 +55,17 @@ def _search(path: str) -> Iterator[str]:
         visible = sorted(name for name in names if not name.startswith("."))
         yield from (str(Path(folder, name)) for name in visible if Path(name).suffix.lower() in SUFFIXES)
     yield from unreadable
+
+
+def is_still(path: Path) -> bool:
+    """Tell whether a file has the suffix and the content of a picture that does not move."""
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    try:
+        with PILLOW_WARNINGS_OFF, open_picture(path) as image:
+            return getattr(image, "n_frames", 1) == 1
+    except Exception:  # not a picture, or a damaged one: Pillow raises a dozen types
+        return False
 
 
 def check_list(images: Iterable[PictureSource]) -> Iterable[PictureSource]:

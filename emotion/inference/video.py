@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import cv2
 
 from emotion.errors import VideoError
+from emotion.inference.pictures import is_still
 from emotion.inference.results import Frame
 
 AHEAD: Final = 8
@@ -156,12 +157,14 @@ def open_source(name: str) -> VideoSource:
         name: path of a file, number or device of a camera, or an address.
 
     Raises:
-        VideoError: there is no such file, or OpenCV cannot open the source.
+        VideoError: there is no such file, it is a picture, or OpenCV cannot open the source.
     """
     is_address, path = "://" in name, Path(name)
     is_camera = name.isdecimal() and len(name) < 10  # OpenCV fails on longer numbers and waits forever for a pipe
     if not is_camera and not is_address and (not path.exists() or path.is_dir() or path.is_fifo()):
         raise VideoError(f"{name} is not a file; give a video file, a camera number such as 0, or an address")
+    if path.is_file() and is_still(path):
+        raise VideoError(f"{name} is a picture; use emotion predict")
     capture = _open_capture(name, is_camera=not is_address and not path.is_file())
     if not capture.isOpened():
         raise VideoError(f"OpenCV cannot open {name}; {_advice(name)}")

@@ -259,7 +259,7 @@ def test_model_of_another_kind_is_one_line(folder: Path, monkeypatch: pytest.Mon
 
 def test_file_name_that_is_not_utf8_is_written_everywhere(predict: Predict, folder: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
-    noise(3, (60, 50)).save(name)
+    noise(3, (90, 50)).save(name)
     assert predict(name) == [r"caf\udce9.png  no face found"]
     assert json.loads(*predict(name, "--jsonl", "--csv", "rows.csv"))["source"] == name
     assert b"caf\xe9.png,,no face" in (folder / "rows.csv").read_bytes()

@@ -10,6 +10,7 @@ from PIL import Image
 from small_archives import encode, noise
 from small_models import write_model
 from small_photos import astronaut, box_of_only_face, holds_face
+from small_videos import RED, write_clip
 
 from emotion import Predictor
 from emotion.errors import ImageError
@@ -91,6 +92,13 @@ def test_unreadable_picture_says_why_and_the_others_are_read(small: Predictor, t
 def test_name_that_is_not_a_file_says_what_it_is(small: Predictor, source: str, error: str) -> None:
     (picture,) = small.predict([source])
     assert (picture.source, picture.error) == (source, error)
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_video_is_no_picture_and_the_other_command_is_named(small: Predictor, tmp_path: Path, suffix: str) -> None:
+    clip = write_clip(tmp_path / f"clip{suffix}", [RED] * 3)
+    pictures = small.predict([clip, clip.read_bytes()])
+    assert {picture.error for picture in pictures} == {"this is a video, not a picture; emotion video reads it"}
 
 
 def test_random_bytes_are_always_an_error(small: Predictor) -> None:

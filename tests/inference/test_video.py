@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from small_archives import noise
 from small_videos import (
     RED,
     Capture,
@@ -162,6 +163,27 @@ def test_source_that_cannot_be_opened_is_an_error_of_one_line_with_its_name(
     with pytest.raises(VideoError, match=problem) as error:
         video.open_source(name)
     assert one_line(error).startswith(problem)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "still.gif"])
+def test_picture_is_no_video_and_the_other_command_is_named(tmp_path: Path, name: str) -> None:
+    noise(1, (60, 50), "RGB").save(tmp_path / name)
+    with pytest.raises(VideoError, match=rf"{name} is a picture; use emotion predict$") as error:
+        video.open_source(str(tmp_path / name))
+    assert one_line(error)
+
+
+def test_animation_is_read_as_a_video(tmp_path: Path) -> None:
+    first, *others = [noise(seed, (60, 50), "RGB") for seed in range(4)]
+    first.save(tmp_path / "moving.gif", save_all=True, append_images=others, duration=100)
+    with video.open_source(str(tmp_path / "moving.gif")) as source:
+        assert len(list(source)) == 4
+
+
+def test_video_with_the_name_of_a_picture_is_read(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", [RED] * 3).rename(tmp_path / "clip.jpg")
+    with video.open_source(str(tmp_path / "clip.jpg")) as source:
+        assert len(list(source)) == 3
 
 
 def track_clip(path: Path, faces: VideoDetector | None = None) -> list[TrackedFrame]:
