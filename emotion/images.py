@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from emotion.errors import ImageError
-from emotion.picture_formats import KINDS, PILLOW_WARNINGS_OFF, START, is_video, open_picture
+from emotion.picture_formats import (
+    KINDS,
+    MISSING,
+    PILLOW_WARNINGS_OFF,
+    START,
+    is_video,
+    newer_format,
+    open_picture,
+    openable,
+)
 
 FACE_SIZE: Final = 48
 """Width and height of a face, in pixels."""
@@ -67,7 +76,8 @@ def _check_file(path: Path) -> None:
         raise OSError(errno.EINVAL, "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket")
     if found.st_size > MAX_BYTES:
         with path.open("rb") as file:
-            _refuse_video(file.read(START))
+            if is_video(start := file.read(START)):
+                raise _explain(start)
         raise ImageError("too_large", f"expected at most {MAX_BYTES:,} bytes, received {found.st_size:,}")
 
 
@@ -78,17 +88,23 @@ def _open(content: bytes) -> Image.Image:
         size = str(error).split(" exceeds")[0]
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {size}") from error
     except Exception as error:  # UnidentifiedImageError, or another type where the first bytes are damaged
-        _refuse_video(content)
-        fact = f"not a picture in a supported format ({KINDS})" if content else "the file is empty"
-        raise ImageError("not_an_image", fact) from error
+        raise _explain(content) from error
     if image.width * image.height > MAX_PIXELS:
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {image.width}x{image.height}")
     return image
 
 
-def _refuse_video(content: bytes) -> None:
-    if is_video(content):
-        raise ImageError("not_an_image", "this is a video, not a picture; emotion video reads it")
+def _explain(content: bytes) -> ImageError:
+    """Say why a file cannot be opened as a picture."""
+    form = newer_format(content[:START])
+    if form in openable():
+        return ImageError("truncated", "the picture is cut off or damaged")
+    if form:
+        return ImageError("not_an_image", MISSING[form])
+    if is_video(content[:START]):
+        return ImageError("not_an_image", "this is a video, not a picture; emotion video reads it")
+    fact = f"not a picture in a supported format ({KINDS})" if content else "the file is empty"
+    return ImageError("not_an_image", fact)
 
 
 def _load_upright(image: Image.Image) -> Image.Image:

@@ -5,18 +5,44 @@ Knows the headers of files. `images` decodes pictures and says what is wrong wit
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import threading
 import warnings
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from PIL import Image
+from PIL import Image, _imaging
 
-KINDS: Final = "JPEG, PNG, WebP, BMP, TIFF, GIF"
-"""Picture formats that users are promised, for error messages."""
+KINDS: Final = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC"
+"""Picture formats that users are promised, for error messages. AVIF and HEIC need what `MISSING` names."""
 
-FORMATS: Final = (*KINDS.upper().split(", "), "PPM")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF", "PPM")
 """Formats that Pillow may open. Some others run programs (EPS) or are decoded before their size is known (ICO)."""
+
+SUFFIXES: Final = (
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+)
+"""Suffixes of the files that count as pictures in a folder."""
+
+MISSING: Final = {
+    "AVIF": "this is an AVIF picture, which this version of Pillow cannot read; run: pip install --upgrade pillow",
+    "HEIF": "this is a HEIC picture; to read it, install the extra heif: pip install pillow-heif",
+}
+"""What to do about a format that cannot be opened here."""
 
 START: Final = 200
 """Bytes at the start of a file from which `is_video` knows its kind."""
@@ -31,8 +57,11 @@ VIDEO_STARTS: Final = (
 VIDEO_BOXES: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"free")
 """Names of the first box of an MP4 or QuickTime file (ISO/IEC 14496-12)."""
 
-PICTURE_BRANDS: Final = (b"crx", b"mif", b"hei", b"hev", b"avif", b"avis", b"msf")
-"""Starts of the names that files of the same family have whose content is a picture: raw, HEIC or AVIF."""
+BRANDS: Final = {b"avif": "AVIF", b"avis": "AVIF", b"hei": "HEIF", b"hev": "HEIF", b"mif": "HEIF", b"msf": "HEIF"}
+"""The format of a picture of the same family by the start of its brands, the most telling first."""
+
+RAW_BRAND: Final = b"crx"
+"""Start of the brand of Canon's raw pictures, which cannot be read."""
 
 
 class _PillowWarnings:
@@ -70,7 +99,34 @@ def open_picture(file: BinaryIO | Path) -> Image.Image:
     Raises:
         Exception: Pillow does not know the format, or the header is damaged; Pillow raises a dozen types.
     """
-    return Image.open(file, formats=FORMATS)
+    return Image.open(file, formats=openable())
+
+
+@cache
+def openable() -> tuple[str, ...]:
+    """Return which of `FORMATS` this installation can open; HEIC needs a package of its own."""
+    with suppress(ModuleNotFoundError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    _silence_decoders()
+    Image.init()
+    return tuple(form for form in FORMATS if form in Image.OPEN)
+
+
+def _silence_decoders() -> None:
+    """Keep Pillow's log and its decoder of TIFF from printing lines about a damaged picture; it raises an error too."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with suppress(AttributeError):  # on Windows, the functions of libtiff cannot be reached
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+
+def newer_format(start: bytes) -> str | None:
+    """Tell by the first bytes of a file whether it is `AVIF` or `HEIF`, which not every installation can open."""
+    if start[4:8] != b"ftyp":
+        return None
+    brands = [start[8:12], *(start[place : place + 4] for place in range(16, min(start[3], START), 4))]
+    return next((form for brand, form in BRANDS.items() if any(each.startswith(brand) for each in brands)), None)
 
 
 def is_video(start: bytes) -> bool:
@@ -78,7 +134,7 @@ def is_video(start: bytes) -> bool:
     if start[:4] == b"RIFF":
         return start[8:12] == b"AVI "
     if start[4:8] in VIDEO_BOXES:
-        return not start[8:].startswith(PICTURE_BRANDS)
+        return newer_format(start) is None and not start[8:].startswith(RAW_BRAND)
     return start.startswith(VIDEO_STARTS) or _is_transport_stream(start)
 
 

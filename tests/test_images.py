@@ -178,7 +178,7 @@ def test_largest_picture_allowed_is_decoded() -> None:
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (b"hello", r"not a picture in a supported format \(JPEG, PNG, WebP, BMP, TIFF, GIF\)"),
+        (b"hello", r"not a picture in a supported format \(JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC\)"),
     ],
 )
 def test_error_about_another_kind_of_file_names_the_supported_formats(content: bytes, message: str) -> None:

@@ -160,6 +160,19 @@ def test_folder_without_images_among_others_gets_a_line(
     assert printed.err.endswith(f") in {folder}/empty; choose another path\n")
 
 
+def test_files_of_other_kinds_in_folders_are_named_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "deep").mkdir()
+    for name in ("a.txt", "deep/b.TXT", "clip.mp4", "LICENSE", *(f"x.{letter}" for letter in "cdefg")):
+        (folder / name).touch()
+    assert answer(monkeypatch, "predict", str(folder / "none.png"), str(folder / "deep"), str(folder / "deep")) == 0
+    assert capsys.readouterr().err.splitlines()[0] == "emotion: 1 file left out: 1 .txt"
+    answer(monkeypatch, "predict", str(folder))
+    left_out = "9 files left out: 2 .txt, 1 without suffix, 1 .mp4, 1 .c, 1 .d, 1 .e, 2 others"
+    assert f"emotion: {left_out}" in capsys.readouterr().err.splitlines()
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,15 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_folder_is_searched_for_pictures(tree: Path) -> None:
     assert list(find_pictures(".")) == ["a.png", "b.JPG", "deep/c.webp"]
     assert list(find_pictures(str(tree / "deep"))) == [str(tree / "deep/c.webp")]
+
+
+def test_files_of_other_kinds_are_counted(tree: Path) -> None:
+    for name in ("clip.MP4", "deep/more.txt", "deep/LICENSE", "photo.heic", "photo.jfif", "photo.avif"):
+        (tree / name).touch()
+    left_out: Counter[str] = Counter()
+    found = list(find_pictures(".", left_out))
+    assert found == ["a.png", "b.JPG", "photo.avif", "photo.heic", "photo.jfif", "deep/c.webp"]
+    assert left_out == {".txt": 2, ".mp4": 1, "": 1}
 
 
 @pytest.mark.parametrize(
