@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from emotion.cli.options import Cropped, Detector, Model, Smallest, detection_of
+from emotion.cli.options import Cropped, Detector, DeviceOption, Largest, Model, Smallest, detection_of
 from emotion.errors import EmotionError, printable
 
 MOST_KINDS: Final = 6
@@ -33,6 +33,8 @@ def predict(
     face: Cropped = False,
     detector: Detector = "yunet",
     smallest: Smallest = None,
+    largest: Largest = False,
+    device: DeviceOption = "cpu",
     model: Model = None,
 ) -> None:
     """Find the faces in images and classify their expressions; exit with 1 if an image cannot be read.
@@ -52,7 +54,9 @@ def predict(
         named = [source for source in sources if isinstance(source, str)]
         if csv:
             output.check_overwriting(csv, [*named, *filter(None, [model])])
-        predictor = Predictor(model, detection=detection_of(detector), smallest=smallest)
+        predictor = Predictor(
+            model, detection=detection_of(detector), smallest=smallest, largest=largest, device=device
+        )
         with ExitStack() as stack:
             writers = [
                 *output.result_writers(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),

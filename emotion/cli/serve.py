@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.cli.options import Detector, Model, detection_of, requiring
+from emotion.cli.options import Detector, DeviceOption, Model, detection_of, requiring
 
 
 def serve(
@@ -23,6 +23,7 @@ def serve(
     ssl_certfile: Annotated[Path | None, typer.Option(help="Certificate, a PEM file.", dir_okay=False)] = None,
     ssl_keyfile: Annotated[Path | None, typer.Option(help="Its private key, a PEM file.", dir_okay=False)] = None,
     detector: Detector = "yunet",
+    device: DeviceOption = "cpu",
     model: Model = None,
 ) -> None:
     """Serve a web page for photos and the webcam, and an API, on this machine."""
@@ -36,7 +37,7 @@ def serve(
         password = typer.prompt("Password for the page", hide_input=True)
     auth.check_exposure(host, password, ssl_certfile, ssl_keyfile)
     shipped = None if model else network.SHIPPED.parent
-    predictor = Predictor(model, detection=detection_of(detector))
+    predictor = Predictor(model, detection=detection_of(detector), device=device)
     ready = server.prepare(predictor, password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped)
     with server.listen(host, port) as listener:
         address = server.address_of(listener, host, secure=ssl_certfile is not None)

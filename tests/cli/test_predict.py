@@ -16,8 +16,9 @@ from PIL import Image
 from running_command import answer
 from small_archives import noise
 from small_models import write_model
-from small_photos import astronaut, holds_face
+from small_photos import astronaut, holds_face, scene
 
+from emotion.inference.onnx_runtime import onnxruntime
 from emotion.inference.results import Box
 from emotion.labels import NAMES
 
@@ -233,6 +234,20 @@ def test_without_weights_and_network_haar_serves_and_one_line_says_so(
     assert json.loads(result.stdout)["detector"] == "haar"
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("emotion: the face detector YuNet could not be fetched (")
+
+
+def test_only_the_largest_face_can_be_taken(predict: Predict) -> None:
+    scene((0, 0, 300), (300, 50, 500)).save("two.png")
+    assert len(predict("two.png")) == 2
+    assert len(predict("two.png", "--largest")) == 1
+
+
+def test_gpu_that_is_not_there_is_one_line(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    arguments = (str(folder / "face.png"), "--model", str(model), "--device")
+    assert str(answer(monkeypatch, "predict", *arguments, "gpu")).startswith("emotion: this ONNX Runtime computes on")
+    assert answer(monkeypatch, "predict", *arguments, "auto") == 0
+    assert answer(monkeypatch, "predict", *arguments, "tpu") == 2
 
 
 def test_smallest_face_can_be_set(predict: Predict) -> None:
