@@ -47,6 +47,4 @@ def check_providers(device: Device, wanted: Sequence[str], used: Sequence[str]) 
         ModelError: the first provider that was asked for is not used.
     """
     if device == "gpu" and wanted[0] not in used:
-        raise ModelError(
-            f"ONNX Runtime cannot load its {wanted[0]}; install its driver and libraries, or choose cpu"
-        )
+        raise ModelError(f"ONNX Runtime cannot load its {wanted[0]}; install its driver and libraries, or choose cpu")

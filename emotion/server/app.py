@@ -39,6 +39,7 @@ from emotion.inference.tracking import Tracker
 from emotion.labels import FIGURES, REPORTED_SPLITS, VOTE_FIGURES
 from emotion.server import schemas, uploads, webcam
 from emotion.server.auth import AccessControl, is_this_machine, is_worth_logging, refusal
+from emotion.server.proxy import Proxy, RootPath
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -47,6 +48,8 @@ SHUTDOWN_SECONDS: Final = 3
 
 THREADS: Final = 4
 """Largest number of images processed in parallel: the largest accepted ones take some hundred MB each."""
+
+NO_PROXY: Final = Proxy()
 
 T = TypeVar("T")
 
@@ -92,7 +95,12 @@ class PredictionService:
 
 
 def create_app(
-    predictor: Predictor, stop: Callable[[], None], *, password: str | None = None, shipped: Path | None = None
+    predictor: Predictor,
+    stop: Callable[[], None],
+    *,
+    password: str | None = None,
+    shipped: Path | None = None,
+    proxy: Proxy = NO_PROXY,
 ) -> FastAPI:
     """Build the application.
 
@@ -101,6 +109,7 @@ def create_app(
         stop: called when a person on this machine chooses Exit.
         password: None for a server that answers this machine only.
         shipped: folder with the model card and the metrics of the predictor's network; None if there is none.
+        proxy: the reverse proxy in front.
     """
     service = PredictionService(predictor)
 
@@ -112,11 +121,12 @@ def create_app(
     # No documentation pages, because they load scripts from other sites.
     app = FastAPI(title="Apparent facial expression", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.add_middleware(AccessControl, password=password)
+    app.add_middleware(RootPath, root_path=proxy.root_path)
     _add_page(app)
     _add_predict(app, service)
     _add_live(app, service)
     _add_model(app, predictor, shipped)
-    _add_exit(app, stop)
+    _add_exit(app, stop, proxied=bool(proxy))
     return app
 
 
@@ -207,13 +217,15 @@ def _read_confusion(path: Path) -> dict[str, Any] | None:
     return {"classes": classes, "counts": [[int(row[name]) for name in classes] for row in rows]}
 
 
-def _add_exit(app: FastAPI, stop: Callable[[], None]) -> None:
+def _add_exit(app: FastAPI, stop: Callable[[], None], *, proxied: bool) -> None:
     @app.post(
         "/api/exit",
         summary="Stop the server; accepted from its own machine only",
         responses={status: schemas.ANSWERS[status] for status in (400, 401, 403, 429)},
     )
     async def exit_server(request: Request) -> dict[str, str]:
+        if proxied:  # all requests may come from the machine of the proxy
+            raise HTTPException(403, "A server behind a reverse proxy is stopped where it was started, with Ctrl-C.")
         if not is_this_machine(request):
             raise HTTPException(403, "Only the machine that runs the server can stop it; choose Exit there.")
         stop()
@@ -248,6 +260,7 @@ def prepare(
     certificate: Path | None = None,
     key: Path | None = None,
     shipped: Path | None = None,
+    proxy: Proxy = NO_PROXY,
 ) -> uvicorn.Server:
     """Make the server; its `run([listener])` answers until a person on this machine chooses Exit or a signal arrives.
 
@@ -257,6 +270,7 @@ def prepare(
         certificate: PEM file of the certificate chain; None for plain HTTP.
         key: PEM file of the certificate's private key.
         shipped: as for `create_app`.
+        proxy: as for `create_app`.
 
     Raises:
         ServerError: the certificate or its key cannot be used.
@@ -265,18 +279,19 @@ def prepare(
     def stop() -> None:
         server.should_exit = True
 
-    app = create_app(predictor, stop, password=password, shipped=shipped)
-    server = uvicorn.Server(_configure(app, certificate, key))
+    app = create_app(predictor, stop, password=password, shipped=shipped, proxy=proxy)
+    server = uvicorn.Server(_configure(app, certificate, key, proxy.trusted))
     return server
 
 
-def _configure(app: FastAPI, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+def _configure(app: FastAPI, certificate: Path | None, key: Path | None, trusted: str) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         http=uploads.Connection,
         log_level="warning",
         access_log=False,  # it would record file names and addresses
-        proxy_headers=False,  # another machine could pretend to be this one
+        proxy_headers=bool(trusted),  # from elsewhere, another machine could pretend to be this one
+        forwarded_allow_ips=trusted,
         server_header=False,
         limit_concurrency=uploads.CONNECTIONS,
         ws_max_size=uploads.MAX_FRAME_BYTES,
