@@ -32,9 +32,9 @@ TIMEOUT: Final = 10_000
 """Milliseconds to wait for an address that sends nothing."""
 
 MAX_MISSING: Final = 0.02
-"""Share of the announced time that may be missing at the end of a file; some containers only estimate it."""
+"""Share of the announced time, and of the frames, that may be missing at the end of a file."""
 
-MAX_SILENT_END: Final = 1.0
+MAX_STILL_END: Final = 2.0
 """Seconds that may be missing at the end of a file: its sound may be longer, or its last frame may stay."""
 
 
@@ -100,10 +100,11 @@ class VideoSource:
     ) -> None:
         self.name, self.live = name, live
         self._selection = selection or Selection()
-        announced = capture.get(cv2.CAP_PROP_FPS)
-        self._interval = 1 / _plausible_rate(announced, live=live)
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self._interval = 1 / _plausible_rate(rate, live=live)
         self.rate = 1 / self._interval / self._selection.every
-        self.duration = None if live else _duration(capture.get(cv2.CAP_PROP_FRAME_COUNT), announced)
+        self._announced = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.duration = None if live else _duration(self._announced, rate)
         self.total = self._selection.count(self.duration, 1 / self._interval) if self.duration else None
         self._capture, self._clock = capture, clock
         self._changed = threading.Condition()
@@ -198,7 +199,7 @@ class VideoSource:
         if self.live:
             raise VideoError(f"source {self.name} stopped after frame {self._read}; check the connection; {kept}")
         reached = self._time + self._interval
-        if self.duration and self.duration - reached > _tolerance(self.duration):
+        if self.duration and _is_cut_off(self.duration, reached) and _lacks_frames(self._announced, self._read):
             raise VideoError(f"{self.name} is cut off or damaged after {reached:.1f} of {self.duration:.1f} s; {kept}")
         if self._chosen == 0:
             raise VideoError(f"{self.name} has no frame from second {self._selection.start:g} on; choose another start")
@@ -209,9 +210,14 @@ def _duration(count: float, rate: float) -> float | None:
     return count / (rate if rate > 0 else DEFAULT_RATE) if count >= 1 else None
 
 
-def _tolerance(duration: float) -> float:
-    """Return the seconds that may be missing at the end; of a short video at most a quarter."""
-    return max(MAX_MISSING * duration, min(MAX_SILENT_END, duration / 4))
+def _is_cut_off(duration: float, reached: float) -> bool:
+    """Tell whether a file ends well before the announced time; of a short one, a quarter may be missing."""
+    return duration - reached > max(MAX_MISSING * duration, min(MAX_STILL_END, duration / 4))
+
+
+def _lacks_frames(announced: float, read: int) -> bool:
+    """Tell whether frames are missing; where the file stores no number, OpenCV computes it from time and rate."""
+    return read < announced - max(2, MAX_MISSING * announced)
 
 
 def _plausible_rate(announced: float, *, live: bool) -> float:

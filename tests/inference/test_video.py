@@ -132,8 +132,14 @@ def test_whole_file_with_an_irregular_rate_is_not_called_damaged(announced: floa
         assert [frame.time for frame in source] == pytest.approx(IRREGULAR)
 
 
-def test_last_frame_may_stay_for_a_moment() -> None:
+def test_sound_may_be_longer_than_the_picture() -> None:
     with timed_source(IRREGULAR, 5.2 * 30, 30.0) as source:
+        assert len(list(source)) == len(IRREGULAR)
+
+
+def test_last_frame_may_stay_for_long_where_all_frames_are_there() -> None:
+    with timed_source(IRREGULAR, len(IRREGULAR), len(IRREGULAR) / 20) as source:
+        assert source.duration == pytest.approx(20)
         assert len(list(source)) == len(IRREGULAR)
 
 

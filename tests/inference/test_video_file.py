@@ -21,7 +21,7 @@ from emotion.inference.video_file import recording
 @pytest.fixture(autouse=True)
 def only_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide PyAV; `test_h264.py` has the tests of what it writes."""
-    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setitem(sys.modules, "emotion.inference.h264", None)
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mp4"])
