@@ -52,5 +52,6 @@ def serve(
     )
     with server.listen(host, port) as listener:
         address = server.address_of(listener, host, secure=ssl_certfile is not None)
-        print(f"Open {address}{root_path}  (Ctrl-C here or Exit on the page stops the server)", flush=True)
+        stops = "Ctrl-C stops the server" if proxy else "Ctrl-C here or Exit on the page stops the server"
+        print(f"Open {address}{root_path}  ({stops})", flush=True)
         ready.run([listener])
