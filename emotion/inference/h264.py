@@ -45,7 +45,7 @@ class H264Writer:
             self._stream.pix_fmt = "yuv420p"
             self._stream.codec_context.time_base = Fraction(1, CLOCK)
             self._container.start_encoding()
-        except (av.FFmpegError, ValueError) as error:
+        except (av.FFmpegError, ValueError) as error:  # ValueError: PyAV refuses the size itself
             raise self._refuse(error) from error
 
     def write(self, pixels: NDArray[np.uint8], time: float) -> int:
@@ -80,5 +80,6 @@ class H264Writer:
             raise self._refuse(error) from error
 
     def _refuse(self, error: Exception) -> VideoError:
+        video, reason = f"a video of {self._width}x{self._height} pixels", getattr(error, "strerror", error)
         place = f"{self._path.parent}; check its permissions and free space"
-        return VideoError(f"a video of {self._width}x{self._height} pixels cannot be written ({error}) to {place}")
+        return VideoError(f"{video} cannot be written to {place} ({reason})")

@@ -6,7 +6,6 @@ Knows the predictor, the tracker and the shipped files. `auth` decides who may a
 from __future__ import annotations
 
 import asyncio
-import csv
 import logging
 import os
 import socket
@@ -27,17 +26,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from emotion.errors import EmotionError, ImageError
-from emotion.files import read_json
 from emotion.images import read_image, to_grey
 from emotion.inference import formats
-from emotion.inference.canvas import colour_of
 from emotion.inference.detection import SMALLEST_IN_WEBCAM, VideoDetector
 from emotion.inference.pictures import to_rgb
 from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
-from emotion.labels import FIGURES, REPORTED_SPLITS, VOTE_FIGURES
-from emotion.server import schemas, uploads, webcam
+from emotion.server import model_description, schemas, uploads, webcam
 from emotion.server.auth import AccessControl, is_this_machine, is_worth_logging, refusal
 from emotion.server.proxy import Proxy, RootPath
 
@@ -182,39 +178,11 @@ def _add_live(app: FastAPI, service: PredictionService) -> None:
 
 
 def _add_model(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None:
-    description = {
-        "classes": predictor.classes,
-        "colours": {name: f"#{bytes(colour_of(name)).hex()}" for name in predictor.classes},
-        "threshold": predictor.threshold,
-        "limits": {"bytes": uploads.MAX_BYTES, "pixels": uploads.MAX_PIXELS},
-        **(_read_shipped(shipped) if shipped else {}),
-    }
+    description = model_description.describe(predictor, shipped)
 
     @app.get("/api/model", summary="Describe the network: classes, metrics, confusion matrix and model card")
     async def model() -> dict[str, Any]:
         return description
-
-
-def _read_shipped(folder: Path) -> dict[str, Any]:
-    headlines = {split: read_json(folder / f"{split}.json") for split in REPORTED_SPLITS}
-    figures = [
-        {"name": name, "title": title, **{split: values[name] for split, values in headlines.items()}}
-        for name, title in {**FIGURES, **VOTE_FIGURES}.items()
-        if all(name in values for values in headlines.values())  # a figure may be newer than the shipped network
-    ]
-    return {
-        "figures": figures,
-        "confusion": _read_confusion(folder / "test_confusion.csv"),
-        "card": (folder / "card.md").read_text(encoding="utf-8"),
-    }
-
-
-def _read_confusion(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    classes = [row["actual"] for row in rows]
-    return {"classes": classes, "counts": [[int(row[name]) for name in classes] for row in rows]}
 
 
 def _add_exit(app: FastAPI, stop: Callable[[], None], *, proxied: bool) -> None:

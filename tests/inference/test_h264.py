@@ -48,7 +48,7 @@ def test_two_frames_at_one_time_are_both_written(tmp_path: Path) -> None:
 
 
 def test_size_that_h264_does_not_have_is_an_error_of_one_line(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="a video of 0x0 pixels cannot be written") as error:
+    with pytest.raises(VideoError, match=r"a video of 0x0 pixels .* free space \(Invalid argument\)$") as error:
         record(tmp_path / "out.mp4", shape=(1, 1))
     assert one_line(error)
     assert list(tmp_path.iterdir()) == []
