@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from emotion.errors import DataError
 from emotion.images import FACE_SIZE
 from emotion.labels import ALL_NAMES, CSV_CODES, NAMES, OFFICIAL_SPLITS
+from emotion.picture_formats import SUFFIXES
 
 SPLIT_FOLDERS: Final = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 """The half of an archive, `train` or `test`, by the folder names in use, in lower case."""
@@ -45,7 +46,6 @@ SHOWN: Final = 3
 
 _SORT: Final = "sort them into train/<class>/ and test/<class>/ and use -S preprocess.split=folders"
 _OFFICIAL_NAME: Final = re.compile(rf"({'|'.join(OFFICIAL_SPLITS)})_")
-_PICTURES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _DESKTOP_FILES: Final = {"desktop.ini", "thumbs.db"}
 _PIXELS: Final = {str(value): value for value in range(256)}
 
@@ -162,7 +162,7 @@ def _count(number: int, noun: str) -> str:
 
 def _is_picture(path: PurePosixPath) -> bool:
     # Every file in a class folder counts, so that a picture with another suffix is reported and not overlooked.
-    listed = path.suffix.lower() in _PICTURES or path.parent.name.lower() in SPELLINGS
+    listed = path.suffix.lower() in SUFFIXES or path.parent.name.lower() in SPELLINGS
     return listed and path.name.lower() not in _DESKTOP_FILES
 
 

@@ -113,7 +113,7 @@ def test_dropped_faces_and_left_out_classes_are_printed(tmp_path: Path, capsys: 
     preprocess()
     assert capsys.readouterr().out.splitlines() == [
         "dropped train/sad/Training_x.jpg (not_an_image): "
-        "not a picture in a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF)",
+        "not a picture in a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC)",
         "left out contempt (1)",
     ]
 
