@@ -66,7 +66,7 @@ def find_archive(folder: Path) -> Path:
         DataError: there is nothing, or more than the folders of the splits and files beside them, or than tables.
     """
     found = sorted(path for path in folder.glob("[!.]*") if path.name != ferplus.NAME)
-    if len(found) == 1:
+    if len(found) == 1 and not find_split(found[0].name):
         return found[0]
     if not found or not _is_unpacked(found):
         received = some(path.name for path in found) or "no archive"

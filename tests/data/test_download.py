@@ -207,6 +207,7 @@ def test_incoming_needs_exactly_one_archive(workspace: Path, names: list[str]) -
         ("Training/sad/1.jpg", "PublicTest/sad/2.jpg", "PrivateTest/sad/3.jpg", "README.md"),
         ("train_set/sad/1.jpg", "val/sad/2.jpg", "test/sad/3.jpg"),
         ("icml_face_data.csv", "test.csv", "train.csv"),
+        ("train/sad/1.jpg",),
     ],
 )
 def test_an_archive_unpacked_straight_into_incoming_is_taken_as_a_whole(
