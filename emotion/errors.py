@@ -6,6 +6,8 @@ value that is wrong, and what to do next. "expected ..., received ..." is for ty
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class EmotionError(ValueError):
     """Base class of the errors that a user can fix."""
@@ -51,3 +53,15 @@ def one_line(error: BaseException) -> str:
 def printable(text: str) -> str:
     """Escape control characters and line ends, which a file name may contain and a terminal would obey."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def some(names: Iterable[str], most: int = 10) -> str:
+    """Return the first names of a list, and the number of the others, so that a message stays readable.
+
+    Examples:
+        >>> some(["a", "b", "c", "d"], most=2)
+        'a, b and 2 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

@@ -18,6 +18,7 @@ PATH: Final = Path("params.yaml")
 # The upper limits are far above any useful value. They catch a typing error before it uses up the machine's memory.
 Faces = Annotated[int, Field(ge=1, le=10_000)]
 BatchSize = Annotated[int, Field(ge=1, le=16_384)]
+ClassName = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -57,11 +58,9 @@ class Download(_Section):
 class Preprocess(_Section):
     """Which faces are used, and in which split."""
 
-    split: Literal["official", "folders"]
-    classes: Annotated[
-        list[Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt"]],
-        Field(min_length=2),
-    ]
+    split: Literal["official", "folders", "random"]
+    classes: Annotated[list[ClassName], Field(min_length=2)]
+    class_names: dict[str | int, ClassName]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     on_bad_image: Literal["fail", "drop"]

@@ -201,7 +201,7 @@ def _fit(
         callbacks=[recorder, *([keras.callbacks.SwapEMAWeights()] if settings.ema else [])],
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
-        **_validation_options(settings, validation),
+        validation_data=_validation_batches(settings, validation),
     )
 
 
@@ -283,12 +283,10 @@ def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
     return {int(index): float(weight) for index, weight in zip(indices, weights, strict=True)}
 
 
-def _validation_options(settings: Train, data: Dataset) -> dict[str, Any]:
-    """Return the validation faces as `fit` takes them: as arrays, or as batches that all devices share."""
-    if parallel.is_distributed():
-        return {"validation_data": batches.SharedValidation(data, settings)}
-    targets = batches.encode(data, settings)
-    return {"validation_data": (data.pixels, targets), "validation_batch_size": settings.batch_size}
+def _validation_batches(settings: Train, data: Dataset) -> keras.utils.PyDataset:
+    """Return the validation faces as batches, which several devices share."""
+    kind = batches.SharedValidation if parallel.is_distributed() else batches.Validation
+    return kind(data, settings)
 
 
 def _save(network: keras.Model, settings: Train, training: Dataset, faces: Path, model: Path) -> None:

@@ -126,7 +126,8 @@ def test_balanced_class_weights_of_a_class_without_faces_are_refused() -> None:
 
 def test_validation_faces_are_neither_augmented_nor_shuffled(compiled: Callable[..., Compiled]) -> None:
     run = compiled(augmentation={"flip": 1.0, "brightness": 0.5, "erasing": 1.0})
-    pixels, targets = run.options["validation_data"]
+    source = run.options["validation_data"]
+    pixels, targets = map(np.concatenate, zip(*map(source.__getitem__, range(len(source))), strict=True))
     np.testing.assert_array_equal(pixels, OTHERS.pixels)
     np.testing.assert_array_equal(targets.argmax(axis=1), OTHERS.labels)
     network = run.model.layers[-1]

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ def prepared(folder: Path, **changes: Any) -> Path:
     for seed, split in enumerate(("train", "validation")):
         dataset.save(drawn(seed=seed), folder / f"data/faces/{split}.npz")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _errors_of_tensorflow_are_shown() -> Iterator[None]:
+    """People set this level to see fewer messages of TensorFlow; harmless errors must not be among the rest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+        yield
 
 
 def trained(folder: Path) -> subprocess.CompletedProcess[str]:
