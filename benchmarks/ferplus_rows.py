@@ -22,8 +22,9 @@ from PIL import Image
 
 from emotion import votes
 from emotion.data import archives, raters
-from emotion.data.layouts import Record, read_records
+from emotion.data.layouts import read_records
 from emotion.data.raters import ROWS, VoteTable
+from emotion.data.records import Record
 from emotion.errors import DataError, EmotionError, one_line
 from emotion.files import replacing
 from emotion.labels import NAMES

@@ -16,9 +16,40 @@ def recorded_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
-def recorded_params(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the sections of `params.yaml` with which each stage ran."""
-    return [stage["params"]["params.yaml"] for stage in stages.values() if "params" in stage]
+def recorded_params(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections of `params.yaml` with which a stage ran."""
+    sections: dict[str, Any] = stage.get("params", {}).get("params.yaml", {})
+    return sections
+
+
+def older_inputs(stages: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return each stage and each path it read that another stage has since written anew."""
+    written = recorded_hashes(stages)
+    return [
+        (name, dependency["path"])
+        for name, stage in stages.items()
+        for dependency in stage.get("deps", [])
+        if written.get(dependency["path"], dependency["md5"]) != dependency["md5"]
+    ]
+
+
+def stages_behind(path: str, stages: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stage that wrote a path, and all stages on whose outputs it depends."""
+    found: dict[str, Any] = {}
+    for name, stage in stages.items():
+        if path in recorded_hashes({name: stage}):
+            found[name] = stage
+            for dependency in stage.get("deps", []):
+                found |= stages_behind(dependency["path"], stages)
+    return found
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by dotted name, such as `train.epochs`."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def md5_of(content: bytes) -> str:

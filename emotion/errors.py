@@ -1,4 +1,4 @@
-"""The errors of this project, and the function that shows them to the user of a stage.
+"""The errors of this project.
 
 The library raises errors; stages, command line and server show them. Every message is one line: what is wrong, the
 value that is wrong, and what to do next. "expected ..., received ..." is for types, ranges and columns.
@@ -6,8 +6,7 @@ value that is wrong, and what to do next. "expected ..., received ..." is for ty
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 
 
 class EmotionError(ValueError):
@@ -46,34 +45,6 @@ class VideoError(EmotionError):
     """A video or camera cannot be opened or stops early, or a video cannot be written."""
 
 
-def run_as_command(command: Callable[[], None]) -> None:
-    """Run a stage as a command: exit with 2 if it got arguments, and with 1 and one line on a known error.
-
-    `OSError` and `MemoryError` count as known errors: a full disk, a missing permission or too little memory is for the
-    user to fix. Any other exception is a defect of the code and keeps its traceback.
-    """
-    name = command.__name__
-    if len(sys.argv) > 1:
-        given = " ".join(sys.argv[1:])
-        print(f"{name}: a stage takes no arguments, but got {given}; its settings are in params.yaml", file=sys.stderr)
-        sys.exit(2)
-    try:
-        command()
-    except EmotionError as error:
-        sys.exit(f"{name}: {one_line(error)}")
-    except OSError as error:
-        sys.exit(
-            f"{name}: {one_line(error)}; check the path, its permissions and the free disk space, then run it again"
-        )
-    except MemoryError as error:
-        details = f" ({one_line(error)})" if str(error) else ""
-        sys.exit(
-            f"{name}: out of memory{details}; lower batch_size in params.yaml, use fewer faces or close other programs"
-        )
-    except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted; run it again to continue")
-
-
 def one_line(error: BaseException) -> str:
     """Return an error's message as a single line."""
     return printable(" ".join(str(error).split()))
@@ -82,3 +53,15 @@ def one_line(error: BaseException) -> str:
 def printable(text: str) -> str:
     """Escape control characters and line ends, which a file name may contain and a terminal would obey."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def some(names: Iterable[str], most: int = 10) -> str:
+    """Return the first names of a list, and the number of the others, so that a message stays readable.
+
+    Examples:
+        >>> some(["a", "b", "c", "d"], most=2)
+        'a, b and 2 more'
+    """
+    listed = list(names)
+    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

@@ -5,6 +5,7 @@ Never reads the test split. Runs on TensorFlow, also for a network that JAX trai
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ import h5py
 import keras
 import numpy as np
 import onnx
+import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
@@ -24,20 +26,26 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from emotion import dataset, metadata
 from emotion.dataset import Dataset
+from emotion.dvc_lock import flatten
 from emotion.errors import ModelError
 from emotion.files import replacing, write_json
 from emotion.inference.onnx_runtime import onnxruntime
 from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file, keras_setup
-from emotion.params import Export
+from emotion.params import Export, Train
 
 Probabilities = NDArray[np.float32]
+
+OUTPUT: Final = "probabilities"
+"""Name of the output of the ONNX file; its input is `faces`."""
 
 BATCH: Final = 256
 """Faces per call; affects speed, not results."""
 
 
-def export_formats(source: Path, validation: Path, folder: Path, report: Path, settings: Export) -> None:
+def export_formats(
+    source: Path, validation: Path, folder: Path, report: Path, settings: Export, trained_with: Train
+) -> None:
     """Write the calibrated network as ONNX, h5 and TFLite, and report how far each differs from Keras.
 
     Args:
@@ -47,12 +55,15 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
         report: JSON file to write: number of parameters, temperature, and the difference, agreement and size of each
             format.
         settings: the section `export`.
+        trained_with: the section `train`, with which the network must have been trained.
 
     Raises:
-        ModelError: the model file cannot be used, or a format differs by more than the tolerance.
+        ModelError: the model file cannot be used, the network was trained with other settings or classes, or a format
+            differs by more than the tolerance.
     """
     trained, facts = keras_file.load(source)
     faces = dataset.load(validation)
+    _check_settings(facts, trained_with, source)
     _check_classes(facts, faces)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
     uncalibrated = architectures.wrap_for_serving(network, facts.face_size, 1.0, settings.views)
@@ -60,7 +71,7 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
     temperature = round(fit_temperature(logits(uncalibrated, faces.pixels), faces.labels), 6)
     calibrated = architectures.wrap_for_serving(network, facts.face_size, temperature, settings.views)
     _convert_constants(calibrated)
-    expected = calibrated.predict(faces.pixels, batch_size=BATCH, verbose=0)
+    expected = _predict(calibrated, faces.pixels)
     threshold = round(fit_threshold(expected, settings.certain), 6)
     parameters = facts.parameters | {"export": {"views": settings.views}}
     facts = replace(facts, temperature=temperature, threshold=threshold, parameters=parameters)
@@ -75,7 +86,7 @@ def export_formats(source: Path, validation: Path, folder: Path, report: Path, s
 def logits(served: keras.Model, faces: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the input of the softmax, at temperature 1: shape (n, classes)."""
     scaled = keras.Model(served.input, served.get_layer("temperature").output)
-    return np.asarray(scaled.predict(faces, batch_size=BATCH, verbose=0), dtype=np.float64)
+    return np.asarray(_predict(scaled, faces), dtype=np.float64)
 
 
 def fit_temperature(values: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
@@ -116,6 +127,19 @@ def _convert_constants(model: keras.Model) -> None:
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
 
+def _check_settings(facts: Metadata, expected: Train, source: Path) -> None:
+    """Refuse a network of other settings; a setting that did not exist when it was trained does not count."""
+    stored, present = flatten(facts.parameters["train"]), flatten(expected.model_dump())
+    different = [name for name in present if name in stored and stored[name] != present[name]]
+    if different:
+        found = ", ".join(f"train.{name} {stored[name]}" for name in different)
+        wanted = ", ".join(f"{present[name]}" for name in different)
+        raise ModelError(
+            f"{source} was trained with {found}, but params.yaml has {wanted}; "
+            "run: dvc repro --single-item --force train"
+        )
+
+
 def _check_classes(facts: Metadata, faces: Dataset) -> None:
     if facts.classes != faces.classes:
         raise ModelError(
@@ -153,9 +177,11 @@ def _write_onnx(model: keras.Model, facts: Metadata, path: Path) -> None:
 
 
 def _rename(graph: onnx.GraphProto) -> None:
-    """Rename constants, tensors and the batch axis, which tf2onnx names by the order of sets and by a global count."""
+    """Name the output, and rename what tf2onnx names by the order of sets and by a global count."""
     stored = {tensor.name: tensor for tensor in graph.initializer}
-    names: dict[str, str] = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    (output,) = graph.output
+    names: dict[str, str] = {value.name: value.name for value in graph.input} | {output.name: OUTPUT, "": ""}
+    output.name = OUTPUT
     constants: dict[bytes, onnx.TensorProto] = {}
 
     def name_of(old: str) -> str:
@@ -191,6 +217,9 @@ def _write_h5(model: keras.Model, facts: Metadata, path: Path) -> None:
     with replacing(path) as temporary:
         model.save(temporary)
         with h5py.File(temporary, "a") as file:
+            configuration = json.loads(file.attrs["model_config"])
+            keras_file.drop_newer_settings(configuration)
+            file.attrs["model_config"] = json.dumps(configuration)
             file.attrs[metadata.KEY] = facts.to_json()
 
 
@@ -214,8 +243,7 @@ def _read_onnx(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
 
 
 def _read_h5(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
-    model, _ = keras_file.load(path)
-    return np.asarray(model.predict(faces, batch_size=BATCH, verbose=0))
+    return _predict(keras_file.load(path)[0], faces)
 
 
 def _read_tflite(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
@@ -231,6 +259,12 @@ def _read_tflite(path: Path, faces: NDArray[np.uint8]) -> Probabilities:
         return interpreter.get_tensor(result)
 
     return _in_batches(run, faces)
+
+
+def _predict(model: keras.Model, faces: NDArray[np.uint8]) -> Probabilities:
+    # Keras would put an array through a parallel map, for which TensorFlow logs an error when determinism is on.
+    batches = tf.data.Dataset.from_tensor_slices(faces).batch(BATCH)
+    return np.asarray(model.predict(batches, verbose=0))
 
 
 def _in_batches(run: Callable[[NDArray[np.uint8]], Any], faces: NDArray[np.uint8]) -> Probabilities:

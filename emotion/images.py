@@ -8,8 +8,6 @@ from __future__ import annotations
 import errno
 import io
 import stat
-import threading
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,15 +17,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from emotion.errors import ImageError
+from emotion.picture_formats import (
+    KINDS,
+    MISSING,
+    PILLOW_WARNINGS_OFF,
+    START,
+    is_video,
+    newer_format,
+    open_picture,
+    openable,
+)
 
 FACE_SIZE: Final = 48
 """Width and height of a face, in pixels."""
-
-KINDS: Final = "JPEG, PNG, WebP, BMP, TIFF, GIF"
-"""Picture formats that users are promised, for error messages."""
-
-FORMATS: Final = (*KINDS.upper().split(", "), "PPM")
-"""Formats that Pillow may open. Some others run programs (EPS) or are decoded before their size is known (ICO)."""
 
 MAX_BYTES: Final = 1_000_000_000
 """Largest file that is read. No format needs more for `MAX_PIXELS`, and this much fits into memory."""
@@ -41,35 +43,6 @@ LEAST_RESEMBLANCE: Final = 0.5
 LARGEST_GREY: Final = {"F": (1, 255), "I": (255, 65535)}
 """Limits of a picture's largest value (above the first, at most the second) in Pillow's 32-bit modes, which do not say
 which value is white."""
-
-
-class _PillowWarnings:
-    """Context manager that ignores Pillow's warnings while any thread is inside it.
-
-    With `warnings.catch_warnings` alone, two threads that overlap could leave the warnings off for good.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._before = warnings.catch_warnings()
-                self._before.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._before.__exit__(None, None, None)
-
-
-PILLOW_WARNINGS_OFF: Final = _PillowWarnings()
-"""For every use of `Image.open`: a picture is decoded or refused, so Pillow's warnings add nothing."""
 
 
 def read_image(source: bytes | Path) -> Image.Image:
@@ -102,21 +75,36 @@ def _check_file(path: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket")
     if found.st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            if is_video(start := file.read(START)):
+                raise _explain(start)
         raise ImageError("too_large", f"expected at most {MAX_BYTES:,} bytes, received {found.st_size:,}")
 
 
 def _open(content: bytes) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image = open_picture(io.BytesIO(content))
     except Image.DecompressionBombError as error:
         size = str(error).split(" exceeds")[0]
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {size}") from error
     except Exception as error:  # UnidentifiedImageError, or another type where the first bytes are damaged
-        fact = f"not a picture in a supported format ({KINDS})" if content else "the file is empty"
-        raise ImageError("not_an_image", fact) from error
+        raise _explain(content) from error
     if image.width * image.height > MAX_PIXELS:
         raise ImageError("too_large", f"expected at most {MAX_PIXELS} pixels, received {image.width}x{image.height}")
     return image
+
+
+def _explain(content: bytes) -> ImageError:
+    """Say why a file cannot be opened as a picture."""
+    form = newer_format(content[:START])
+    if form in openable():
+        return ImageError("truncated", "the picture is cut off or damaged")
+    if form:
+        return ImageError("not_an_image", MISSING[form])
+    if is_video(content[:START]):
+        return ImageError("not_an_image", "this is a video, not a picture; emotion video reads it")
+    fact = f"not a picture in a supported format ({KINDS})" if content else "the file is empty"
+    return ImageError("not_an_image", fact)
 
 
 def _load_upright(image: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emotion.errors import ParameterError, one_line
+from emotion.errors import ParameterError
 from emotion.params_faults import describe
 
 PATH: Final = Path("params.yaml")
@@ -18,6 +18,7 @@ PATH: Final = Path("params.yaml")
 # The upper limits are far above any useful value. They catch a typing error before it uses up the machine's memory.
 Faces = Annotated[int, Field(ge=1, le=10_000)]
 BatchSize = Annotated[int, Field(ge=1, le=16_384)]
+ClassName = Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -57,11 +58,9 @@ class Download(_Section):
 class Preprocess(_Section):
     """Which faces are used, and in which split."""
 
-    split: Literal["official", "folders"]
-    classes: Annotated[
-        list[Literal["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt"]],
-        Field(min_length=2),
-    ]
+    split: Literal["official", "folders", "random"]
+    classes: Annotated[list[ClassName], Field(min_length=2)]
+    class_names: dict[str | int, ClassName]
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
     on_bad_image: Literal["fail", "drop"]
@@ -163,10 +162,6 @@ class Train(_Section):
             )
         if self.distribution != "none" and self.backend != "jax":
             raise ValueError(f"distribution: {self.distribution} needs backend jax, received {self.backend}")
-        if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs: expected fewer than epochs ({self.epochs}), received {self.warmup_epochs}"
-            )
         return self
 
     @model_validator(mode="after")
@@ -262,29 +257,9 @@ def load(path: Path = PATH) -> Params:
             type or out of range. The message names every such setting, its value and what is allowed.
     """
     # Imported here because `pip install emotion` does not install PyYAML; inference needs only the types above.
-    from yaml import MarkedYAMLError
-    from yaml.reader import ReaderError
-
     from emotion import yaml_text
 
-    try:
-        content = yaml_text.parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(f"cannot read {path} ({error.strerror}); run it in the project's folder") from error
-    except (UnicodeDecodeError, ReaderError) as error:
-        raise ParameterError(f"{path} is not UTF-8 text ({one_line(error)}); save it as UTF-8") from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ParameterError(f"{path}, line {line}: not valid YAML ({error.problem}); correct the line") from error
-    except (ValueError, RecursionError) as error:  # thousands of nested brackets, a number of thousands of digits
-        raise ParameterError(
-            f"{path} is not valid YAML ({one_line(error)}); restore it: git checkout {path}"
-        ) from error
-    if not isinstance(content, dict):
-        raise ParameterError(
-            f"{path}: expected sections such as train, received {content!r}; restore it: git checkout {path}"
-        )
-    return check(content)
+    return check(yaml_text.read(path))
 
 
 def check(content: dict[str, Any]) -> Params:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from emotion.dvc_lock import md5_of, md5_of_folder, recorded_hashes
+from emotion.dvc_lock import md5_of, md5_of_folder, older_inputs, recorded_hashes
 from emotion.errors import ModelError
 from emotion.files import write_bytes
 
@@ -114,12 +114,8 @@ def _read(path: Path) -> bytes:
 
 def _check_chain(stages: Mapping[str, Any]) -> None:
     """Refuse metrics or a card of an older network, as `dvc repro export` alone leaves them."""
-    written = recorded_hashes(stages)
-    for name, stage in stages.items():
-        for dependency in stage.get("deps", []):
-            path = dependency["path"]
-            if written.get(path, dependency["md5"]) != dependency["md5"]:
-                raise ModelError(f"stage {name} ran on an older {path}; run: dvc repro")
+    for name, path in older_inputs(stages):
+        raise ModelError(f"stage {name} ran on an older {path}; run: dvc repro")
 
 
 def _check_recorded(contents: Mapping[Path, bytes], stages: Mapping[str, Any], hint: str) -> None:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
+
+from emotion.errors import ParameterError, one_line
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,3 +55,29 @@ def parse(text: str) -> Any:
         yaml.YAMLError: the text is not valid YAML or has duplicate keys.
     """
     return yaml.load(text, _Loader)  # noqa: S506  # `_Loader` is a safe loader
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a YAML file with keys and values.
+
+    Raises:
+        ParameterError: the file is missing, is not UTF-8, is not valid YAML or holds something else.
+    """
+    try:
+        content = parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"cannot read {path} ({error.strerror}); run it in the project's folder") from error
+    except (UnicodeDecodeError, ReaderError) as error:
+        raise ParameterError(f"{path} is not UTF-8 text ({one_line(error)}); save it as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ParameterError(f"{path}, line {line}: not valid YAML ({error.problem}); correct the line") from error
+    except (ValueError, RecursionError) as error:  # thousands of nested brackets, a number of thousands of digits
+        raise ParameterError(
+            f"{path} is not valid YAML ({one_line(error)}); restore it: git checkout {path}"
+        ) from error
+    if not isinstance(content, dict):
+        raise ParameterError(
+            f"{path}: expected sections such as train, received {content!r}; restore it: git checkout {path}"
+        )
+    return content

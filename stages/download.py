@@ -2,7 +2,7 @@
 
 from emotion import params
 from emotion.data.download import fetch
-from emotion.errors import run_as_command
+from emotion.stage_run import run_as_command
 
 
 def download() -> None:

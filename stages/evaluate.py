@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from emotion import params
-from emotion.errors import run_as_command
 from emotion.evaluation import drift, label_issues, sampling, tables
 from emotion.evaluation.metrics import Predictions
 from emotion.inference.network import Network
 from emotion.labels import REPORTED_SPLITS, SPLITS
+from emotion.stage_run import run_as_command
 
 
 def evaluate() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion import params
-from emotion.errors import run_as_command
 from emotion.networks.keras_setup import prepare
+from emotion.stage_run import run_as_command
 
 
 def export() -> None:
     """Export `models/emotion.keras`; end with an error if a format differs too much from Keras."""
-    settings = params.load().export
+    settings = params.load()
     prepare("tensorflow", threads=0, seed=0)
     # Imported after `prepare`, because Keras chooses its backend at import.
     from emotion.export import export_formats
@@ -21,7 +21,8 @@ def export() -> None:
         Path("data/faces/validation.npz"),
         Path("models"),
         Path("metrics/export.json"),
-        settings,
+        settings.export,
+        settings.train,
     )
 
 

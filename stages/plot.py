@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion import dataset, params
-from emotion.errors import run_as_command
 from emotion.files import write_text
 from emotion.labels import REPORTED_SPLITS
 from emotion.report import diagrams, face_grids, figures, model_card
+from emotion.stage_run import run_as_command
 
 
 def plot() -> None:

@@ -5,23 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion import dataset, params
-from emotion.data import raters
-from emotion.data.archives import members
+from emotion.data import archives, messages, raters
 from emotion.data.cleaning import clean
-from emotion.data.layouts import read_records
-from emotion.errors import run_as_command
+from emotion.data.layouts import read_class_names, read_records
 from emotion.files import write_csv, write_json
+from emotion.stage_run import run_as_command
 
 
 def preprocess() -> None:
     """Read `data/raw/`; write the dataset files, the headline numbers and the class counts."""
     settings = params.load().preprocess
-    records = read_records(members(Path("data/raw/faces.zip")))
+    archive = Path("data/raw/faces.zip")
+    class_names = read_class_names(archives.names(archive), settings.class_names)
+    records = read_records(archives.members(archive), class_names)
     cleaned = clean(raters.join(records, raters.read(Path("data/raw/votes.csv"))), settings)
-    for fault in cleaned.faults:
-        print(f"dropped {fault.name} ({fault.reason}): {fault.message}")
-    for name, count in cleaned.left_out.items():
-        print(f"left out {name or 'pictures in no class folder'} ({count})")
+    for line in messages.describe_cleaning(class_names, cleaned.faults, cleaned.left_out):
+        print(line)
     for split, faces in cleaned.datasets.items():
         dataset.save(faces, Path(f"data/faces/{split}.npz"))
     counts = [(split, *count) for split, faces in cleaned.datasets.items() for count in faces.counts().items()]

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from emotion import params
-from emotion.errors import run_as_command
 from emotion.evaluation import sampling
 from emotion.evaluation.robustness import measure, write
 from emotion.inference.network import Network
+from emotion.stage_run import run_as_command
 
 
 def robustness() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import small_networks  # noqa: F401  (sets up TensorFlow, which a process does once)
 
-from emotion.errors import run_as_command
+from emotion.stage_run import run_as_command
 
 
 def run_here(stage: str, folder: Path, *arguments: str) -> None:

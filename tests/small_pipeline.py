@@ -23,7 +23,6 @@ SETTINGS = [
     "train.augmentation.crop=24",
     "train.batch_size=16",
     "train.epochs=1",
-    "train.warmup_epochs=0",
     "train.precision=float32",
     "plot.dpi=50",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -21,8 +22,13 @@ PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 def write_settings(root: Path, section: str, key: str, value: object) -> None:
     """Write the project's settings below `root` with one value changed."""
+    write_section(root, section, {key: value})
+
+
+def write_section(root: Path, section: str, values: dict[str, Any]) -> None:
+    """Write the project's settings below `root` with the values of one section changed."""
     content = yaml.safe_load(PARAMS.read_text())
-    content[section][key] = value
+    content[section] |= values
     (root / "params.yaml").write_text(yaml.safe_dump(content))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +14,39 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from emotion.errors import VideoError
-from emotion.inference.video import VideoSource
+from emotion.inference.video import Selection, VideoSource
 from emotion.inference.video_file import CODECS
 
 RED = np.full((48, 64, 3), (255, 0, 0), np.uint8)
 
 
 class Capture:
-    """Replaces OpenCV's capture: yields `frames` red frames, each one as soon as there is a permit, and then ends."""
+    """Replaces OpenCV's capture: yields `frames` red frames, each one as soon as there is a permit, and then ends.
 
-    def __init__(self, frames: int, announced: float = 0, rate: float = 30, permits: int = 10_000) -> None:
-        self.frames, self.announced, self.rate = frames, announced, rate
+    A frame has the time that stands in `times`, in seconds; without them the capture knows no times.
+    """
+
+    def __init__(
+        self, frames: int, announced: float = 0, rate: float = 30, permits: int = 10_000, times: Sequence[float] = ()
+    ) -> None:
+        self.frames, self.announced, self.rate, self.times = frames, announced, rate, times
         self.permits = threading.Semaphore(permits)
         self.reads, self.released = 0, False
         self.ended = threading.Event()
 
-    def read(self) -> tuple[bool, Any]:
+    def grab(self) -> bool:
         self.permits.acquire()
         self.reads += 1
         if self.reads > self.frames:
             self.ended.set()
-            return False, None
+        return self.reads <= self.frames
+
+    def retrieve(self) -> tuple[bool, Any]:
         return True, RED[:, :, ::-1]
 
     def get(self, property_id: int, /) -> float:
+        if property_id == cv2.CAP_PROP_POS_MSEC and self.times:
+            return self.times[self.reads - 1] * 1000
         return {cv2.CAP_PROP_FPS: self.rate, cv2.CAP_PROP_FRAME_COUNT: self.announced}.get(property_id, 0.0)
 
     def release(self) -> None:
@@ -72,9 +81,16 @@ def frames_in(path: Path) -> list[NDArray[Any]]:
     return [picture for found, picture in iter(capture.read, (False, None)) if found]
 
 
-def source_of(frames: int, announced: int | None = None) -> tuple[Capture, VideoSource]:
+def source_of(
+    frames: int, announced: int | None = None, selection: Selection | None = None
+) -> tuple[Capture, VideoSource]:
     capture = Capture(frames, frames if announced is None else announced)
-    return capture, VideoSource(capture, "clip.avi", live=False)
+    return capture, VideoSource(capture, "clip.avi", live=False, selection=selection)
+
+
+def timed_source(times: Sequence[float], announced: float, rate: float) -> VideoSource:
+    """Make the source of a file whose frames have these times, and which announces so many frames at this rate."""
+    return VideoSource(Capture(len(times), announced, rate, times=times), "clip.webm", live=False)
 
 
 def portrait() -> NDArray[np.uint8]:

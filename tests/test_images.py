@@ -178,13 +178,20 @@ def test_largest_picture_allowed_is_decoded() -> None:
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (b"hello", r"not a picture in a supported format \(JPEG, PNG, WebP, BMP, TIFF, GIF\)"),
+        (b"hello", r"not a picture in a supported format \(JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC\)"),
     ],
 )
 def test_error_about_another_kind_of_file_names_the_supported_formats(content: bytes, message: str) -> None:
     with pytest.raises(ImageError, match=f"^{message}$") as caught:
         read_image(content)
     assert caught.value.reason == "not_an_image"
+
+
+def test_video_too_large_to_read_is_named_as_a_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_BYTES", 1000)
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(2000))
+    with pytest.raises(ImageError, match="this is a video, not a picture"):
+        read_image(tmp_path / "film.mp4")
 
 
 def test_path_that_cannot_be_read_is_named(tmp_path: Path) -> None:

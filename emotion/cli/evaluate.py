@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotion.cli.options import Cropped, Detector, Model, Smallest, detection_of, requiring
+from emotion.cli.options import Cropped, Detector, DeviceOption, Model, Smallest, detection_of, requiring
 
 if TYPE_CHECKING:
     from emotion.evaluation.labelled_pictures import LabelledPicture
@@ -30,6 +30,7 @@ def evaluate(
     face: Cropped = False,
     detector: Detector = "yunet",
     smallest: Smallest = None,
+    device: DeviceOption = "cpu",
     model: Model = None,
 ) -> None:
     """Measure how well the network does on your own labelled pictures, and how far they are from its test split.
@@ -47,7 +48,7 @@ def evaluate(
 
     output.check_target(out)
     output.check_overwriting(out / "pictures.csv", [labels])
-    predictor = Predictor(model, detection=detection_of(detector), smallest=smallest)
+    predictor = Predictor(model, detection=detection_of(detector), smallest=smallest, device=device)
     pictures = labelled_pictures.read(labels, folder, predictor.classes)
     for name in picture_figures.FILES:
         output.check_overwriting(out / name, [each.path for each in pictures if each.path.name == name])

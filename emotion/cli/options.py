@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+from emotion.inference.devices import Device
 
 if TYPE_CHECKING:
     from emotion.inference.detection import Detection
@@ -24,12 +27,26 @@ Smallest = Annotated[
     int | None,
     typer.Option(min=1, help="Height in pixels of the smallest face to find; larger is faster. 24, in videos 48."),
 ]
+DeviceOption = Annotated[
+    Device, typer.Option("--device", help="Where the network computes; auto takes a GPU where there is one.")
+]
+Largest = Annotated[bool, typer.Option("--largest", help="Take only the largest face of each image or frame.")]
 
 
 def detection_of(text: str) -> Detection | Path:
     """Return what `--detector` means: the name of a detector, or else a file."""
     names: dict[str, Detection] = {"yunet": "yunet", "haar": "haar"}
     return names.get(text) or Path(text)
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a time such as `90`, `1:30` or `1:02:03.5`."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
+        raise typer.BadParameter(f"{text!r} is not a time; write seconds or minutes:seconds, such as 90 or 1:30")
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
 
 
 @contextmanager

@@ -177,7 +177,8 @@ def lines(picture: Picture, top: int = 1) -> list[str]:
     if picture.error is not None:
         return [f"{name}  cannot be read: {printable(picture.error)}"]
     found = [f"{name}  {face.describe(top)}  ({face.box or 'whole image'})" for face in picture.faces]
-    return found or [f"{name}  no face found"]
+    advice = "; if it is cropped to one face, add --face" if picture.looks_cropped else ""
+    return found or [f"{name}  no face found{advice}"]
 
 
 def count(number: int, noun: str) -> str:

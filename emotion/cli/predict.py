@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from emotion.cli.options import Cropped, Detector, Model, Smallest, detection_of
+from emotion.cli.options import Cropped, Detector, DeviceOption, Largest, Model, Smallest, detection_of
 from emotion.errors import EmotionError, printable
+
+MOST_KINDS: Final = 6
+"""Kinds of files that the line about what was left out names; the others are counted together."""
 
 
 def predict(
@@ -29,6 +33,8 @@ def predict(
     face: Cropped = False,
     detector: Detector = "yunet",
     smallest: Smallest = None,
+    largest: Largest = False,
+    device: DeviceOption = "cpu",
     model: Model = None,
 ) -> None:
     """Find the faces in images and classify their expressions; exit with 1 if an image cannot be read.
@@ -48,7 +54,9 @@ def predict(
         named = [source for source in sources if isinstance(source, str)]
         if csv:
             output.check_overwriting(csv, [*named, *filter(None, [model])])
-        predictor = Predictor(model, detection=detection_of(detector), smallest=smallest)
+        predictor = Predictor(
+            model, detection=detection_of(detector), smallest=smallest, largest=largest, device=device
+        )
         with ExitStack() as stack:
             writers = [
                 *output.result_writers(stack, predictor.classes, csv, top, as_json=as_json, jsonl=jsonl),
@@ -68,11 +76,15 @@ def predict(
 
 def _image_sources(paths: Sequence[str]) -> list[str | bytes]:
     """List the image files, and read standard input for `-`."""
-    from emotion.inference.pictures import SUFFIXES, find_pictures
+    from emotion.inference.pictures import find_pictures
+    from emotion.picture_formats import SUFFIXES
 
+    left_out: Counter[str] = Counter()
     found: dict[str, list[str | bytes]] = {}
     for path in dict.fromkeys(paths):
-        found[path] = [_read_input()] if path == "-" else [*find_pictures(path)]
+        found[path] = [_read_input()] if path == "-" else [*find_pictures(path, left_out)]
+    if left_out:
+        print(f"emotion: {printable(_describe_left_out(left_out))}", file=sys.stderr)
     empty = [path for path in found if not found[path]]
     if empty:
         text = f"no images ({' '.join(SUFFIXES)}) in {' '.join(empty)}; choose another path"
@@ -80,6 +92,15 @@ def _image_sources(paths: Sequence[str]) -> list[str | bytes]:
             raise EmotionError(text)
         print(f"emotion: {printable(text)}", file=sys.stderr)
     return [source for path in paths for source in found[path]]
+
+
+def _describe_left_out(left_out: Counter[str]) -> str:
+    """Say how many files of which kinds a folder has beside its pictures: `4 files left out: 3 .txt, 1 .mp4`."""
+    from emotion.cli.output import count
+
+    kinds = [f"{number:,} {suffix or 'without suffix'}" for suffix, number in left_out.most_common(MOST_KINDS)]
+    rest = left_out.total() - sum(number for _, number in left_out.most_common(MOST_KINDS))
+    return f"{count(left_out.total(), 'file')} left out: {', '.join([*kinds, *([f'{rest:,} others'] if rest else [])])}"
 
 
 def _read_input() -> bytes:

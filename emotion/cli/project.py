@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from emotion.cli.options import refuse, requiring
 from emotion.errors import EmotionError, one_line
+from emotion.files import write_text
 
 
 def promote() -> None:
@@ -33,6 +35,10 @@ def compare(
     other: Annotated[
         str | None, typer.Argument(metavar="AFTER", help="Branch, tag or commit; the workspace if omitted.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a page for offline use, with both revisions' pictures."),
+    ] = None,
     fail_if_worse: Annotated[
         bool,
         typer.Option("--fail-if-worse", help="Exit with 1 if validation accuracy_unseen is significantly lower."),
@@ -41,15 +47,21 @@ def compare(
     """Print a Markdown report of what changed between two revisions and whether the network became better."""
     # Errors exit with 2, because 1 means worse.
     with requiring("pipeline", 2):
-        from emotion.comparison import report, significance
-        from emotion.comparison.revision import read_revision
+        from emotion.comparison import page, report, significance
+        from emotion.comparison.revision import read_pictures, read_revision
 
         try:
             before, after = read_revision(revision), read_revision(other)
             comparison = significance.compare(before, after)
+            text = report.describe(before, after, comparison)
+            if html:
+                pictures = read_pictures(revision), read_pictures(other)
+                write_text(html, page.describe(text, (before.name, after.name), pictures))
         except (EmotionError, OSError) as error:
             refuse(one_line(error), 2)
-    print(report.describe(before, after, comparison), end="")
+    print(text, end="")
+    if fail_if_worse and comparison.verdict is significance.Verdict.WITHHELD:
+        refuse(f"there is no verdict on {' and '.join(comparison.stale)}; run dvc repro and commit the result", 2)
     if fail_if_worse and comparison.verdict is significance.Verdict.WORSE:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.cli.options import Detector, Model, detection_of, requiring
+from emotion.cli.options import Detector, DeviceOption, Model, detection_of, requiring
 
 
 def serve(
@@ -22,7 +22,15 @@ def serve(
     ] = None,
     ssl_certfile: Annotated[Path | None, typer.Option(help="Certificate, a PEM file.", dir_okay=False)] = None,
     ssl_keyfile: Annotated[Path | None, typer.Option(help="Its private key, a PEM file.", dir_okay=False)] = None,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="Path below which a reverse proxy serves the page, such as /emotion.")
+    ] = "",
+    trust_proxy: Annotated[
+        str,
+        typer.Option(metavar="ADDRESSES", help="Addresses or networks of a reverse proxy whose headers are believed."),
+    ] = "",
     detector: Detector = "yunet",
+    device: DeviceOption = "cpu",
     model: Model = None,
 ) -> None:
     """Serve a web page for photos and the webcam, and an API, on this machine."""
@@ -30,15 +38,20 @@ def serve(
         from emotion.inference import network
         from emotion.server import app as server
         from emotion.server import auth
+        from emotion.server.proxy import Proxy
     from emotion.inference.predictor import Predictor
 
+    proxy = Proxy(root_path, trust_proxy)
     if password is None and not auth.is_local_address(host) and sys.stdin and sys.stdin.isatty():
         password = typer.prompt("Password for the page", hide_input=True)
-    auth.check_exposure(host, password, ssl_certfile, ssl_keyfile)
+    auth.check_exposure(host, password, ssl_certfile, ssl_keyfile, proxied=bool(trust_proxy))
     shipped = None if model else network.SHIPPED.parent
-    predictor = Predictor(model, detection=detection_of(detector))
-    ready = server.prepare(predictor, password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped)
+    predictor = Predictor(model, detection=detection_of(detector), device=device)
+    ready = server.prepare(
+        predictor, password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped, proxy=proxy
+    )
     with server.listen(host, port) as listener:
         address = server.address_of(listener, host, secure=ssl_certfile is not None)
-        print(f"Open {address}  (Ctrl-C here or Exit on the page stops the server)", flush=True)
+        stops = "Ctrl-C stops the server" if proxy else "Ctrl-C here or Exit on the page stops the server"
+        print(f"Open {address}{root_path}  ({stops})", flush=True)
         ready.run([listener])

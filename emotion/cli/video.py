@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.cli.options import Detector, Model, Smallest, detection_of
+from emotion.cli.options import Detector, DeviceOption, Largest, Model, Smallest, detection_of, seconds_of
 
 
 def video(
@@ -26,14 +26,25 @@ def video(
     smoothing: Annotated[
         float, typer.Option(min=0, help="Seconds over which probabilities are smoothed; 0 turns smoothing off.")
     ] = 0.5,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Analyse only every Nth frame.")] = 1,
+    start: Annotated[
+        float | None, typer.Option(parser=seconds_of, metavar="TIME", help="Begin here, such as 1:30.")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option(parser=seconds_of, metavar="TIME", help="Stop here; a camera after this time.")
+    ] = None,
     detector: Detector = "yunet",
     smallest: Smallest = None,
+    largest: Largest = False,
+    device: DeviceOption = "cpu",
     model: Model = None,
 ) -> None:
     """Track the faces in a video or camera; Ctrl-C stops it and keeps the results written so far.
 
     Prints a line per second unless --out, --csv or --jsonl is given.
     """
+    if end is not None and end <= (start or 0):
+        raise typer.BadParameter(f"--end must come after --start, but {end:g} s is not after {start or 0:g} s")
     # OpenCV reads these when it loads; it and FFmpeg would print many lines about a broken video.
     os.environ.update({"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"})
     from emotion.cli import output
@@ -46,14 +57,15 @@ def video(
     _interrupt_on_termination()
     try:
         # One thread, which leaves the other cores to the detector: it takes the most time.
-        predictor = Predictor(model, threads=1, detection=detection_of(detector))
+        predictor = Predictor(model, threads=1, detection=detection_of(detector), device=device)
         tracker = tracking.Tracker(predictor.classes, predictor.threshold, smoothing)
         for number, target in enumerate(targets):
             output.check_target(target)
             output.check_overwriting(target, [source, *filter(None, [model]), *targets[:number]])
-        with footage.open_source(source) as frames, ExitStack() as stack:
+        with footage.open_source(source, footage.Selection(every, start or 0.0, end)) as frames, ExitStack() as stack:
             writers = list(output.frame_writers(stack, frames, predictor.classes, out, csv, jsonl=jsonl))
-            find_faces = predictor.detector.for_video(smallest or detection.SMALLEST_IN_VIDEO).find
+            faces = predictor.detector.for_video(smallest or detection.SMALLEST_IN_VIDEO)
+            find_faces = detection.largest_only(faces.find) if largest else faces.find
             for tracked in tracking.track_faces(frames, find_faces, predictor.classify, tracker):
                 frame_count += 1
                 for write in writers:

@@ -1,7 +1,7 @@
 """The review report: a comparison of two revisions as Markdown, for the pull request.
 
-The verdict comes first, then its evidence, then the other changes. Texts from files are put into code spans, so that
-they can neither break a table nor mention a user.
+Warnings and verdict come first, then the evidence, then the other changes. Texts from files are put into code spans, so
+that they can neither break a table nor mention a user.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def describe(before: Revision, after: Revision, comparison: Comparison) -> str:
     names = (_code(before.name), _code(after.name))
     parts = [
         f"## {_title(after)} against {_title(before)}",
-        _verdict(comparison, names),
         *(_warning(revision) for revision in (before, after) if revision.outdated),
+        _verdict(comparison, names),
         _accuracies(comparison, names),
         _section("Settings changed", ("Path", "Param", *names), _changes(before.params, after.params)),
         _classes(comparison.classes, names),
@@ -61,6 +61,9 @@ def _differences(comparison: Comparison) -> str:
 
 
 def _reason(comparison: Comparison, names: Names) -> str:
+    if comparison.verdict is Verdict.WITHHELD:
+        stale = " and ".join(map(_code, comparison.stale))
+        return f"The predictions of {stale} are older than its settings or data."
     if comparison.verdict is Verdict.INCOMPARABLE:
         return "Metrics on different data do not show which network is better."
     if not any(comparison.changed.values()):
@@ -91,10 +94,11 @@ def _accuracies(comparison: Comparison, names: Names) -> str:
         for faces, pairs in (("unseen", comparison.unseen), ("all", comparison.all_faces))
     ]
     only = [f"only {name} right" for name in names]
+    basis = "" if comparison.stale else "The verdict rests on the first row. "
     return (
         f"{_aligned(('accuracy', 'faces', *names, 'points', '95% interval', *only, 'p'), rows)}\n\n"
-        f"The verdict rests on the first row; p-values are given for {DECIDING_SPLIT} only. Unseen faces have no exact "
-        "copy in train. Intervals: paired bootstrap. p: McNemar's exact test."
+        f"{basis}P-values are given for {DECIDING_SPLIT} only. Unseen faces have no exact copy in train. "
+        "Intervals: paired bootstrap. p: McNemar's exact test."
     )
 
 

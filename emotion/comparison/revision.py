@@ -18,12 +18,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.dvc_lock import md5_of, recorded_hashes, recorded_params
+from emotion.dvc_lock import flatten, md5_of, older_inputs, recorded_hashes, recorded_params, stages_behind
 from emotion.errors import DataError, one_line
 
 WORKSPACE: Final = "workspace"
 PREDICTIONS: Final = "data/predictions.csv"
 METRICS: Final = "metrics"
+PICTURES: Final = "plots/pictures"
 PARAMS: Final = "params.yaml"
 LOCK: Final = "dvc.lock"
 
@@ -71,6 +72,7 @@ class Revision:
         metrics: headline metrics of every file in `metrics/`.
         params: settings.
         outdated: files and settings that differ from those in `dvc.lock`: the pipeline has not run on them.
+        is_stale: whether the predictions depend on any of those.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Revision:
     metrics: Table
     params: Table
     outdated: tuple[str, ...]
+    is_stale: bool
 
 
 @dataclass(frozen=True)
@@ -136,15 +139,32 @@ def read_revision(name: str | None, root: Path = Path()) -> Revision:
     tree = _find_tree(name, root)
     classes, splits = _read_predictions(tree)
     params = _read_yaml(tree, PARAMS)
+    outdated, is_stale = _find_outdated(tree, params)
     return Revision(
         name=tree.name,
         commit=tree.commit[:7],
         classes=classes,
         splits=splits,
         metrics=_read_metrics(tree),
-        params={(PARAMS, key): value for key, value in _flatten(params).items()},
-        outdated=_find_outdated(tree, params),
+        params={(PARAMS, key): value for key, value in flatten(params).items()},
+        outdated=outdated,
+        is_stale=is_stale,
     )
+
+
+def read_pictures(name: str | None, root: Path = Path()) -> dict[str, bytes]:
+    """Read the pictures that the stage `plot` drew in one revision: PNG files by name.
+
+    Args:
+        name: a branch, tag or commit; None reads the workspace.
+        root: the project's folder.
+
+    Raises:
+        DataError: Git does not know the revision.
+    """
+    tree = _find_tree(name, root)
+    paths = [path for path in tree.paths(PICTURES) if path.endswith(".png")]
+    return {Path(path).stem: tree.find(path) or b"" for path in paths}
 
 
 def _find_tree(name: str | None, root: Path) -> Tree:
@@ -200,7 +220,7 @@ def _to_predictions(rows: list[dict[str, str]], duplicate: str) -> RevisionPredi
 
 def _read_metrics(tree: Tree) -> Table:
     contents = {path: _read_json(tree, path) for path in _list_metrics(tree)}
-    return {(path, key): value for path, content in contents.items() for key, value in _flatten(content).items()}
+    return {(path, key): value for path, content in contents.items() for key, value in flatten(content).items()}
 
 
 def _read_json(tree: Tree, path: str) -> dict[str, Any]:
@@ -233,30 +253,32 @@ def _check_mapping(tree: Tree, path: str, content: object) -> dict[str, Any]:
     return content
 
 
-def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the results and settings that differ from those of the last run in `dvc.lock`."""
+def _read_stages(tree: Tree) -> dict[str, Any]:
+    """Return the stages in `dvc.lock`; none if there is no such file."""
     if tree.find(LOCK) is None:
-        return ()
+        return {}
+    stages: dict[str, Any] = _read_yaml(tree, LOCK)["stages"]
+    return stages
+
+
+def _find_outdated(tree: Tree, params: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+    """Name what differs from the last run in `dvc.lock`, and say whether the predictions depend on any of it."""
     try:
-        files, ran = _read_lock(tree)
+        stages = _read_stages(tree)
+        behind = stages_behind(PREDICTIONS, stages)
+        return tuple(_differences_to(tree, params, stages)), bool(_differences_to(tree, params, behind))
     except (AttributeError, KeyError, TypeError) as error:
         raise tree.error(LOCK, f"expected stages as DVC writes them, received something else ({error!r})") from error
-    present = _flatten(params)
-    changed = [path for path, md5 in files.items() if md5_of(tree.find(path) or b"") != md5]
-    return (*changed, *(key for key in sorted({*ran, *present}) if ran.get(key) != present.get(key)))
 
 
-def _read_lock(tree: Tree) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the hashes of the compared files and the settings, as `dvc.lock` records them."""
-    stages = _read_yaml(tree, LOCK)["stages"]
+def _differences_to(tree: Tree, params: Mapping[str, Any], stages: Mapping[str, Any]) -> list[str]:
+    """Name the results that these stages did not write, the settings they did not run with, and older inputs."""
     recorded = recorded_hashes(stages)
-    files = {path: recorded[path] for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded}
-    settings = recorded_params(stages)
-    return files, {key: value for sections in settings for key, value in _flatten(sections).items()}
+    files = [path for path in (PREDICTIONS, *_list_metrics(tree)) if path in recorded]
+    changed = [path for path in files if md5_of(tree.find(path) or b"") != recorded[path]]
+    settings: set[str] = set()
+    for sections in map(recorded_params, stages.values()):
+        ran, present = flatten(sections), flatten({name: params[name] for name in sections if name in params})
+        settings |= {key for key in {*ran, *present} if ran.get(key) != present.get(key)}
+    older = [f"{path}, newer than what {name} read" for name, path in older_inputs(stages)]
+    return [*changed, *sorted(settings), *older]

@@ -34,6 +34,7 @@ class Verdict(StrEnum):
     WORSE = "worse"
     SAME = "no evidence of a difference"
     INCOMPARABLE = "not comparable: different data"
+    WITHHELD = "withheld"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Comparison:
     """Two revisions on the same faces.
 
     Attributes:
+        stale: names of the revisions whose predictions are not those of their settings and data.
         differences: why a split cannot be compared, by split; the key `classes` says why no split can be.
         unseen: by split, the pairs on faces without an exact copy in train.
         all_faces: by split, the pairs on all faces.
@@ -118,6 +120,7 @@ class Comparison:
         flips: changed predictions in `DECIDING_SPLIT`, those whose label gained or lost the most probability first.
     """
 
+    stale: tuple[str, ...]
     differences: dict[str, str]
     unseen: dict[str, Pairs]
     all_faces: dict[str, Pairs]
@@ -128,6 +131,8 @@ class Comparison:
     @property
     def verdict(self) -> Verdict:
         """The result on the unseen faces of `DECIDING_SPLIT`."""
+        if self.stale:
+            return Verdict.WITHHELD
         if DECIDING_SPLIT not in self.unseen:
             return Verdict.INCOMPARABLE
         pairs = self.unseen[DECIDING_SPLIT]
@@ -146,6 +151,7 @@ def compare(before: Revision, after: Revision) -> Comparison:
     }
     deciding = equal.get(DECIDING_SPLIT)
     return Comparison(
+        stale=tuple(revision.name for revision in (before, after) if revision.is_stale),
         differences=differences,
         unseen={split: pair_up(*sides, ~_is_duplicate(*sides)) for split, sides in equal.items()},
         all_faces={split: pair_up(*sides) for split, sides in equal.items()},

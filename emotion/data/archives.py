@@ -80,6 +80,16 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
     raise DataError(f"expected {EXPECTED}, received {path}; convert or replace it")
 
 
+def names(path: Path) -> list[str]:
+    """Return the names of the members of a zip in their order, as `members` does, without reading the contents.
+
+    Raises:
+        DataError: as for `members`.
+    """
+    with _explaining_damage(path), ZipFile(path) as archive:
+        return list(_zip_entries(archive, path))
+
+
 def write_canonical(members: Iterable[tuple[str, bytes]], path: Path) -> Contents:
     """Write a zip whose bytes depend only on the members: sorted, uncompressed, with fixed dates and attributes.
 
@@ -165,10 +175,14 @@ def _folder_members(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
     with _explaining_damage(path), ZipFile(path) as archive:
-        entries = _by_name(((entry.filename, entry) for entry in archive.infolist() if not entry.is_dir()), path)
+        entries = _zip_entries(archive, path)
         _check_sizes({name: entry.file_size for name, entry in entries.items()}, path)
         for name, entry in entries.items():
             yield name, _zip_content(archive, entry, path)
+
+
+def _zip_entries(archive: ZipFile, path: Path) -> dict[str, ZipInfo]:
+    return _by_name(((entry.filename, entry) for entry in archive.infolist() if not entry.is_dir()), path)
 
 
 def _zip_content(archive: ZipFile, entry: ZipInfo, path: Path) -> bytes:

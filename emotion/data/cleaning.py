@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.data.copies import count_conflicts, group_copies, mark_duplicates
-from emotion.data.layouts import Fault, Record, describe_faults, describe_missing, describe_unassigned
+from emotion.data.messages import EXAMPLES, describe_faults, describe_missing
+from emotion.data.records import Fault, Record
+from emotion.data.splitting import assign_splits, check_splits, takes_share
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ImageError
 from emotion.images import FACE_SIZE, read_image, to_face
-from emotion.labels import ALL_NAMES, OFFICIAL_SPLITS, SPLITS
+from emotion.labels import OFFICIAL_SPLITS, SPLITS
 from emotion.params import Preprocess
 from emotion.votes import CHOICES, NO_MAJORITY, majority
 
@@ -28,7 +30,6 @@ BLANK_DEVIATION: Final = 5.0
 
 NO_VOTES: Final = np.zeros(len(CHOICES), np.uint8)
 
-_OTHER: Final = {"official": "folders", "folders": "official"}
 _USAGES: Final = {split: usage for usage, split in OFFICIAL_SPLITS.items()}
 
 _log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ def clean(records: Iterable[Record | Fault], settings: Preprocess) -> Cleaned:
     }
     if settings.duplicates == "drop_from_train":
         faces, duplicate = _drop_duplicates(faces, duplicate)
-    _check_filled((arranged, not_blank, seen, faces), settings)
+    _check_filled((arranged, not_blank, seen, faces), settings, takes_share(collected.split, settings.split))
     datasets = _divide(faces, duplicate, tuple(settings.classes))
     summary = {"faces": {split: len(dataset) for split, dataset in datasets.items()}, **found}
     return Cleaned(datasets, collected.faults, dict(sorted(collected.left_out.items())), summary)
@@ -134,26 +135,6 @@ def find_blank(faces: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     # One face at a time, because NumPy would convert all of them to float64, eight times their size.
     return np.array([face.std() < BLANK_DEVIATION for face in faces], dtype=bool)
-
-
-def share_of_train(labels: NDArray[np.int8], classes: Sequence[str], fraction: float, seed: int) -> NDArray[np.bool_]:
-    """Choose the faces of train that move to validation: the same share of every class, and at least one face.
-
-    Args:
-        labels: int8, shape (n,), index into `classes`.
-        classes: class names; the choice within a class does not depend on the other classes.
-        fraction: share of each class, 0-1.
-        seed: of the random choice.
-
-    Returns:
-        bool, shape (n,).
-    """
-    chosen = np.zeros(len(labels), dtype=bool)
-    for label, name in enumerate(classes):
-        members = np.flatnonzero(labels == label)
-        generator = np.random.default_rng([seed, ALL_NAMES.index(name)])
-        chosen[generator.permutation(members)[: max(1, round(fraction * len(members)))]] = True
-    return chosen
 
 
 def _collect(records: Iterable[Record | Fault], settings: Preprocess) -> _Collected:
@@ -202,45 +183,37 @@ def _decode(content: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bool
 
 def _check_collected(collected: _Collected, settings: Preprocess) -> None:
     if collected.faults and (settings.on_bad_image == "fail" or not collected.names):
-        for fault in collected.faults:
+        for fault in collected.faults[:EXAMPLES]:
             _log.warning("cannot use %s (%s): %s", fault.name, fault.reason, fault.message)
-        raise DataError(describe_faults(collected.faults))
+        raise DataError(describe_faults(collected.faults, settings.on_bad_image == "drop"))
     present = set(collected.emotions)
     missing = [name for name in settings.classes if name not in present]
     if missing:
         raise DataError(describe_missing(missing, collected.left_out))
-    splits = collected.split[settings.split]
-    unassigned = [name for name, split in zip(collected.names, splits, strict=True) if not split]
-    if unassigned:
-        # The other setting is suggested only if it gives every face a split.
-        other = _OTHER[settings.split]
-        raise DataError(describe_unassigned(unassigned, settings.split, other if all(collected.split[other]) else None))
+    check_splits(collected.names, collected.split, settings.split)
 
 
 def _arrange(collected: _Collected, settings: Preprocess) -> _Faces:
     classes: list[str] = list(settings.classes)
     labels = np.array([classes.index(emotion) for emotion in collected.emotions], dtype=np.int8)
-    split = np.array(collected.split[settings.split], dtype="<U10")
-    if settings.split == "folders":
-        train = np.flatnonzero(split == "train")
-        share = share_of_train(labels[train], classes, settings.validation_fraction, settings.seed)
-        split[train[share]] = "validation"
+    split = assign_splits(labels, collected.split, settings)
     return _Faces(np.stack(collected.pixels), labels, np.array(collected.names), split, np.stack(collected.votes))
 
 
-def _check_filled(steps: Sequence[_Faces], settings: Preprocess) -> None:
+def _check_filled(steps: Sequence[_Faces], settings: Preprocess, shared: bool) -> None:
     """Refuse a split without faces of a class, and say why there are none.
 
     Args:
         steps: all faces, those that are not blank, those that raters call a face, and those without dropped duplicates.
         settings: of the stage.
+        shared: whether faces of train moved to validation.
     """
     counts = [step.count(settings.classes) for step in steps]
     causes: dict[tuple[str, str], list[str]] = {}
     for split in SPLITS:
         for name in settings.classes:
             if not counts[-1][split, name]:
-                causes.setdefault((split, _why_empty(split, name, counts, settings)), []).append(name)
+                causes.setdefault((split, _why_empty(split, name, counts, settings, shared)), []).append(name)
     if causes:
         facts = [f"{_name_missing(split, names, settings.classes)} ({why})" for (split, why), names in causes.items()]
         raise DataError(
@@ -253,7 +226,9 @@ def _name_missing(split: str, names: Sequence[str], classes: Sequence[str]) -> s
     return f"in {split}" if len(names) == len(classes) else f"of {', '.join(names)} in {split}"
 
 
-def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]], settings: Preprocess) -> str:
+def _why_empty(
+    split: str, name: str, counts: Sequence[Counter[tuple[str, str]]], settings: Preprocess, shared: bool
+) -> str:
     arranged, not_blank, seen, _ = counts
     if seen[split, name]:
         return "preprocess.duplicates=drop_from_train dropped all of them"
@@ -262,10 +237,12 @@ def _why_empty(split: str, name: str, counts: Sequence[Counter[tuple[str, str]]]
     if arranged[split, name]:
         return "all are blank"
     if settings.split == "official":
-        return f"preprocess.split=official looks for {_USAGES[split]} in file names or Usage"
-    if split == "train" and arranged["validation", name]:
+        return f"preprocess.split=official looks for {_USAGES[split]} in names or Usage"
+    if settings.split == "random":
+        return f"preprocess.split=random with preprocess.validation_fraction={settings.validation_fraction} left none"
+    if shared and split == "train" and arranged["validation", name]:
         return f"preprocess.validation_fraction={settings.validation_fraction} took all of them"
-    return f"preprocess.split=folders looks in the folder {'test' if split == 'test' else 'train'}"
+    return f"preprocess.split=folders looks in the folder {'train' if shared and split != 'test' else split}"
 
 
 def _count_dropped(arranged: _Faces, not_blank: _Faces, seen: _Faces, collected: _Collected) -> dict[str, int]:

@@ -1,20 +1,21 @@
 """The three sources of faces: Kaggle, drawn faces, or an archive of the user. Each becomes one canonical zip.
 
-Knows nothing of classes, splits or pictures: the members of an archive are copied unchanged, and so are raters' votes.
+Knows nothing of classes or pictures: the members of an archive are copied unchanged, and so are raters' votes.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from emotion.data import archives, ferplus, kaggle
 from emotion.data.archives import Contents
+from emotion.data.public_names import TABLES, find_split
 from emotion.data.sample_faces import draw_members
 from emotion.data.sample_votes import draw_table
-from emotion.errors import DataError
+from emotion.errors import DataError, some
 from emotion.files import write_bytes, write_json
 from emotion.params import Download
 from emotion.votes import HEADER
@@ -37,14 +38,15 @@ def fetch(settings: Download) -> None:
 
     Raises:
         DownloadError: as for `kaggle.download_verified` and `ferplus.read`.
-        DataError: `data/incoming/` does not hold exactly one archive, that archive is damaged or unsafe, or the votes
-            there are not those of FER+.
+        DataError: `data/incoming/` does not hold one archive, packed or unpacked, that archive is damaged or unsafe,
+            or the votes there are not those of FER+.
     """
     if settings.source == "sample":
         contents = _write(settings, "sample faces", draw_members(_sample_counts(settings), settings.sample.seed))
     elif settings.source == "incoming":
-        path = only_entry(INCOMING)
-        contents = _write(settings, path.name, archives.members(path))
+        path = find_archive(INCOMING)
+        members = ((name, content) for name, content in archives.members(path) if name != ferplus.NAME)
+        contents = _write(settings, path.name, members)
     else:
         folder = SCRATCH / settings.dataset
         path = kaggle.download_verified(settings.dataset, settings.sha256, folder, settings.attempts)
@@ -55,17 +57,33 @@ def fetch(settings: Download) -> None:
         shutil.rmtree(SCRATCH)
 
 
-def only_entry(folder: Path) -> Path:
-    """Return the only file or folder in a folder; hidden ones and the votes of FER+ are ignored.
+def find_archive(folder: Path) -> Path:
+    """Return the only file or folder in a folder, or the folder itself if an archive was unpacked straight into it.
+
+    Hidden files and the votes of FER+ are ignored.
 
     Raises:
-        DataError: there is none or more than one.
+        DataError: there is nothing, or more than the folders of the splits and files beside them, or than tables.
     """
-    found = sorted(path.name for path in folder.glob("[!.]*") if path.name != ferplus.NAME)
-    if len(found) != 1:
-        received = ", ".join(found) or "no archive"
-        raise DataError(f"{folder}/ holds {received}; put exactly one archive there ({archives.EXPECTED})")
-    return folder / found[0]
+    found = sorted(path for path in folder.glob("[!.]*") if path.name != ferplus.NAME)
+    if len(found) == 1 and not find_split(found[0].name):
+        return found[0]
+    if not found or not _is_unpacked(found):
+        received = some(path.name for path in found) or "no archive"
+        raise DataError(
+            f"{folder}/ holds {received}; put exactly one archive there ({archives.EXPECTED}); "
+            "folders that belong together go into one folder, or are named train, validation and test"
+        )
+    return folder
+
+
+def _is_unpacked(entries: Sequence[Path]) -> bool:
+    """Return whether entries are folders of splits, with other files beside them, or nothing but tables."""
+    files = [path.name.lower() for path in entries if not path.is_dir()]
+    if len(files) == len(entries):
+        return all(name.endswith(".csv") for name in files)
+    archived = any(name.endswith((".zip", ".tar.gz", ".tgz")) for name in files)
+    return not archived and all(find_split(path.name) for path in entries if path.is_dir())
 
 
 def title_of(dataset: str) -> str:
@@ -90,8 +108,9 @@ def _votes(settings: Download, sha256: str) -> bytes:
 
 def _may_have_votes(settings: Download, sha256: str) -> bool:
     """Return whether the archive of the user may be FER-2013: nobody voted on other faces, so nothing is downloaded."""
-    tables = (name for name, _ in archives.members(RAW / "faces.zip") if name.lower().endswith(".csv"))
-    return sha256 == settings.sha256 or (INCOMING / ferplus.NAME).is_file() or any(tables)
+    names = [PurePosixPath(name.lower()) for name in archives.names(RAW / "faces.zip")]
+    tables = any(name.name in TABLES for name in names) or all(name.suffix == ".csv" for name in names)
+    return sha256 == settings.sha256 or (INCOMING / ferplus.NAME).is_file() or tables
 
 
 def _sample_counts(settings: Download) -> dict[str, int]:

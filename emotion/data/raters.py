@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.data.layouts import Fault, Record
+from emotion.data.records import Fault, Record
 from emotion.errors import DataError
 from emotion.labels import NAMES, OFFICIAL_SPLITS
 from emotion.votes import CHOICES, HEADER
@@ -59,6 +59,8 @@ def read(path: Path) -> VoteTable:
 def join(records: Iterable[Record | Fault], table: VoteTable) -> Iterator[Record | Fault]:
     """Give each record its votes: pictures by class folder and file name, the rows of a csv by their position.
 
+    The rows of a csv without the competition's `Usage` stay as they are.
+
     Args:
         records: as `layouts.read_records` yields them.
         table: votes; without any row, records stay as they are.
@@ -67,15 +69,16 @@ def join(records: Iterable[Record | Fault], table: VoteTable) -> Iterator[Record
         DataError: the rows of the csv are not those for which the raters voted.
     """
     rows = find_rows(table)
-    position = 0
+    position, official = 0, False
     for record in records:
         if isinstance(record, Fault) or isinstance(record.content, np.ndarray):
             yield _join_row(record, table, position)
             position += 1
+            official = official or (isinstance(record, Record) and record.official is not None)
         else:
             row = rows.get("/".join(PurePosixPath(record.name).parts[-3:]))
             yield record if row is None else replace(record, votes=table.votes[row])
-    if position and len(table.votes) not in {0, position}:
+    if official and len(table.votes) not in {0, position}:
         raise _other_rows(f"it has {position:,} rows, and the votes are for {len(table.votes):,}")
 
 
@@ -101,7 +104,7 @@ def name_of(usage: str, expression: str, number: int) -> str:
 
 
 def _join_row(record: Record | Fault, table: VoteTable, position: int) -> Record | Fault:
-    if isinstance(record, Fault) or position >= len(table.votes):
+    if isinstance(record, Fault) or record.official is None or position >= len(table.votes):
         return record
     usage = table.usages[position]
     if OFFICIAL_SPLITS.get(usage) != record.official:

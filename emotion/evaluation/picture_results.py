@@ -143,6 +143,7 @@ def _count_faces(results: Sequence[PictureResult]) -> dict[str, Any]:
         "faces": faces,
         "found": share(faces - missed, faces),
         "missed": missed,
+        "missed_cropped": sum(each.missed > 0 and each.picture.looks_cropped for each in results),
         "false": sum(each.false for each in results),
         "pictures_with_all_found": share(len(results) - len(worst), len(results)),
         "worst": [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
@@ -138,6 +138,13 @@ def detector(detection: Detection | Path = "yunet", smallest: int | None = None)
         raise EmotionError(f"there is no face detector {detection!r}; use {' or '.join(DETECTIONS)}")
     weights = detector_weights.find(detection) if isinstance(detection, Path) else _find_weights()
     return YuNet(weights.read_bytes(), smallest) if weights else HaarDetector(smallest)
+
+
+def largest_only(
+    find: Callable[[NDArray[np.uint8], Sequence[Box]], list[DetectedFace]],
+) -> Callable[[NDArray[np.uint8], Sequence[Box]], list[DetectedFace]]:
+    """Return a search of video frames, as `VideoDetector.find`, that gives only the largest face."""
+    return lambda rgb, expected: find(rgb, expected)[:1]
 
 
 def _find_weights() -> Path | None:

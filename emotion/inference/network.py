@@ -6,14 +6,19 @@ nor TensorFlow.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import ImageError, ModelError
 from emotion.images import FACE_SIZE
+from emotion.inference.devices import CPU, Device, check_providers, providers_for
 from emotion.inference.onnx_runtime import onnxruntime
 from emotion.metadata import KEY, Metadata, parse
 
@@ -23,14 +28,18 @@ SHIPPED: Final = Path(__file__).parents[1] / "shipped" / "emotion.onnx"
 HINT: Final = "run: dvc repro export, or make restore"
 """The remedy in an error, for people who run the pipeline."""
 
+FATAL: Final = 4
+"""Severity of ONNX Runtime's log from which it is printed."""
+
 
 class Network:
-    """A network with its class names; safe to share between threads.
+    """A network with its class names; safe to share between threads. A pickled one loads its file again.
 
     Attributes:
         metadata: the metadata stored inside the model file.
         classes: class names in the order of the probabilities.
         threshold: a face whose largest probability is below it is uncertain, 0-1.
+        device: where it computes, `cpu` or `gpu`.
 
     Example:
         >>> import numpy as np
@@ -42,7 +51,15 @@ class Network:
         (10, 7)
     """
 
-    def __init__(self, model: Path | None = None, threads: int = 0, *, spin: bool = True, hint: str = HINT) -> None:
+    def __init__(
+        self,
+        model: Path | None = None,
+        threads: int = 0,
+        *,
+        spin: bool = True,
+        hint: str = HINT,
+        device: Device = "cpu",
+    ) -> None:
         """Load a network.
 
         Args:
@@ -51,17 +68,24 @@ class Network:
             spin: whether these threads keep spinning between calls. Spinning makes the next call a third faster, but
                 slows down other work on the same cores by about as much.
             hint: the remedy that errors name.
+            device: `cpu`, which gives the figures that were measured; `gpu`; or `auto` for a GPU where there is one.
 
         Raises:
             ModelError: the file is missing, is not an ONNX file, lacks the metadata that `export` writes, or does not
-                map uint8 (n, 48, 48) to float32 (n, classes).
+                map uint8 (n, 48, 48) to float32 (n, classes); or no GPU can be used.
+            EmotionError: the device is unknown.
         """
         path = SHIPPED if model is None else model
-        self._session = _open_session(path, threads, spin, hint)
+        self._again = partial(Network, model, threads, spin=spin, hint=hint, device=device)
+        self._session = _open_session(path, threads, spin, hint, device)
+        self.device = "cpu" if self._session.get_providers()[0] == CPU else "gpu"
         self.metadata: Metadata = parse(self._session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
         self.classes: tuple[str, ...] = self.metadata.classes
         self.threshold = _threshold(self.metadata, path, hint)
         _check_signature(self._session, len(self.classes), path, hint)
+
+    def __reduce__(self) -> tuple[Callable[[], Network], tuple[Any, ...]]:
+        return self._again, ()
 
     def probabilities(self, faces: NDArray[np.uint8], batch_size: int) -> NDArray[np.float32]:
         """Compute the probability of each expression for each face.
@@ -88,19 +112,32 @@ class Network:
         return probabilities
 
 
-def _open_session(path: Path, threads: int, spin: bool, hint: str) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, threads: int, spin: bool, hint: str, device: Device) -> onnxruntime.InferenceSession:
     if not path.is_file():
         raise ModelError(f"there is no model file {path}; {hint}")
+    # Naming the provider makes every machine compute the figures that were measured.
+    providers = providers_for(device, onnxruntime.get_available_providers())
+    if providers != [CPU]:
+        _prepare_gpu()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.use_deterministic_compute = True
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
     try:
-        # Naming the provider makes every machine compute the figures that were measured.
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         # The original text, an error code and a byte offset, does not help the reader.
         raise ModelError(f"{path} is not an ONNX file, or it is damaged; {hint}") from error
+    check_providers(device, providers, session.get_providers())
+    return session
+
+
+def _prepare_gpu() -> None:
+    """Load NVIDIA's libraries where pip put them; in silence, because `check_providers` says it if the GPU fails."""
+    onnxruntime.set_default_logger_severity(FATAL)
+    if preload := getattr(onnxruntime, "preload_dlls", None):  # since ONNX Runtime 1.21
+        with redirect_stdout(io.StringIO()):
+            preload()
 
 
 def _threshold(metadata: Metadata, path: Path, hint: str) -> float:

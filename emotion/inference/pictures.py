@@ -6,10 +6,11 @@ This module knows nothing about faces.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from glob import escape, glob
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +18,25 @@ from PIL import Image, ImageOps
 
 from emotion.errors import ImageError
 from emotion.images import convert, read_image, to_grey
+from emotion.picture_formats import PILLOW_WARNINGS_OFF, SUFFIXES, open_picture
 
 PictureSource = Path | str | bytes | NDArray[Any] | Image.Image
 """A picture: the path or the content of a file, a uint8 array (grey, RGB or RGBA), or a Pillow image."""
 
-SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-"""Suffixes of the files that are read from a folder."""
 
-
-def find_pictures(path: str) -> Iterator[str]:
+def find_pictures(path: str, left_out: Counter[str] | None = None) -> Iterator[str]:
     """Find picture files.
 
     Args:
         path: a file, a folder, or a pattern such as `holiday/**/*.jpg`. A file may have any name and need not exist. In
             a folder and its subfolders, the files with one of `SUFFIXES` are found, except hidden ones.
+        left_out: gets the number of the other files in a folder, by their suffix in lower case.
 
     Yields:
         Paths, sorted. A folder that cannot be read is yielded itself, so that the caller reports it.
     """
     if _is_folder(path):
-        yield from _search(path)
+        yield from _search(path, Counter() if left_out is None else left_out)
     elif not os.path.lexists(path) and (matches := sorted(glob(path, recursive=True))):  # noqa: PTH207  absolute ones too
         yield from (match for match in matches if not _is_folder(match))
     else:
@@ -47,13 +47,30 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises on names too long and on folders without permission
 
 
-def _search(path: str) -> Iterator[str]:
+def _search(path: str, left_out: Counter[str]) -> Iterator[str]:
     unreadable: list[str] = []
     for folder, folders, names in os.walk(path, onerror=lambda error: unreadable.append(error.filename)):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible = sorted(name for name in names if not name.startswith("."))
-        yield from (str(Path(folder, name)) for name in visible if Path(name).suffix.lower() in SUFFIXES)
+        pictures = [name for name in visible if _suffix(name) in SUFFIXES]
+        yield from (str(Path(folder, name)) for name in pictures)
+        left_out.update(_suffix(name) for name in visible if _suffix(name) not in SUFFIXES)
     yield from unreadable
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
+def is_still(path: Path) -> bool:
+    """Tell whether a file has the suffix and the content of a picture that does not move."""
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    try:
+        with PILLOW_WARNINGS_OFF, open_picture(path) as image:
+            return getattr(image, "n_frames", 1) == 1
+    except Exception:  # not a picture, or a damaged one: Pillow raises a dozen types
+        return False
 
 
 def check_list(images: Iterable[PictureSource]) -> Iterable[PictureSource]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from emotion.errors import EmotionError, ImageError, one_line
 from emotion.images import FACE_SIZE, to_face, to_grey
 from emotion.inference.detection import Detection, crop, detector
+from emotion.inference.devices import Device
 from emotion.inference.network import Network
 from emotion.inference.pictures import PictureSource, check_list, read_picture, to_rgb
 from emotion.inference.results import DetectedFace, Picture, face_from_probabilities
@@ -42,6 +43,8 @@ class _Crops:
 
 class Predictor:
     """A face detector and the network that classifies the faces; safe to share between threads.
+
+    A pickled predictor, as for another process, loads its files again.
 
     Attributes:
         network: the network.
@@ -67,6 +70,8 @@ class Predictor:
         threads: int = 0,
         detection: Detection | Path = "yunet",
         smallest: int | None = None,
+        largest: bool = False,
+        device: Device = "cpu",
     ) -> None:
         """Load the network, once for any number of pictures.
 
@@ -76,23 +81,34 @@ class Predictor:
             detection: the face detector: `yunet`, `haar`, or a file with the weights of YuNet. `yunet` fetches them
                 once; where it cannot, Haar takes its place, and the log of `emotion` says so.
             smallest: edge of the smallest face to find, in pixels; larger is faster. None for 24, with Haar 32 to 48.
+            largest: whether only the largest face of each picture counts.
+            device: where the network computes: `cpu`, `gpu`, or `auto` for a GPU where there is one. The face detector
+                always uses the CPU.
 
         Raises:
-            ModelError: a file is missing or is not a model of this project.
-            EmotionError: the face detector is unknown, `threads` is below 0, or `smallest` below 1.
+            ModelError: a file is missing or is not a model of this project, or no GPU can be used.
+            EmotionError: the face detector or the device is unknown, `threads` is below 0, or `smallest` below 1.
         """
         if threads < 0:
             raise EmotionError(f"expected at least 1 thread, or 0 for all cores, received {threads}")
+        self._again = partial(
+            Predictor, model, threads=threads, detection=detection, smallest=smallest, largest=largest, device=device
+        )
         hint = "install emotion again" if model is None else "choose an .onnx file of this project"
         # Between two calls, reading and detection need the cores.
-        self.network = Network(None if model is None else Path(model), threads, spin=False, hint=hint)
+        path = None if model is None else Path(model)
+        self.network = Network(path, threads, spin=False, hint=hint, device=device)
         self.classes = self.network.classes
         self.threshold = self.network.threshold
         self.detector = detector(detection, smallest)
+        self._most = 1 if largest else None
         workers = threads or os.cpu_count() or 1
         self._ahead = AHEAD * workers
         self._process = os.getpid()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="emotion")
+
+    def __reduce__(self) -> tuple[Callable[[], Predictor], tuple[Any, ...]]:
+        return self._again, ()
 
     def predict(self, images: Sequence[PictureSource], *, cropped: bool | None = None) -> list[Picture]:
         """Find the faces in pictures and classify each face.
@@ -187,7 +203,7 @@ class Predictor:
         height, width = grey.shape
         if cropped or (cropped is None and grey.shape == (FACE_SIZE, FACE_SIZE)):
             return _Crops(Picture(source, width, height), (None,), (to_face(grey),))
-        found = tuple(self.detector.find(to_rgb(picture)))
+        found = tuple(self.detector.find(to_rgb(picture))[: self._most])
         searched = Picture(source, width, height, detector=self.detector.name)
         return _Crops(searched, found, tuple(crop(grey, face) for face in found))
 

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+CROPPED_EDGE: Final = 256
+"""Longest edge in pixels of pictures that may be cropped to one face; those of the usual data sets have 48 to 250."""
+
+CROPPED_RATIO: Final = 1.3
+"""Largest ratio of the longer to the shorter edge of such a picture."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,12 @@ class Picture:
     faces: tuple[Face, ...] = ()
     error: str | None = None
     detector: str | None = None
+
+    @property
+    def looks_cropped(self) -> bool:
+        """Whether the picture is small and nearly square, as pictures are that were cropped to one face."""
+        shorter, longer = sorted((self.width, self.height))
+        return 0 < longer <= CROPPED_EDGE and longer <= CROPPED_RATIO * shorter
 
     def __repr__(self) -> str:
         if self.error is not None:

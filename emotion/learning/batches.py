@@ -86,6 +86,24 @@ class Batches(keras.utils.PyDataset):
         return np.rint(faces).astype(np.uint8), labels
 
 
+class Validation(keras.utils.PyDataset):
+    """All faces in order.
+
+    Keras would put arrays through a parallel map, for which TensorFlow logs an error when it makes it deterministic.
+    """
+
+    def __init__(self, data: Dataset, settings: Train) -> None:
+        super().__init__()
+        self._pixels, self._targets, self._size = data.pixels, encode(data, settings), settings.batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self._pixels) // self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        batch = slice(index * self._size, (index + 1) * self._size)
+        return self._pixels[batch], self._targets[batch]
+
+
 class SharedValidation(keras.utils.PyDataset):
     """All faces in order, for several devices; repeated faces with weight 0 fill the last batch.
 

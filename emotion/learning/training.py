@@ -7,6 +7,7 @@ killed run resumes after its last finished epoch. Never reads the test split; us
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -38,14 +39,17 @@ ADOPTED_FACES: Final = 2048
 OPTIMIZERS: Final = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
 
 
-def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) -> None:
-    """Train on dataset files; write the model file and the history, and delete the checkpoint.
+def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) -> Callable[[], None]:
+    """Train on dataset files; write the model file and the history.
 
     Args:
         settings: the section `train`.
         inputs: the dataset files of training and validation.
         model: the `.keras` file to write.
         history: the csv to write, one row per epoch.
+
+    Returns:
+        A function that deletes the checkpoint. Without a call, the next run with the same inputs need not train again.
 
     Raises:
         DataError: a dataset file cannot be used, the two have different classes, or a class has no weight.
@@ -63,10 +67,11 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
     # computes them, although only the first one writes: JAX ends a process that waits five minutes for another to end.
     if schedules.phases(settings)[-1].trainable == "all":
         batch_norm.recompute_statistics(network, batches.serving_batches(training, settings))
-    if parallel.is_main_process():
-        _save(network, settings, training, inputs[0], model)
-        write_csv(history, COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
-        checkpoint.clear()
+    if not parallel.is_main_process():
+        return lambda: None
+    _save(network, settings, training, inputs[0], model)
+    write_csv(history, COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
+    return checkpoint.clear
 
 
 def train(
@@ -196,7 +201,7 @@ def _fit(
         callbacks=[recorder, *([keras.callbacks.SwapEMAWeights()] if settings.ema else [])],
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
-        **_validation_options(settings, validation),
+        validation_data=_validation_batches(settings, validation),
     )
 
 
@@ -278,12 +283,10 @@ def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
     return {int(index): float(weight) for index, weight in zip(indices, weights, strict=True)}
 
 
-def _validation_options(settings: Train, data: Dataset) -> dict[str, Any]:
-    """Return the validation faces as `fit` takes them: as arrays, or as batches that all devices share."""
-    if parallel.is_distributed():
-        return {"validation_data": batches.SharedValidation(data, settings)}
-    targets = batches.encode(data, settings)
-    return {"validation_data": (data.pixels, targets), "validation_batch_size": settings.batch_size}
+def _validation_batches(settings: Train, data: Dataset) -> keras.utils.PyDataset:
+    """Return the validation faces as batches, which several devices share."""
+    kind = batches.SharedValidation if parallel.is_distributed() else batches.Validation
+    return kind(data, settings)
 
 
 def _save(network: keras.Model, settings: Train, training: Dataset, faces: Path, model: Path) -> None:

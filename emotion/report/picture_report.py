@@ -72,18 +72,20 @@ def describe(name: str, summary: Summary) -> str:
 def headlines(summary: Summary) -> list[str]:
     """Say in a few lines what was found, what is right, and how far the pictures are from the test split."""
     return [
-        _say_found(summary["detection"]),
+        *_say_found(summary["detection"]),
         *_say_right(summary),
         *_say_confident(summary),
         *_say_drift(summary),
     ]
 
 
-def _say_found(detection: Summary) -> str:
-    return (
+def _say_found(detection: Summary) -> Iterator[str]:
+    yield (
         f"Faces found: {_share(detection['found'])}; {detection['missed']:,} missed, {detection['false']:,} false, "
         f"in {_count_pictures(detection)}."
     )
+    if cropped := detection["missed_cropped"]:
+        yield f"Missed in small, nearly square pictures: {cropped:,}. If yours are cropped to one face, add --face."
 
 
 def _say_right(summary: Summary) -> Iterator[str]:

@@ -6,7 +6,6 @@ Knows the predictor, the tracker and the shipped files. `auth` decides who may a
 from __future__ import annotations
 
 import asyncio
-import csv
 import logging
 import os
 import socket
@@ -27,18 +26,16 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from emotion.errors import EmotionError, ImageError
-from emotion.files import read_json
 from emotion.images import read_image, to_grey
 from emotion.inference import formats
-from emotion.inference.canvas import colour_of
 from emotion.inference.detection import SMALLEST_IN_WEBCAM, VideoDetector
 from emotion.inference.pictures import to_rgb
 from emotion.inference.predictor import Predictor
 from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
-from emotion.labels import FIGURES, REPORTED_SPLITS, VOTE_FIGURES
-from emotion.server import schemas, uploads, webcam
+from emotion.server import model_description, schemas, uploads, webcam
 from emotion.server.auth import AccessControl, is_this_machine, is_worth_logging, refusal
+from emotion.server.proxy import Proxy, RootPath
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -47,6 +44,8 @@ SHUTDOWN_SECONDS: Final = 3
 
 THREADS: Final = 4
 """Largest number of images processed in parallel: the largest accepted ones take some hundred MB each."""
+
+NO_PROXY: Final = Proxy()
 
 T = TypeVar("T")
 
@@ -92,7 +91,12 @@ class PredictionService:
 
 
 def create_app(
-    predictor: Predictor, stop: Callable[[], None], *, password: str | None = None, shipped: Path | None = None
+    predictor: Predictor,
+    stop: Callable[[], None],
+    *,
+    password: str | None = None,
+    shipped: Path | None = None,
+    proxy: Proxy = NO_PROXY,
 ) -> FastAPI:
     """Build the application.
 
@@ -101,6 +105,7 @@ def create_app(
         stop: called when a person on this machine chooses Exit.
         password: None for a server that answers this machine only.
         shipped: folder with the model card and the metrics of the predictor's network; None if there is none.
+        proxy: the reverse proxy in front.
     """
     service = PredictionService(predictor)
 
@@ -112,11 +117,12 @@ def create_app(
     # No documentation pages, because they load scripts from other sites.
     app = FastAPI(title="Apparent facial expression", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.add_middleware(AccessControl, password=password)
+    app.add_middleware(RootPath, root_path=proxy.root_path)
     _add_page(app)
     _add_predict(app, service)
     _add_live(app, service)
     _add_model(app, predictor, shipped)
-    _add_exit(app, stop)
+    _add_exit(app, stop, proxied=bool(proxy))
     return app
 
 
@@ -172,48 +178,22 @@ def _add_live(app: FastAPI, service: PredictionService) -> None:
 
 
 def _add_model(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None:
-    description = {
-        "classes": predictor.classes,
-        "colours": {name: f"#{bytes(colour_of(name)).hex()}" for name in predictor.classes},
-        "threshold": predictor.threshold,
-        "limits": {"bytes": uploads.MAX_BYTES, "pixels": uploads.MAX_PIXELS},
-        **(_read_shipped(shipped) if shipped else {}),
-    }
+    description = model_description.describe(predictor, shipped)
 
     @app.get("/api/model", summary="Describe the network: classes, metrics, confusion matrix and model card")
     async def model() -> dict[str, Any]:
         return description
 
 
-def _read_shipped(folder: Path) -> dict[str, Any]:
-    headlines = {split: read_json(folder / f"{split}.json") for split in REPORTED_SPLITS}
-    figures = [
-        {"name": name, "title": title, **{split: values[name] for split, values in headlines.items()}}
-        for name, title in {**FIGURES, **VOTE_FIGURES}.items()
-        if all(name in values for values in headlines.values())  # a figure may be newer than the shipped network
-    ]
-    return {
-        "figures": figures,
-        "confusion": _read_confusion(folder / "test_confusion.csv"),
-        "card": (folder / "card.md").read_text(encoding="utf-8"),
-    }
-
-
-def _read_confusion(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    classes = [row["actual"] for row in rows]
-    return {"classes": classes, "counts": [[int(row[name]) for name in classes] for row in rows]}
-
-
-def _add_exit(app: FastAPI, stop: Callable[[], None]) -> None:
+def _add_exit(app: FastAPI, stop: Callable[[], None], *, proxied: bool) -> None:
     @app.post(
         "/api/exit",
         summary="Stop the server; accepted from its own machine only",
         responses={status: schemas.ANSWERS[status] for status in (400, 401, 403, 429)},
     )
     async def exit_server(request: Request) -> dict[str, str]:
+        if proxied:  # all requests may come from the machine of the proxy
+            raise HTTPException(403, "A server behind a reverse proxy is stopped where it was started, with Ctrl-C.")
         if not is_this_machine(request):
             raise HTTPException(403, "Only the machine that runs the server can stop it; choose Exit there.")
         stop()
@@ -248,6 +228,7 @@ def prepare(
     certificate: Path | None = None,
     key: Path | None = None,
     shipped: Path | None = None,
+    proxy: Proxy = NO_PROXY,
 ) -> uvicorn.Server:
     """Make the server; its `run([listener])` answers until a person on this machine chooses Exit or a signal arrives.
 
@@ -257,6 +238,7 @@ def prepare(
         certificate: PEM file of the certificate chain; None for plain HTTP.
         key: PEM file of the certificate's private key.
         shipped: as for `create_app`.
+        proxy: as for `create_app`.
 
     Raises:
         ServerError: the certificate or its key cannot be used.
@@ -265,18 +247,19 @@ def prepare(
     def stop() -> None:
         server.should_exit = True
 
-    app = create_app(predictor, stop, password=password, shipped=shipped)
-    server = uvicorn.Server(_configure(app, certificate, key))
+    app = create_app(predictor, stop, password=password, shipped=shipped, proxy=proxy)
+    server = uvicorn.Server(_configure(app, certificate, key, proxy.trusted))
     return server
 
 
-def _configure(app: FastAPI, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+def _configure(app: FastAPI, certificate: Path | None, key: Path | None, trusted: str) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         http=uploads.Connection,
         log_level="warning",
         access_log=False,  # it would record file names and addresses
-        proxy_headers=False,  # another machine could pretend to be this one
+        proxy_headers=bool(trusted),  # from elsewhere, another machine could pretend to be this one
+        forwarded_allow_ips=trusted,
         server_header=False,
         limit_concurrency=uploads.CONNECTIONS,
         ws_max_size=uploads.MAX_FRAME_BYTES,

@@ -61,8 +61,17 @@ class AccessError(EmotionError):
     """The server would be open to more people than intended."""
 
 
-def check_exposure(host: str, password: str | None, certificate: Path | None, key: Path | None) -> None:
+def check_exposure(
+    host: str, password: str | None, certificate: Path | None, key: Path | None, *, proxied: bool = False
+) -> None:
     """Refuse to listen to other machines without a password and a certificate.
+
+    Args:
+        host: address to listen on.
+        password: of the page; None for none.
+        certificate: PEM file; None for plain HTTP.
+        key: PEM file of its private key.
+        proxied: whether a trusted reverse proxy is in front, which brings other machines and has the certificate.
 
     Raises:
         AccessError: either is missing, the password is shorter than `SHORTEST_PASSWORD`, or only one of certificate and
@@ -72,13 +81,16 @@ def check_exposure(host: str, password: str | None, certificate: Path | None, ke
         raise AccessError("--ssl-certfile and --ssl-keyfile belong together; give both or neither")
     if password is not None and len(password) < SHORTEST_PASSWORD:
         raise AccessError(f"expected a password of at least {SHORTEST_PASSWORD} characters, received {len(password)}")
-    if is_local_address(host):
+    if is_local_address(host) and not proxied:
         return
     if password is None:
         hint = "set EMOTION_PASSWORD or give --password"
-        raise AccessError(f"other machines can reach {host!r}, so the server needs a password; {hint}")
-    if certificate is None:
-        hint = "browsers allow the camera over https only; give --ssl-certfile and --ssl-keyfile"
+        reached = "the reverse proxy brings other machines" if proxied else f"other machines can reach {host!r}"
+        raise AccessError(f"{reached}, so the server needs a password; {hint}")
+    if certificate is None and not proxied:
+        hint = (
+            "browsers allow the camera over https only; give --ssl-certfile and --ssl-keyfile, or name a --trust-proxy"
+        )
         raise AccessError(f"other machines can reach {host!r}, so the server needs a certificate: {hint}")
 
 
@@ -101,10 +113,12 @@ class AccessControl:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        check = None if scope["path"] == PUBLIC_PATH else self._password_check
+        root = scope.get("root_path", "")
+        check = None if scope["path"].removeprefix(root) == PUBLIC_PATH else self._password_check
         refusal = self._refuse_page(connection) or (check and await check.refuse(connection))
         # Only for clients with the password, because the cookie replaces it.
-        cookie = check.cookie(secure=scope["scheme"] in {"https", "wss"}) if check and not refusal else None
+        secure = scope["scheme"] in {"https", "wss"}
+        cookie = check.cookie(f"{root}/", secure=secure) if check and not refusal else None
         await (refusal or self._app)(scope, receive, _with_headers(send, cookie))
 
     def _refuse_page(self, connection: HTTPConnection) -> Response | None:
@@ -113,7 +127,11 @@ class AccessControl:
         if self._password_check is None and not _is_local_name(host):
             return refusal(400, f"{host[:80]!r} is not a name of this machine; open localhost or 127.0.0.1.")
         if origin is not None and origin.lower() not in {f"http://{host.lower()}", f"https://{host.lower()}"}:
-            return refusal(403, f"Requests from pages of {origin[:80]!r} are refused; open this server's own page.")
+            return refusal(
+                403,
+                f"Requests from pages of {origin[:80]!r} are refused; open this server's own page. "
+                "A reverse proxy must pass on the header Host.",
+            )
         return None
 
 
@@ -126,9 +144,9 @@ class PasswordCheck:
         self._failures: dict[str, int] = {}
         self._blocked_until: dict[str, float] = {}
 
-    def cookie(self, *, secure: bool) -> str:
-        """Return the Set-Cookie header for clients with the password."""
-        return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
+    def cookie(self, path: str, *, secure: bool) -> str:
+        """Return the Set-Cookie header for clients with the password; browsers send the cookie below the path."""
+        return f"{COOKIE}={self._token}; Path={path}; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
 
     async def refuse(self, connection: HTTPConnection) -> Response | None:
         """Return None for a client with the password, otherwise the refusal, after a delay if the password is wrong."""

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emotion.errors import ImageError
-from emotion.images import FORMATS, PILLOW_WARNINGS_OFF
+from emotion.picture_formats import PILLOW_WARNINGS_OFF, open_picture
 
 MAX_BYTES: Final = 20_000_000
 """Largest request body."""
@@ -134,7 +134,7 @@ def check_size(content: bytes, pixels: int) -> None:
         ImageError: it has more than `pixels` pixels or an edge longer than `MAX_EDGE` (`too_large`).
     """
     try:
-        with PILLOW_WARNINGS_OFF, Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with PILLOW_WARNINGS_OFF, open_picture(io.BytesIO(content)) as image:
             width, height = image.size
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", f"expected at most {pixels} pixels, received many times more") from error

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 from small_repository import (
     CLASSES,
     FACES,
@@ -177,6 +182,117 @@ def test_a_setting_that_the_pipeline_has_not_run_on_is_a_warning(
         "`workspace` differs from the last run in its `dvc.lock`** (`data/predictions.csv`, `train.epochs`)"
         in warnings[0]
     )
+
+
+def write_stages(project: Path, *, faces_read: str = "1", dpi: int = 50, flip: float = 0.5) -> None:
+    """Record a pipeline of three stages, of which `evaluate` read these faces and `plot` drew with this resolution."""
+    md5 = hashlib.md5((project / "data/predictions.csv").read_bytes(), usedforsecurity=False).hexdigest()
+    stages = {
+        "preprocess": {"params": {"params.yaml": {"train": {"flip": flip}}}, "outs": [{"path": "faces", "md5": "1"}]},
+        "evaluate": {
+            "deps": [{"path": "faces", "md5": faces_read}, {"path": "emotion/files.py", "md5": "9"}],
+            "outs": [{"path": "data/predictions.csv", "md5": md5}],
+        },
+        "plot": {
+            "params": {"params.yaml": {"plot": {"dpi": dpi}}},
+            "deps": [{"path": "data/predictions.csv", "md5": md5}],
+            "outs": [{"path": "plots", "md5": "2"}],
+        },
+    }
+    (project / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
+    (project / "params.yaml").write_text("train: {flip: 0.5}\nplot: {dpi: 50}\n")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "named"),
+    [({"faces_read": "0"}, "`faces, newer than what evaluate read`"), ({"flip": 0.4}, "`train.flip`")],
+)
+def test_no_verdict_is_given_over_predictions_that_are_older_than_data_or_settings(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], recorded: dict[str, Any], named: str
+) -> None:
+    write_stages(project, **recorded)
+    assert compare("main") == 0
+    title, warning, verdict, *rest = capsys.readouterr().out.split("\n\n")
+    assert title.startswith("## ")
+    assert warning.startswith(f"> **`workspace` differs from the last run in its `dvc.lock`** ({named})")
+    assert verdict == ("**Verdict: withheld.** The predictions of `workspace` are older than its settings or data.")
+    assert "verdict" not in "".join(rest)
+    assert compare("main", "--fail-if-worse") == 2
+    line = capsys.readouterr().err
+    assert line == "emotion: there is no verdict on workspace; run dvc repro and commit the result\n"
+
+
+def test_an_older_figure_is_a_warning_and_withholds_no_verdict(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stages(project, dpi=300)
+    assert compare("main", "--fail-if-worse") == 0
+    report = capsys.readouterr().out
+    assert "differs from the last run in its `dvc.lock`** (`plot.dpi`)" in report
+    assert "**Verdict: no evidence of a difference.**" in report
+
+
+def test_results_of_the_recorded_run_have_no_warning(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stages(project)
+    assert compare("main", "--fail-if-worse") == 0
+    assert "> " not in capsys.readouterr().out
+
+
+def png(colour: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (2, 2), colour).save(stream, "png")
+    return stream.getvalue()
+
+
+def test_page_has_the_report_and_the_pictures_of_both_revisions_and_loads_nothing(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project / "plots/pictures"
+    folder.mkdir(parents=True)
+    for name in ("confusion", "old", "same"):
+        (folder / f"{name}.png").write_bytes(png(1))
+    commit(project)
+    branch(project, FEWER)
+    (folder / "confusion.png").write_bytes(png(2))
+    (folder / "old.png").unlink()
+    assert compare("main", "--html", "build/page.html") == 0
+    page = (project / "build/page.html").read_text()
+    assert "**Verdict: better.**" in capsys.readouterr().out
+    assert "<strong>Verdict: better.</strong>" in page
+    assert "<td>+6.67</td>" in page
+    shown = re.findall(r"<h3>(\w+)</h3>\n<div class=\"pair\">(.*)</div>", page)
+    assert [(name, re.findall("<figcaption>(.*?)</figcaption>", figures)) for name, figures in shown] == [
+        ("confusion", ["main", "workspace"]),
+        ("old", ["main", "workspace: none"]),
+        ("same", ["both"]),
+    ]
+    embedded = [b64decode(text) for text in re.findall('data:image/png;base64,([^"]+)', page)]
+    assert embedded == [png(1), png(2), png(1), png(1)]
+    assert not re.search(r"https?:|<script|<link|url\(", page)
+
+
+def test_names_from_files_are_text_on_the_page(project: Path, compare: Compare) -> None:
+    rows = [*predictions("validation"), *predictions("test")]
+    for row in rows:
+        row[1] = f"{row[1]}<script>alert(1)</script>"
+    write_predictions(project, rows)
+    commit(project)
+    rows[1][3] = CLASSES[2]
+    write_predictions(project, rows)
+    assert compare("main", "--html", "page.html") == 0
+    page = (project / "page.html").read_text()
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script" not in page
+
+
+def test_page_that_cannot_be_written_is_one_line(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "file").touch()
+    assert compare("main", "--html", "file/page.html") == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_missing_packages_are_one_line_and_exit_with_2(

@@ -40,8 +40,19 @@ def test_image_without_a_face_and_unreadable_image_have_a_line() -> None:
     assert output.lines(BROKEN) == ["c.jpg  cannot be read: expected a picture, received something else"]
 
 
+@pytest.mark.parametrize("size", [(48, 60), (224, 224), (256, 200)])
+def test_small_square_image_without_a_face_may_be_cropped(size: tuple[int, int]) -> None:
+    (line,) = output.lines(Picture("b.jpg", *size))
+    assert line == "b.jpg  no face found; if it is cropped to one face, add --face"
+
+
+@pytest.mark.parametrize("size", [(48, 80), (257, 257), (640, 480)])
+def test_other_image_without_a_face_is_not_taken_for_a_cropped_one(size: tuple[int, int]) -> None:
+    assert output.lines(Picture("b.jpg", *size)) == ["b.jpg  no face found"]
+
+
 def test_control_characters_in_a_file_name_are_escaped() -> None:
-    (line,) = output.lines(Picture("über\n\x1b[31m\udcff.jpg", 9, 9))
+    (line,) = output.lines(Picture("über\n\x1b[31m\udcff.jpg", 9, 99))
     assert line == r"über\n\x1b[31m\udcff.jpg  no face found"
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 from running_command import answer
 from small_archives import noise
 from small_models import write_model
-from small_photos import astronaut, holds_face
+from small_photos import astronaut, holds_face, scene
 
+from emotion.inference.onnx_runtime import onnxruntime
 from emotion.inference.results import Box
 from emotion.labels import NAMES
 
@@ -160,6 +161,19 @@ def test_folder_without_images_among_others_gets_a_line(
     assert printed.err.endswith(f") in {folder}/empty; choose another path\n")
 
 
+def test_files_of_other_kinds_in_folders_are_named_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "deep").mkdir()
+    for name in ("a.txt", "deep/b.TXT", "clip.mp4", "LICENSE", *(f"x.{letter}" for letter in "cdefg")):
+        (folder / name).touch()
+    assert answer(monkeypatch, "predict", str(folder / "none.png"), str(folder / "deep"), str(folder / "deep")) == 0
+    assert capsys.readouterr().err.splitlines()[0] == "emotion: 1 file left out: 1 .txt"
+    answer(monkeypatch, "predict", str(folder))
+    left_out = "9 files left out: 2 .txt, 1 without suffix, 1 .mp4, 1 .c, 1 .d, 1 .e, 2 others"
+    assert f"emotion: {left_out}" in capsys.readouterr().err.splitlines()
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -222,6 +236,20 @@ def test_without_weights_and_network_haar_serves_and_one_line_says_so(
     assert result.stderr.startswith("emotion: the face detector YuNet could not be fetched (")
 
 
+def test_only_the_largest_face_can_be_taken(predict: Predict) -> None:
+    scene((0, 0, 300), (300, 50, 500)).save("two.png")
+    assert len(predict("two.png")) == 2
+    assert len(predict("two.png", "--largest")) == 1
+
+
+def test_gpu_that_is_not_there_is_one_line(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    arguments = (str(folder / "face.png"), "--model", str(model), "--device")
+    assert str(answer(monkeypatch, "predict", *arguments, "gpu")).startswith("emotion: this ONNX Runtime computes on")
+    assert answer(monkeypatch, "predict", *arguments, "auto") == 0
+    assert answer(monkeypatch, "predict", *arguments, "tpu") == 2
+
+
 def test_smallest_face_can_be_set(predict: Predict) -> None:
     astronaut().save("photo.png")
     assert predict("photo.png", "--smallest", "200") == ["photo.png  no face found"]
@@ -259,7 +287,7 @@ def test_model_of_another_kind_is_one_line(folder: Path, monkeypatch: pytest.Mon
 
 def test_file_name_that_is_not_utf8_is_written_everywhere(predict: Predict, folder: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
-    noise(3, (60, 50)).save(name)
+    noise(3, (90, 50)).save(name)
     assert predict(name) == [r"caf\udce9.png  no face found"]
     assert json.loads(*predict(name, "--jsonl", "--csv", "rows.csv"))["source"] == name
     assert b"caf\xe9.png,,no face" in (folder / "rows.csv").read_bytes()

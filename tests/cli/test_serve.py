@@ -39,6 +39,11 @@ def test_other_machines_need_password_and_certificate(monkeypatch: pytest.Monkey
     assert "needs a certificate" in refused(monkeypatch, *everywhere)
 
 
+def test_proxy_brings_other_machines_and_needs_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "the reverse proxy brings other machines" in refused(monkeypatch, "--trust-proxy", "127.0.0.1")
+    assert "is no address or network" in refused(monkeypatch, "--trust-proxy", "*", "--password", PASSWORD)
+
+
 def test_certificate_is_read_before_an_address_is_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: str
 ) -> None:

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from csv_files import read_csv
 from small_models import write_model
-from small_videos import RED, cut_off, frames_in, moving_head, wall_with, write_clip
+from small_videos import RED, cut_off, frames_in, moving_head, portrait, wall_with, write_clip
+
+from emotion.cli.options import seconds_of
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +80,52 @@ def test_command_on_a_file_that_is_cut_off_keeps_its_results_and_ends_with_1(tmp
     result = run(clip, "--out", out, "--csv", table, "--model", model)
     assert (result.returncode, result.stdout) == (1, "")
     assert re.fullmatch(
-        r"emotion: \S+ is cut off or damaged after frame \d+ of 40; what was written is kept\n", result.stderr
+        r"emotion: \S+ is cut off or damaged after 0\.\d of 1\.3 s; what was written is kept\n", result.stderr
     )
     assert len(frames_in(out)) == len(read_csv(table)) > 10
+
+
+def test_only_chosen_frames_are_analysed(tmp_path: Path, model: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", [RED] * 60, rate=10)
+    out, table = tmp_path / "out.avi", tmp_path / "rows.csv"
+    chosen = ("--every", "5", "--start", "0:02", "--end", "4.5")
+    result = run(clip, *chosen, "--out", out, "--csv", table, "--model", model)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert [(row["frame"], row["time"]) for row in read_csv(table)] == [
+        (str(frame), str(frame / 10)) for frame in (20, 25, 30, 35, 40)
+    ]
+    copy = cv2.VideoCapture(str(out))
+    assert (copy.get(cv2.CAP_PROP_FPS), copy.get(cv2.CAP_PROP_FRAME_COUNT)) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--start", "soon"), "'soon' is not a time"),
+        (("--end", "-1"), "'-1' is not a time"),
+        (("--start", "1:30", "--end", "90"), "--end must come after --start"),
+        (("--every", "0"), "greater than or equal to 1"),
+    ],
+)
+def test_wrong_choice_of_frames_exits_with_2(tmp_path: Path, options: tuple[str, ...], text: str) -> None:
+    result = run(tmp_path / "clip.avi", *options)
+    assert result.returncode == 2
+    assert text in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1:30", 90), ("1:02:03.5", 3723.5), ("0.25", 0.25)])
+def test_times_are_seconds_or_have_minutes_and_hours(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+def test_largest_tracks_one_face(tmp_path: Path, model: Path) -> None:
+    heads = wall_with((portrait(), 20, 40, 150), (portrait(), 300, 20, 110))
+    clip = write_clip(tmp_path / "clip.avi", [heads] * 12)
+    for options, tracks in (((), {"1", "2"}), (("--largest",), {"1"})):
+        assert run(clip, "--csv", tmp_path / "rows.csv", "--model", model, *options).returncode == 0
+        rows = read_csv(tmp_path / "rows.csv")
+        assert {row["track"] for row in rows} == tracks
+    assert {int(row["width"]) > 60 for row in rows} == {True}
 
 
 @pytest.mark.parametrize("name", ["nowhere.mp4", "words.mp4", "987", "rtsp://127.0.0.1:9/none"])

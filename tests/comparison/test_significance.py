@@ -33,7 +33,9 @@ def predictions_of(
 
 
 def revision(name: str, classes: tuple[str, ...] = CLASSES, **splits: RevisionPredictions) -> Revision:
-    return Revision(name=name, commit="", classes=classes, splits=splits, metrics={}, params={}, outdated=())
+    return Revision(
+        name=name, commit="", classes=classes, splits=splits, metrics={}, params={}, outdated=(), is_stale=False
+    )
 
 
 def verdict_of(before: RevisionPredictions, after: RevisionPredictions) -> Verdict:

@@ -62,6 +62,10 @@ def test_every_format_gives_the_same_members_in_order_of_name(tmp_path: Path, na
     assert list(archives.members(WRITERS[name](tmp_path / name, FILES))) == SORTED
 
 
+def test_names_of_a_zip_are_those_of_its_members(tmp_path: Path) -> None:
+    assert archives.names(write_zip(tmp_path / "faces.zip", FILES)) == [name for name, _ in SORTED]
+
+
 def test_a_csv_is_its_own_member(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_bytes(b"emotion,pixels,Usage\n")

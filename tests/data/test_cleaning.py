@@ -13,9 +13,11 @@ from PIL import Image
 from small_archives import Members, encode, noise, pictures, row, rows, seed_of, table
 
 from emotion.data.archives import members
-from emotion.data.cleaning import Cleaned, clean, find_blank, share_of_train
+from emotion.data.cleaning import Cleaned, clean, find_blank
 from emotion.data.copies import count_conflicts, group_copies, mark_duplicates
-from emotion.data.layouts import Record, read_records
+from emotion.data.layouts import read_records
+from emotion.data.records import Record
+from emotion.data.splitting import choose_share
 from emotion.errors import DataError
 from emotion.labels import NAMES, SPLITS
 from emotion.params import Preprocess
@@ -29,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "on_bad_image": "fail",
     "duplicates": "keep",
     "not_faces": "keep",
+    "class_names": {},
 }
 
 
@@ -44,7 +47,9 @@ def fails(archive: Members, **changes: object) -> str:
     with pytest.raises(DataError) as caught:
         cleaned(archive, **changes)
     text = str(caught.value)
-    assert re.match(r"(no faces (of|in)|cannot use \d+ faces?|no official split|no folder named) ", text)
+    assert re.match(
+        r"(no faces (of|in)|cannot use \d+ faces?|no official split|no folder named|there are folders) ", text
+    )
     assert "; " in text
     assert "\n" not in text
     return text
@@ -100,6 +105,81 @@ def test_folders_need_no_official_names() -> None:
     assert sizes(cleaned(archive, split="folders")) == {"train": 21, "validation": 7, "test": 56}
 
 
+def in_folders(**folders: str) -> Members:
+    """Return noise of every class in folders named so, four faces of each; `train="Training"` renames `train`."""
+    return [
+        (f"{folder}/{name}/{number}.png", encode(noise(seed_of(split, name, number))))
+        for split, folder in folders.items()
+        for name in NAMES
+        for number in range(4)
+    ]
+
+
+@pytest.mark.parametrize("folder", ["val", "Valid", "validation", "dev", "eval", "PublicTest"])
+def test_folder_for_validation_is_kept_whole(folder: str) -> None:
+    result = cleaned(in_folders(train="train", validation=folder, test="test"), split="folders")
+    assert sizes(result) == {"train": 28, "validation": 28, "test": 28}
+    assert all(name.startswith(folder) for name in result.datasets["validation"].names)
+
+
+def test_folders_with_the_names_of_the_competition_are_the_official_split() -> None:
+    result = cleaned(in_folders(train="Training", validation="PublicTest", test="PrivateTest"))
+    assert sizes(result) == {"train": 28, "validation": 28, "test": 28}
+
+
+def test_class_that_the_validation_folder_lacks_is_named() -> None:
+    archive = [
+        (name, content)
+        for name, content in in_folders(train="train", validation="val", test="test")
+        if "val/sad" not in name
+    ]
+    text = fails(archive, split="folders")
+    assert text.startswith("no faces of sad in validation (preprocess.split=folders looks in the folder validation);")
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (
+            {"train": "train", "validation": "validation"},
+            "there are folders for train and validation but none named test or testing; rename the validation folder "
+            "to test (a share of train is then the validation split), add test/<class>/, or let chance",
+        ),
+        ({"train": "train"}, "there are folders for train but none named test or testing; add test/<class>/, or"),
+    ],
+)
+def test_folders_without_test_say_what_is_missing(folders: dict[str, str], expected: str) -> None:
+    assert fails(in_folders(**folders), split="folders").startswith(expected)
+
+
+def test_chance_puts_an_equal_share_of_every_class_into_validation_and_test() -> None:
+    archive = [(f"{name}/{number}.png", encode(noise(seed_of(name, number)))) for name in NAMES for number in range(8)]
+    result = cleaned(archive, split="random")
+    assert {split: set(faces.counts().values()) for split, faces in result.datasets.items()} == {
+        "train": {4},
+        "validation": {2},
+        "test": {2},
+    }
+    names = [name for faces in result.datasets.values() for name in faces.names.tolist()]
+    assert sorted(names) == sorted(name for name, _ in archive)
+    again, other = cleaned(archive, split="random"), cleaned(archive, split="random", seed=1)
+    assert again.datasets["test"].names.tolist() == result.datasets["test"].names.tolist()
+    assert other.datasets["test"].names.tolist() != result.datasets["test"].names.tolist()
+
+
+def test_share_that_leaves_chance_no_training_faces_is_named() -> None:
+    archive = [(f"{name}/{number}.png", encode(noise(seed_of(name, number)))) for name in NAMES for number in range(8)]
+    expected = "no faces in train (preprocess.split=random with preprocess.validation_fraction=0.5 left none);"
+    assert fails(archive, split="random", validation_fraction=0.5).startswith(expected)
+
+
+def test_table_without_usage_is_split_by_chance_and_else_names_the_table_that_has_it() -> None:
+    lines = [row(code, seed=seed_of(code, number))[:2] for code in range(len(NAMES)) for number in range(4)]
+    archive = [("test.csv", b"pixels\n1 2 3\n"), ("train.csv", table(lines, "emotion,pixels"))]
+    assert sizes(cleaned(archive, split="random")) == {"train": 14, "validation": 7, "test": 7}
+    assert "; take icml_face_data.csv of the same zip, which has a column Usage, let chance choose" in fails(archive)
+
+
 def test_share_is_seeded_and_does_not_depend_on_the_other_classes() -> None:
     archive = pictures(12, ["angry", "happy", "sad"])
 
@@ -116,7 +196,7 @@ def test_share_is_seeded_and_does_not_depend_on_the_other_classes() -> None:
 @pytest.mark.parametrize(("faces", "expected"), [(1, 1), (3, 1), (10, 2), (1000, 250)])
 def test_share_of_a_class_is_rounded_but_never_empty(faces: int, expected: int) -> None:
     labels = np.zeros(faces, dtype=np.int8)
-    assert share_of_train(labels, ["angry"], 0.25, 0).sum() == expected
+    assert choose_share(labels, ["angry"], 0.25, 0).sum() == expected
 
 
 def test_classes_choose_and_order_the_labels() -> None:
@@ -217,10 +297,12 @@ BAD = [
 
 def test_every_bad_picture_is_counted_in_one_error_and_listed_before_it(caplog: pytest.LogCaptureFixture) -> None:
     text = fails([*pictures(2), *BAD])
-    assert text.startswith("cannot use 11 faces (not_an_image 10, truncated 1; all are listed above), the first is ")
+    assert text.startswith(
+        "cannot use 11 faces (not_an_image 10, truncated 1; the first 10 are listed above), the first is "
+    )
     assert "train/sad/Training_bad1.jpg: the picture is cut off or damaged (" in text
     assert text.endswith("; replace them, or leave them out with -S preprocess.on_bad_image=drop if other faces remain")
-    assert [line.split(" (")[0] for line in caplog.messages] == [f"cannot use {name}" for name, _ in BAD]
+    assert [line.split(" (")[0] for line in caplog.messages] == [f"cannot use {name}" for name, _ in BAD[:10]]
     assert "Training_bad2.jpg (not_an_image): not a picture in a supported format (JPEG," in caplog.messages[1]
 
 
@@ -235,26 +317,28 @@ def test_bad_rows_of_a_table_are_named_by_line(caplog: pytest.LogCaptureFixture)
     lines = [*rows(2), row(9), ["3", "1 2 3", "Training"]]
     text = fails([("fer2013.csv", table(lines))])
     assert "cannot use 2 faces (short_row 1, wrong_emotion 1; all" in text
-    assert "fer2013.csv:44: expected emotion 0 to 6, received '9'" in text
+    assert "fer2013.csv:44: expected emotion 0 to 6 or the name of a class, received '9'" in text
     assert "fer2013.csv:45 (short_row): expected 2304 pixels, received 3" in caplog.text
 
 
 def test_official_split_without_official_names_names_the_other_setting() -> None:
     archive = [(name.replace("_", "-"), content) for name, content in pictures(1)]
     text = fails(archive)
-    assert text.startswith("no official split (as in Training_123.jpg) in 21 file names, such as train/angry/")
+    usages = "Training, PublicTest, PrivateTest: in the file name, folder or column Usage"
+    assert text.startswith(f"no official split ({usages}) for 21 faces, such as train/angry/")
     assert text.endswith("use -S preprocess.split=folders")
 
 
 def test_one_name_without_a_split_is_an_error_too() -> None:
     archive = [*pictures(1), ("train/sad/me.png", encode(noise(1)))]
-    assert "in 1 file name, such as train/sad/me.png; use -S preprocess.split=folders" in fails(archive)
+    assert "for 1 face, such as train/sad/me.png; use -S preprocess.split=folders" in fails(archive)
 
 
 def test_folders_without_train_and_test_name_the_other_setting() -> None:
     archive = [(name.partition("/")[2], content) for name, content in pictures(1)]
     text = fails(archive, split="folders")
-    assert text.startswith("no folder named train, training, test, testing above 21 pictures, such as angry/Training_0")
+    names = "train, training, val, valid, validation, dev, eval, test, testing"
+    assert text.startswith(f"no folder named {names} above 21 faces, such as angry/Training_0")
     assert text.endswith("; use -S preprocess.split=official")
 
 
@@ -262,7 +346,9 @@ def test_folders_without_train_and_test_name_the_other_setting() -> None:
 def test_faces_without_any_split_get_the_advice_to_sort_them_into_folders(split: str) -> None:
     archive = [(name.partition("/")[2].replace("_", "-"), content) for name, content in pictures(1)]
     text = fails(archive, split=split)
-    assert text.endswith("sort them into train/<class>/ and test/<class>/ and use -S preprocess.split=folders")
+    advice = "let chance choose validation and test (-S preprocess.split=random), or sort them into train/<class>/ "
+    setting = " and use -S preprocess.split=folders" if split == "official" else ""
+    assert text.endswith(f"{advice}and test/<class>/{setting}")
 
 
 @pytest.mark.parametrize(
@@ -281,11 +367,27 @@ def test_faces_without_any_split_get_the_advice_to_sort_them_into_folders(split:
 def test_missing_class_lists_the_folders_found_and_the_known_names(archive: Members, found: str) -> None:
     text = fails(archive, classes=["angry", "happy"])
     assert found in text
-    assert "name the folders below train/ and test/ after the classes (anger, angry, contempt, " in text
+    assert "name the folders after the classes (afraid, anger, angry, contempt, " in text
 
 
-def test_nothing_left_after_dropping_is_an_error() -> None:
-    assert "cannot use 11 faces (not_an_image 10, truncated 1;" in fails(BAD, on_bad_image="drop")
+def test_numbers_without_a_known_order_get_the_mapping_to_write() -> None:
+    archive = [(f"train/{number}/x.png", b"") for number in range(8)]
+    mapping = "{0: neutral, 1: happy, 2: sad, 3: surprise, 4: fear, 5: disgust, 6: angry, 7: contempt}"
+    assert f"such as preprocess.class_names: {mapping} (AffectNet's numbers)," in fails(archive)
+    archive = [*pictures(1, ["sad"]), ("train/joy/x.png", b""), ("train/rage/x.png", b"")]
+    text = fails(archive, classes=["angry", "happy", "sad"])
+    assert "preprocess.class_names: {joy: angry, rage: happy} (with your meanings)," in text
+
+
+def test_folders_that_are_no_class_are_counted_and_ten_named() -> None:
+    text = fails([(f"train/person{number:02}/x.png", b"") for number in range(12)])
+    assert "person09 (1) and 2 more; name the folders" in text
+
+
+def test_nothing_left_after_dropping_is_an_error_that_does_not_advise_to_drop() -> None:
+    text = fails(BAD, on_bad_image="drop")
+    assert "cannot use 11 faces (not_an_image 10, truncated 1;" in text
+    assert text.endswith("; no face remains, replace them")
 
 
 @pytest.mark.parametrize(
@@ -293,12 +395,12 @@ def test_nothing_left_after_dropping_is_an_error() -> None:
     [
         (
             "test/sad/PublicTest",
-            "no faces of sad in validation (preprocess.split=official looks for PublicTest in file names or Usage); ",
+            "no faces of sad in validation (preprocess.split=official looks for PublicTest in names or Usage); ",
         ),
-        ("PublicTest", "no faces in validation (preprocess.split=official looks for PublicTest in file names"),
+        ("PublicTest", "no faces in validation (preprocess.split=official looks for PublicTest in names"),
         (
             "test/",
-            "Usage), in test (preprocess.split=official looks for PrivateTest in file names or Usage); every split",
+            "Usage), in test (preprocess.split=official looks for PrivateTest in names or Usage); every split",
         ),
     ],
 )

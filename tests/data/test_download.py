@@ -20,7 +20,8 @@ from kaggle_server import Kaggle, main, serving, status
 
 from emotion.data import archives, ferplus
 from emotion.data import download as sources
-from emotion.errors import DataError, run_as_command
+from emotion.errors import DataError
+from emotion.stage_run import run_as_command
 from emotion.votes import HEADER
 from stages.download import download
 
@@ -120,7 +121,7 @@ def test_incoming_of_the_pinned_content_has_the_title_of_the_pinned_dataset(
     workspace: Path, put: Callable[[Path], None]
 ) -> None:
     put(workspace / "data/incoming")
-    pinned = archives.content_hash(sources.only_entry(workspace / "data/incoming"))
+    pinned = archives.content_hash(sources.find_archive(workspace / "data/incoming"))
     choose(source="incoming", sha256=pinned)
     download()
     title = "FER-2013 (msambare/fer2013, version 1)"
@@ -193,9 +194,63 @@ def test_incoming_needs_exactly_one_archive(workspace: Path, names: list[str]) -
     for name in names:
         (workspace / "data/incoming" / name).touch()
     found = ", ".join(names) or "no archive"
-    expected = "put exactly one archive there (a .zip, .tar.gz or .csv file or a folder)"
+    expected = (
+        "put exactly one archive there (a .zip, .tar.gz or .csv file or a folder); "
+        "folders that belong together go into one folder, or are named train, validation and test"
+    )
     assert line_of_failure() == f"download: data/incoming/ holds {found}; {expected}"
     assert not Path("data/raw").exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("train/sad/1.jpg", "test/sad/2.jpg"),
+        ("Training/sad/1.jpg", "PublicTest/sad/2.jpg", "PrivateTest/sad/3.jpg", "README.md"),
+        ("train_set/sad/1.jpg", "val/sad/2.jpg", "test/sad/3.jpg"),
+        ("icml_face_data.csv", "test.csv", "train.csv"),
+        ("train/sad/1.jpg",),
+    ],
+)
+def test_an_archive_unpacked_straight_into_incoming_is_taken_as_a_whole(
+    workspace: Path, files: tuple[str, ...]
+) -> None:
+    choose(source="incoming")
+    for name in files:
+        (workspace / "data/incoming" / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / "data/incoming" / name).write_bytes(name.encode())
+    (workspace / "data/incoming/fer2013new.csv").write_bytes(b"votes")
+    download()
+    assert raw_members() == {name: name.encode() for name in files}
+    assert source()["dataset"] == "incoming"
+
+
+@pytest.mark.parametrize("names", [("train", "mine"), ("train", "test", "faces.zip")])
+def test_folders_that_may_not_belong_together_are_refused(workspace: Path, names: tuple[str, ...]) -> None:
+    choose(source="incoming")
+    for name in names:
+        path = workspace / "data/incoming" / name
+        path.touch() if path.suffix else path.mkdir()
+    assert line_of_failure().startswith(f"download: data/incoming/ holds {', '.join(sorted(names))}; put exactly one ")
+
+
+def test_many_files_in_incoming_are_counted_and_ten_named(workspace: Path) -> None:
+    choose(source="incoming")
+    for number in range(12):
+        (workspace / f"data/incoming/{number:02}.jpg").touch()
+    assert "holds 00.jpg, 01.jpg," in line_of_failure()
+    assert "09.jpg and 2 more; put" in line_of_failure()
+
+
+def test_votes_are_not_downloaded_for_a_list_of_labels_beside_pictures(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(source="incoming", votes="ferplus")
+    put_folder(workspace / "data/incoming")
+    (workspace / "data/incoming/mine/train_labels.csv").write_bytes(b"image,label\n")
+    monkeypatch.setattr(ferplus, "download", lambda *_: pytest.fail("the votes are downloaded"))
+    download()
+    assert Path("data/raw/votes.csv").read_text() == ",".join(HEADER) + "\n"
 
 
 def test_a_damaged_archive_leaves_no_partial_file(workspace: Path) -> None:
@@ -240,7 +295,7 @@ def test_title_of_a_known_and_of_an_unknown_dataset() -> None:
 
 def test_a_missing_incoming_folder_is_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="/incoming/ holds no archive; put exactly one"):
-        sources.only_entry(tmp_path / "incoming")
+        sources.find_archive(tmp_path / "incoming")
 
 
 # The tests below run the stage as dvc.yaml does, in a process of its own, with the real client of Kaggle.

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
 from small_archives import Members, noise, row, rows, table
 
-from emotion.data.layouts import Fault, Record, read_records
+from emotion.data.layouts import read_class_names, read_records
+from emotion.data.records import Fault, Record
 from emotion.errors import DataError
 from emotion.labels import CSV_CODES
 
@@ -37,11 +38,22 @@ def only_fault(line: list[str]) -> Fault:
         ("test/neutral/no suffix", "neutral", "test", None),
         ("my training/test/neutral/x.png", "neutral", "test", None),
         ("Training/test/sad/x.jpg", "sad", "test", None),
+        ("Training/train/sad/x.jpg", "sad", "train", None),
         ("test/faces/Train/sad/x.jpg", "sad", "train", None),
         ("angry/Training_1.jpg", "angry", None, "train"),
         ("train/contempt/x.jpg", "contempt", "train", None),
         ("x.jpg", "", None, None),
         ("train/angry/MyTraining_1.jpg", "angry", "train", None),
+        ("val/angry/x.jpg", "angry", "validation", None),
+        ("faces/Valid/angry/x.jpg", "angry", "validation", None),
+        ("validation/0_angry/x.jpg", "angry", "validation", None),
+        ("dev/scared/x.jpg", "fear", "validation", None),
+        ("eval/Anger /x.jpg", "angry", "validation", None),
+        ("train_set/contempt/x.jpg", "contempt", "train", None),
+        ("Training/angry/x.jpg", "angry", "train", "train"),
+        ("PublicTest/angry/x.jpg", "angry", "validation", "validation"),
+        ("privatetest/angry/x.jpg", "angry", "test", "test"),
+        ("train/03/x.jpg", "3", "train", None),
     ],
 )
 def test_class_half_and_official_split_are_read_from_the_name(
@@ -57,6 +69,49 @@ def test_files_that_are_not_faces_are_skipped(name: str) -> None:
 
 def test_any_other_file_in_a_class_folder_is_taken_as_a_face() -> None:
     assert [record.name for record in records([("train/angry/notes.txt", b"text")])] == ["train/angry/notes.txt"]
+
+
+def test_numbered_folders_are_named_by_their_set_and_by_the_settings() -> None:
+    names = [f"train/{number}/x.jpg" for number in range(1, 8)]
+    assert read_class_names([*names, "train/labels/9.csv"], {"joy": "happy", 7: "contempt"}) == {
+        "1": "surprise",
+        "2": "fear",
+        "3": "disgust",
+        "4": "happy",
+        "5": "sad",
+        "6": "angry",
+        "7": "contempt",
+        "joy": "happy",
+    }
+
+
+def test_pictures_in_numbered_folders_are_not_described_by_a_table_beside_them() -> None:
+    members = [("train_labels.csv", b"image,label\n"), ("train/1/a.jpg", b"a")]
+    (found,) = read_records(members, {"1": "surprise"})
+    assert isinstance(found, Record)
+    assert (found.name, found.emotion) == ("train/1/a.jpg", "surprise")
+
+
+@pytest.mark.parametrize(
+    ("names", "dataset"),
+    [
+        (("basic/EmoLabel/list_patition_label.txt", "basic/Image/aligned/train_00001_aligned.jpg"), "RAF-DB"),
+        (("train_set/annotations/0_exp.npy", "train_set/images/0.jpg"), "AffectNet"),
+        (("data/FER2013Train/fer0000000.png", "data/FER2013Train/label.csv"), "FER\\+"),
+    ],
+)
+def test_dataset_with_classes_beside_the_pictures_is_named_with_its_conversion(
+    names: Sequence[str], dataset: str
+) -> None:
+    expected = rf'^this looks like {dataset}, .*; convert it first: see "Other datasets" in docs/data\.md$'
+    with pytest.raises(DataError, match=expected):
+        records([(name, b"content") for name in names])
+
+
+def test_label_files_beside_class_folders_or_the_known_table_do_no_harm() -> None:
+    label_file = ("list_patition_label.txt", b"")
+    assert len(records([("train/angry/1.jpg", b""), label_file])) == 1
+    assert len(records([label_file, ("fer2013.csv", table([row()]))])) == 1
 
 
 def test_members_are_read_one_at_a_time() -> None:
@@ -132,9 +187,14 @@ def with_pixel(value: str) -> Callable[[list[str]], list[str]]:
         (with_pixel("256"), "wrong_pixel", "expected pixels from 0 to 255, received '256'"),
         (with_pixel("-1"), "wrong_pixel", "expected pixels from 0 to 255, received '-1'"),
         (with_pixel("1.5"), "wrong_pixel", "expected pixels from 0 to 255, received '1.5'"),
-        (lambda line: ["9", *line[1:]], "wrong_emotion", "expected emotion 0 to 6, received '9'"),
-        (lambda line: ["happy", *line[1:]], "wrong_emotion", "expected emotion 0 to 6, received 'happy'"),
-        (lambda line: [*line[:2], "Test"], "wrong_usage", "expected Usage Training or PublicTest or Priv"),
+        (
+            lambda line: ["9", *line[1:]],
+            "wrong_emotion",
+            "expected emotion 0 to 6 or the name of a class, received '9'",
+        ),
+        (lambda line: ["-1", *line[1:]], "wrong_emotion", "the name of a class, received '-1'"),
+        (lambda line: ["", *line[1:]], "wrong_emotion", "the name of a class, received ''"),
+        (lambda line: [*line[:2], "Probe"], "wrong_usage", "expected Usage Training or PublicTest or Priv"),
     ],
 )
 def test_bad_row_is_a_fault_with_its_line(change: Callable[[list[str]], list[str]], reason: str, message: str) -> None:
@@ -146,8 +206,8 @@ def test_bad_row_is_a_fault_with_its_line(change: Callable[[list[str]], list[str
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"emotion,pixels\n3,1 2 3\n", "line 1: .* received emotion, pixels; add Usage"),
-        (b"a,b\n", "line 1: .* received a, b; add emotion and pixels and Usage"),
+        (b"emotion,Usage\n3,Training\n", "line 1: .* received emotion, Usage; add pixels"),
+        (b"a,b\n", "line 1: .* received a, b; add emotion and pixels"),
         (b"", "line 1: .* received nothing; add emotion"),
         (b"emotion,pixels,Usage\n\n", r"^fer2013\.csv has no rows below the header; download or export"),
         (b'emotion,pixels,Usage\n3,"' + b"1 " * 100_000, r"^fer2013\.csv, line 2: not valid csv \(field larger"),

@@ -9,8 +9,9 @@ import pytest
 from small_archives import Members, pictures, row, rows, table
 
 from emotion.data import raters
-from emotion.data.layouts import Fault, Record, read_records
+from emotion.data.layouts import read_records
 from emotion.data.raters import VoteTable
+from emotion.data.records import Fault, Record
 from emotion.errors import DataError
 from emotion.files import write_csv
 from emotion.labels import NAMES
@@ -70,6 +71,15 @@ def test_csv_with_rows_in_another_order_is_refused() -> None:
     votes = votes_table([""] * len(lines), usages_of(lines)[::-1])
     with pytest.raises(DataError, match=r"fer2013\.csv:2 is in train, and its votes are for PrivateTest"):
         joined([("fer2013.csv", table(lines))], votes)
+
+
+def test_csv_without_the_usage_of_the_competition_has_no_votes() -> None:
+    votes = votes_table([""] * 9, ["Training"] * 9)
+    for archive in (
+        [("train.csv", table([row()[:2], ["9", ""]], "emotion,pixels"))],
+        [("faces.csv", table([row(usage="val")]))],
+    ):
+        assert joined(archive, votes) == {}
 
 
 def test_nothing_is_joined_without_votes() -> None:

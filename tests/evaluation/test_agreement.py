@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.data import archives, raters
-from emotion.data.layouts import Record, read_records
+from emotion.data.layouts import read_records
+from emotion.data.records import Record
 from emotion.evaluation import agreement
 from emotion.evaluation.metrics import Predictions
 from emotion.labels import NAMES

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from small_models import metadata_of, write_model
 
-from emotion.errors import ImageError, ModelError
+from emotion.errors import EmotionError, ImageError, ModelError
+from emotion.inference.devices import Device
 from emotion.inference.network import Network
+from emotion.inference.onnx_runtime import onnxruntime
 from emotion.labels import NAMES
 
 
@@ -134,3 +138,66 @@ def test_network_leaves_no_trace_of_telemetry(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ORT_", "XDG_"))}
     subprocess.run([sys.executable, "-c", program], env={**environment, "HOME": str(tmp_path)}, check=True)
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_pickled_network_gives_the_same_probabilities(tmp_path: Path) -> None:
+    network = Network(write_model(tmp_path / "emotion.onnx"), threads=1)
+    again = pickle.loads(pickle.dumps(network))  # noqa: S301
+    assert again.classes == network.classes
+    np.testing.assert_array_equal(again.probabilities(random_faces(3), 3), network.probabilities(random_faces(3), 3))
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Return what pretends that ONNX Runtime was built for NVIDIA, and that a graphics card works or does not."""
+    real = onnxruntime.InferenceSession
+
+    def pretend(works: bool) -> None:
+        def start(path: Path, options: onnxruntime.SessionOptions, providers: list[str]) -> object:
+            session = real(path, options, providers=["CPUExecutionProvider"])
+            monkeypatch.setattr(session, "get_providers", lambda: providers if works else providers[-1:])
+            return session
+
+        available = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", start)
+        monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("no libraries"))
+        monkeypatch.setattr(onnxruntime, "set_default_logger_severity", lambda _: None)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("works", "device", "used"),
+    [(True, "gpu", "gpu"), (True, "auto", "gpu"), (True, "cpu", "cpu"), (False, "auto", "cpu")],
+)
+def test_device_is_chosen_and_nothing_is_printed(
+    tmp_path: Path,
+    gpu: Callable[[bool], None],
+    capfd: pytest.CaptureFixture[str],
+    works: bool,
+    device: Device,
+    used: str,
+) -> None:
+    gpu(works)
+    assert Network(write_model(tmp_path / "emotion.onnx"), device=device).device == used
+    assert capfd.readouterr() == ("", "")
+
+
+def test_gpu_that_does_not_work_is_an_error(tmp_path: Path, gpu: Callable[[bool], None]) -> None:
+    gpu(False)
+    with pytest.raises(ModelError, match="ONNX Runtime cannot load its CUDAExecutionProvider; install its driver"):
+        Network(write_model(tmp_path / "emotion.onnx"), device="gpu")
+
+
+def test_build_without_a_gpu_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    model = write_model(tmp_path / "emotion.onnx")
+    with pytest.raises(ModelError, match=r"computes on the CPU only; install onnxruntime-gpu .* or choose cpu"):
+        Network(model, device="gpu")
+    assert Network(model, device="auto").device == "cpu"
+
+
+def test_unknown_device_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EmotionError, match="there is no device 'tpu'; use cpu, gpu or auto"):
+        Network(write_model(tmp_path / "emotion.onnx"), device="tpu")  # type: ignore[arg-type]

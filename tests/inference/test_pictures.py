@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 from small_archives import encode, noise
 from small_models import write_model
 from small_photos import astronaut, box_of_only_face, holds_face
+from small_videos import RED, write_clip
 
 from emotion import Predictor
 from emotion.errors import ImageError
@@ -93,6 +95,13 @@ def test_name_that_is_not_a_file_says_what_it_is(small: Predictor, source: str, 
     assert (picture.source, picture.error) == (source, error)
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_video_is_no_picture_and_the_other_command_is_named(small: Predictor, tmp_path: Path, suffix: str) -> None:
+    clip = write_clip(tmp_path / f"clip{suffix}", [RED] * 3)
+    pictures = small.predict([clip, clip.read_bytes()])
+    assert {picture.error for picture in pictures} == {"this is a video, not a picture; emotion video reads it"}
+
+
 def test_random_bytes_are_always_an_error(small: Predictor) -> None:
     generator = np.random.default_rng(0)
     starts = [b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"RIFF\0\0\0\0WEBPVP8 "]
@@ -159,6 +168,15 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_folder_is_searched_for_pictures(tree: Path) -> None:
     assert list(find_pictures(".")) == ["a.png", "b.JPG", "deep/c.webp"]
     assert list(find_pictures(str(tree / "deep"))) == [str(tree / "deep/c.webp")]
+
+
+def test_files_of_other_kinds_are_counted(tree: Path) -> None:
+    for name in ("clip.MP4", "deep/more.txt", "deep/LICENSE", "photo.heic", "photo.jfif", "photo.avif"):
+        (tree / name).touch()
+    left_out: Counter[str] = Counter()
+    found = list(find_pictures(".", left_out))
+    assert found == ["a.png", "b.JPG", "photo.avif", "photo.heic", "photo.jfif", "deep/c.webp"]
+    assert left_out == {".txt": 2, ".mp4": 1, "": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -111,6 +113,27 @@ def test_picture_says_which_detector_searched_it(model: Path, detection: Detecti
 
 def test_smallest_face_can_be_set(model: Path) -> None:
     assert Predictor(model, smallest=200).predict([astronaut()])[0].faces == ()
+
+
+def test_only_the_largest_face_can_be_taken(small: Predictor, model: Path) -> None:
+    photo = scene((0, 0, 300), (300, 50, 500))
+    assert len(small.predict([photo])[0].faces) == 2
+    (face,) = Predictor(model, largest=True).predict([photo])[0].faces
+    assert holds_face(face.box, 300, 50, 500)
+
+
+def test_pickled_predictor_gives_the_same_results(model: Path) -> None:
+    predictor = Predictor(model, threads=1, smallest=100, largest=True)
+    photo = scene((0, 0, 500), (500, 300, 300))
+    again = pickle.loads(pickle.dumps(predictor))  # noqa: S301
+    assert again.predict([photo]) == predictor.predict([photo])
+    assert again.predict([astronaut(200)]) == predictor.predict([astronaut(200)])
+
+
+def test_predictor_works_in_another_process(model: Path) -> None:
+    predictor = Predictor(model, threads=1)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(predictor.predict, ([astronaut_pixels(200)],)) == predictor.predict([astronaut_pixels(200)])
 
 
 def test_cropped_face_of_any_size_reaches_the_network_as_a_training_example(

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from small_archives import noise
 from small_videos import (
     RED,
     Capture,
@@ -17,6 +18,7 @@ from small_videos import (
     one_line,
     portrait,
     source_of,
+    timed_source,
     wall_with,
     write_clip,
 )
@@ -93,7 +95,7 @@ def test_camera_that_stops_is_an_error_after_its_last_frame() -> None:
 def test_file_with_fewer_frames_than_announced_is_an_error_at_its_end() -> None:
     _, source = source_of(50, announced=100)
     indices: list[int] = []
-    with pytest.raises(VideoError, match=r"clip\.avi is cut off or damaged after frame 50 of 100") as error, source:
+    with pytest.raises(VideoError, match=r"clip\.avi is cut off or damaged after 1\.7 of 3\.3 s") as error, source:
         indices.extend(frame.index for frame in source)
     assert one_line(error).endswith("what was written is kept")
 
@@ -104,11 +106,42 @@ def test_small_error_in_the_announced_number_of_frames_is_ignored() -> None:
         assert len(list(source)) == 99
 
 
+IRREGULAR = [*(index / 30 for index in range(41)), *(1.33 + 0.2 * index for index in range(1, 16))]
+"""Times of the frames of a recording whose picture sometimes rests, in seconds: 4.33 in all."""
+
+
+@pytest.mark.parametrize(
+    ("announced", "rate"),
+    [(57, 57 / 4.33), (130, 30.0), (4330, 1000.0), (98, 22.6), (-2.7e17, 30.0)],
+    ids=["mean rate", "rate of the fast part", "clock of the browser", "hidden frames", "no duration"],
+)
+def test_whole_file_with_an_irregular_rate_is_not_called_damaged(announced: float, rate: float) -> None:
+    with timed_source(IRREGULAR, announced, rate) as source:
+        assert [frame.time for frame in source] == pytest.approx(IRREGULAR)
+
+
+def test_sound_may_be_longer_than_the_picture() -> None:
+    with timed_source(IRREGULAR, 5.2 * 30, 30.0) as source:
+        assert len(list(source)) == len(IRREGULAR)
+
+
+def test_last_frame_may_stay_for_long_where_all_frames_are_there() -> None:
+    with timed_source(IRREGULAR, len(IRREGULAR), len(IRREGULAR) / 20) as source:
+        assert source.duration == pytest.approx(20)
+        assert len(list(source)) == len(IRREGULAR)
+
+
+def test_file_with_an_irregular_rate_that_is_cut_off_is_an_error() -> None:
+    source = timed_source(IRREGULAR[:45], 130, 30.0)
+    with pytest.raises(VideoError, match=r"cut off or damaged after 2\.2 of 4\.3 s"), source:
+        list(source)
+
+
 def test_file_that_is_cut_off_yields_the_frames_that_are_left(tmp_path: Path) -> None:
     clip = cut_off(write_clip(tmp_path / "clip.avi", noisy_frames(100)), 0.5)
     indices: list[int] = []
     with (
-        pytest.raises(VideoError, match=r"cut off or damaged after frame \d+ of 100"),
+        pytest.raises(VideoError, match=r"cut off or damaged after 1\.\d of 3\.3 s"),
         video.open_source(str(clip)) as source,
     ):
         indices.extend(frame.index for frame in source)
@@ -162,6 +195,27 @@ def test_source_that_cannot_be_opened_is_an_error_of_one_line_with_its_name(
     with pytest.raises(VideoError, match=problem) as error:
         video.open_source(name)
     assert one_line(error).startswith(problem)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "still.gif"])
+def test_picture_is_no_video_and_the_other_command_is_named(tmp_path: Path, name: str) -> None:
+    noise(1, (60, 50), "RGB").save(tmp_path / name)
+    with pytest.raises(VideoError, match=rf"{name} is a picture; use emotion predict$") as error:
+        video.open_source(str(tmp_path / name))
+    assert one_line(error)
+
+
+def test_animation_is_read_as_a_video(tmp_path: Path) -> None:
+    first, *others = [noise(seed, (60, 50), "RGB") for seed in range(4)]
+    first.save(tmp_path / "moving.gif", save_all=True, append_images=others, duration=100)
+    with video.open_source(str(tmp_path / "moving.gif")) as source:
+        assert len(list(source)) == 4
+
+
+def test_video_with_the_name_of_a_picture_is_read(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", [RED] * 3).rename(tmp_path / "clip.jpg")
+    with video.open_source(str(tmp_path / "clip.jpg")) as source:
+        assert len(list(source)) == 3
 
 
 def track_clip(path: Path, faces: VideoDetector | None = None) -> list[TrackedFrame]:

@@ -9,7 +9,7 @@ from small_networks import CLASSES, drawn, settings
 
 from emotion.dataset import Dataset
 from emotion.learning import parallel
-from emotion.learning.batches import Batches, SharedValidation, encode, most_taught, serving_batches
+from emotion.learning.batches import Batches, SharedValidation, Validation, encode, most_taught, serving_batches
 
 FACES = drawn()
 
@@ -165,6 +165,13 @@ def test_parts_of_two_processes_together_are_the_batch(mixup: float, monkeypatch
         parts.append(batches(augmentation={"mixup": mixup})[1])
     for found, expected in zip(zip(*parts, strict=True), whole, strict=True):
         np.testing.assert_array_equal(np.concatenate(found), expected)
+
+
+def test_validation_has_every_face_once_in_order() -> None:
+    source = Validation(FACES, settings(batch_size=10))
+    pixels, targets = map(np.concatenate, zip(*map(source.__getitem__, range(len(source))), strict=True))
+    np.testing.assert_array_equal(pixels, FACES.pixels)
+    np.testing.assert_array_equal(targets.argmax(axis=1), FACES.labels)
 
 
 @pytest.mark.parametrize("devices", [1, 2, 5])

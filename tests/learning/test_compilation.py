@@ -64,6 +64,12 @@ def test_cosine_rises_during_the_warmup_and_falls_to_zero(compiled: Callable[...
     np.testing.assert_allclose(rates[4:], expected, atol=1e-9)
 
 
+def test_warmup_of_a_short_run_takes_half_of_it(compiled: Callable[..., Compiled]) -> None:
+    rate = compiled(schedule="cosine", warmup_epochs=1.0, epochs=1).model.optimizer._learning_rate
+    assert float(rate(1)) == pytest.approx(0.001)  # two steps
+    assert float(rate(2)) == pytest.approx(0, abs=1e-9)
+
+
 def test_cosine_without_warmup_starts_at_the_peak(compiled: Callable[..., Compiled]) -> None:
     rate = compiled(schedule="cosine", epochs=10).model.optimizer._learning_rate
     assert [float(rate(step)) for step in (0, 10, 20)] == pytest.approx([0.001, 0.0005, 0], abs=1e-9)
@@ -120,7 +126,8 @@ def test_balanced_class_weights_of_a_class_without_faces_are_refused() -> None:
 
 def test_validation_faces_are_neither_augmented_nor_shuffled(compiled: Callable[..., Compiled]) -> None:
     run = compiled(augmentation={"flip": 1.0, "brightness": 0.5, "erasing": 1.0})
-    pixels, targets = run.options["validation_data"]
+    source = run.options["validation_data"]
+    pixels, targets = map(np.concatenate, zip(*map(source.__getitem__, range(len(source))), strict=True))
     np.testing.assert_array_equal(pixels, OTHERS.pixels)
     np.testing.assert_array_equal(targets.argmax(axis=1), OTHERS.labels)
     network = run.model.layers[-1]

@@ -77,6 +77,30 @@ def test_different_weights_give_different_bytes(written: tuple[keras.Model, Path
     assert (tmp_path / "emotion.keras").read_bytes() != written[1].read_bytes()
 
 
+def test_file_has_no_setting_that_only_new_versions_of_keras_know(written: tuple[keras.Model, Path]) -> None:
+    with zipfile.ZipFile(written[1]) as archive:
+        text = archive.read("config.json").decode()
+    assert not [name for name in keras_file.NEWER if f'"{name}"' in text]
+
+
+def test_settings_that_change_something_are_kept() -> None:
+    document = {"layers": [{"config": {"renorm": True, "renorm_momentum": 0.99, "units": 1}, "input_axes": [0]}]}
+    keras_file.drop_newer_settings(document)
+    assert document == {"layers": [{"config": {"renorm": True, "units": 1}, "input_axes": [0]}]}
+
+
+def test_file_of_another_version_of_keras_is_refused_with_the_version_to_install(
+    written: tuple[keras.Model, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "emotion.keras"
+    with zipfile.ZipFile(written[1]) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            content = source.read(name).replace(b'"momentum":', b'"unheard_of": 1, "momentum":')
+            target.writestr(name, content.replace(f'"{keras.__version__}"'.encode(), b'"3.99.0"'))
+    versions = f"(Keras 3.99.0 wrote it, and this is Keras {keras.__version__}: install keras==3.99.0)"
+    assert versions in refusal(path)
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(ModelError) as caught:
         keras_file.load(path)

@@ -29,7 +29,7 @@ from small_photos import astronaut, scene
 from emotion import params
 
 PROGRAMS = ("curl", "dvc", "emotion", "git", "make", "pip", "python")
-OTHERS = {"apt", "column", "cp", "head", "lscpu", "grep", "scontrol", "sed", "srun"}
+OTHERS = {"apt", "column", "cp", "docker", "head", "lscpu", "grep", "scontrol", "sed", "srun"}
 """Programs of the system, which the project does not test."""
 
 TESTED = ["make test", "make test-slow"]
@@ -99,7 +99,7 @@ def test_pip_can_install_what_is_named(call: list[str]) -> None:
     assert call[1] == "install"
     for name in (word for word in call[2:] if not word.startswith("-")):
         assert Requirement(name.replace(".", "emotion", 1) if name.startswith(".") else name).extras <= (
-            set(extras) if name.startswith(".") else {"cuda12", "s3", "ssh"}
+            set(extras) if name.startswith(".") else {"cuda", "cuda12", "cudnn", "s3", "ssh"}
         )
 
 

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,14 @@ from emotion.data.sample_faces import draw_members
 pytestmark = pytest.mark.slow
 
 # They check settings and decide no result.
-EXEMPT = {"emotion/errors.py", "emotion/params.py", "emotion/params_faults.py", "emotion/yaml_text.py"}
+EXEMPT = {
+    "emotion/dvc_lock.py",
+    "emotion/errors.py",
+    "emotion/params.py",
+    "emotion/params_faults.py",
+    "emotion/stage_run.py",
+    "emotion/yaml_text.py",
+}
 
 
 def loaded(output: str) -> dict[str, set[str]]:
@@ -305,6 +313,32 @@ def test_settings_that_were_trained_once_are_not_trained_again(
     assert ran(dvc(folder, "repro", "export")) == []
     assert files_of(folder)["plots/training/history.csv"] == files_of(reproduced)["plots/training/history.csv"]
     assert (folder / "models/emotion.keras").read_bytes() == (reproduced / "models/emotion.keras").read_bytes()
+
+
+EDITS_THE_SETTINGS = """
+from pathlib import Path
+
+path = Path("params.yaml")
+path.write_text(path.read_text().replace("  learning_rate: 0.003", "  learning_rate: 0.004"))
+"""
+
+
+def test_what_is_recorded_is_what_a_stage_ran_with_when_settings_change_meanwhile(copy: Path) -> None:
+    lock = (copy / "dvc.lock").read_bytes()
+    with (copy / "emotion/learning/schedules.py").open("a") as stream:
+        stream.write(EDITS_THE_SETTINGS)  # when the stage loads this module
+    runs = set((copy / ".dvc/cache/runs").rglob("*"))
+    result = attempt(copy, sys.executable, "-m", "dvc", "repro", "train")
+    assert result.returncode == 255
+    assert "train: changed while the stage ran: train.learning_rate from 0.003 to 0.004; its result" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert (copy / "dvc.lock").read_bytes() == lock
+    assert set((copy / ".dvc/cache/runs").rglob("*")) == runs
+    assert ran(dvc(copy, "repro", "train")) == ["train"]
+    recorded = yaml.safe_load((copy / "dvc.lock").read_text())["stages"]["train"]["params"]["params.yaml"]["train"]
+    with zipfile.ZipFile(copy / "models/emotion.keras") as network:
+        learned = json.loads(network.read("emotion.json"))["parameters"]["train"]
+    assert recorded["learning_rate"] == learned["learning_rate"] == 0.004
 
 
 def test_make_demo_ends_with_a_network_that_knows_the_drawn_faces(tmp_path: Path) -> None:

@@ -253,6 +253,16 @@ def test_the_demo_puts_its_metrics_into_the_summary(tmp_path: Path) -> None:
     assert "metrics/validation.json" in (tmp_path / "summary.md").read_text()
 
 
+@pytest.mark.parametrize(("health", "code"), [("healthy", 0), ("unhealthy", 1)])
+def test_ci_waits_until_the_container_is_healthy(tmp_path: Path, health: str, code: int) -> None:
+    write_stub(tmp_path, "docker", f'echo "$@" >> calls.txt; if [ "$1" = inspect ]; then echo {health}; fi')
+    write_stub(tmp_path, "curl", """echo '{"detector":"yunet"}'""")
+    result = run_step("ci", "Run it without privileges on a read-only file system", tmp_path, PASSWORD="none")
+    assert result.returncode == code, result.stderr
+    started = (tmp_path / "calls.txt").read_text().splitlines()[0]
+    assert {"--read-only", "--cap-drop", "--trust-proxy"} <= set(started.split())
+
+
 def test_each_job_of_a_release_may_do_one_thing_only() -> None:
     release = workflow("release")
     assert release["permissions"] == {}

@@ -38,6 +38,14 @@ def cells(text: str, start: str) -> list[str]:
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
+def test_faces_missed_in_pictures_that_look_cropped_have_a_line(summary: dict[str, Any]) -> None:
+    assert not any("--face" in line for line in picture_report.headlines(summary))
+    detection = {**summary["detection"], "missed_cropped": 3}
+    advice = "If yours are cropped to one face, add --face."
+    headline = picture_report.headlines({**summary, "detection": detection})[1]
+    assert headline == f"Missed in small, nearly square pictures: 3. {advice}"
+
+
 def test_headlines_give_each_answer_in_a_line(summary: dict[str, Any]) -> None:
     assert picture_report.headlines(summary)[:6] == [
         "Faces found: 6 of 8 (75.0%, 40.9% to 92.9%); 2 missed, 2 false, in 7 pictures.",

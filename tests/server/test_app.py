@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from emotion import Predictor
 from emotion.inference.network import SHIPPED
 from emotion.inference.results import Picture
-from emotion.server import app, schemas, uploads
+from emotion.server import app, model_description, schemas, uploads
 
 STATIC = Path(app.__file__).parent / "static"
 
@@ -276,8 +276,8 @@ def test_classes_of_another_network_have_a_colour_on_the_page(tmp_path: Path) ->
 def test_figure_that_the_shipped_network_lacks_is_left_out(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "FIGURES", {"accuracy": "accuracy", "newer": "a figure of tomorrow"})
-    monkeypatch.setattr(app, "VOTE_FIGURES", {})
+    monkeypatch.setattr(model_description, "FIGURES", {"accuracy": "accuracy", "newer": "a figure of tomorrow"})
+    monkeypatch.setattr(model_description, "VOTE_FIGURES", {})
     with running(predictor, shipped=SHIPPED.parent) as client:
         assert [figure["name"] for figure in client.get("/api/model").json()["figures"]] == ["accuracy"]
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_networks import drawn, facts_of, files_below, run_stage, settings
+from small_networks import drawn, facts_of, files_below, run_stage
 from small_runs import write_settings
 
-from emotion import dataset
+from emotion import dataset, params
 from emotion.networks import architectures, keras_file
 
 
 @pytest.mark.slow
 def test_tolerance_of_the_settings_is_used(tmp_path: Path) -> None:
     faces = drawn(seed=4)
-    write_settings(tmp_path, "export", "tolerance", 1e-30)
     dataset.save(faces, tmp_path / "data/faces/validation.npz")
     network = architectures.build("resnet", 40, len(faces.classes), architectures.Transfer("none", 32))
-    facts = facts_of(settings(architecture="resnet", augmentation={"crop": 40}))
+    write_settings(tmp_path, "export", "tolerance", 1e-30)
+    facts = facts_of(params.load(tmp_path / "params.yaml").train)
     keras_file.save(
         architectures.wrap_for_serving(network, 48, temperature=1.0), facts, tmp_path / "models/emotion.keras"
     )

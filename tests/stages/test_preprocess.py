@@ -14,9 +14,9 @@ from small_archives import Members, encode, noise, pictures, row, rows, table
 
 from emotion import dataset
 from emotion.data.archives import write_canonical
-from emotion.errors import run_as_command
 from emotion.files import read_json, write_csv
-from emotion.labels import NAMES, SPLITS
+from emotion.labels import CSV_CODES, NAMES, SPLITS
+from emotion.stage_run import run_as_command
 from emotion.votes import HEADER
 from stages.preprocess import preprocess
 
@@ -30,6 +30,7 @@ SETTINGS = {
     "on_bad_image": "fail",
     "duplicates": "keep",
     "not_faces": "keep",
+    "class_names": {},
 }
 
 
@@ -113,9 +114,44 @@ def test_dropped_faces_and_left_out_classes_are_printed(tmp_path: Path, capsys: 
     preprocess()
     assert capsys.readouterr().out.splitlines() == [
         "dropped train/sad/Training_x.jpg (not_an_image): "
-        "not a picture in a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF)",
+        "not a picture in a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC)",
         "left out contempt (1)",
     ]
+
+
+def test_ten_dropped_faces_are_printed_and_the_others_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = [(f"train/sad/Training_x{number:03}.jpg", b"text") for number in range(25)]
+    prepare(tmp_path, [*pictures(2), *bad], on_bad_image="drop")
+    preprocess()
+    *listed, last = capsys.readouterr().out.splitlines()
+    assert [line.split(" (")[0] for line in listed] == [f"dropped {name}" for name, _ in bad[:10]]
+    assert last == "dropped 15 more (not_an_image 15)"
+
+
+def test_numbered_folders_are_read_and_what_they_were_taken_for_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = {name: code for code, name in enumerate(CSV_CODES)}
+    archive = [(f"{half}/{codes[name]}/{file}", content) for half, name, file, content in _parts(pictures(2))]
+    prepare(tmp_path, archive)
+    preprocess()
+    assert dataset.load(tmp_path / "data/faces/train.npz").counts() == dict.fromkeys(NAMES, 2)
+    assert capsys.readouterr().out.startswith(
+        "class folders: 0 is angry, 1 is disgust, 2 is fear, 3 is happy, 4 is sad,"
+    )
+
+
+def test_setting_says_what_a_folder_means(tmp_path: Path) -> None:
+    archive = [(name.replace("/happy/", "/Joy/"), content) for name, content in pictures(2)]
+    prepare(tmp_path, archive, class_names={"joy": "happy"})
+    preprocess()
+    assert dataset.load(tmp_path / "data/faces/train.npz").counts()["happy"] == 2
+
+
+def _parts(archive: Members) -> list[tuple[str, str, str, bytes]]:
+    return [(*name.split("/"), content) for name, content in archive]  # type: ignore[misc]
 
 
 def changed(number: int, value: str) -> Members:
@@ -134,7 +170,7 @@ def changed(number: int, value: str) -> Members:
         ([*pictures(2), ("train/sad/Training_x.jpg", b"a text\n")], "cannot use 1 face (not_an_image 1;"),
         (pictures(2, NAMES[1:]), "no faces of angry; name the folders"),
         ([("cats/1.jpg", b""), ("dogs/1.jpg", b"")], "sad, surprise; found instead: cats (1), dogs (1)"),
-        ([("fer2013.csv", b"emotion,pixels\n")], "add Usage"),
+        ([("fer2013.csv", b"emotion,Usage\n")], "add pixels"),
         ([("fer2013.csv", b"emotion,pixels,Usage\n")], "fer2013.csv has no rows below the header"),
         (changed(1, "1 2 3"), "fer2013.csv:44: expected 2304 pixels, received 3"),
         (changed(1, "x " + row()[1].partition(" ")[2]), "fer2013.csv:44: expected pixels from 0 to 255, received 'x'"),
@@ -142,7 +178,7 @@ def changed(number: int, value: str) -> Members:
             changed(1, "256 " + row()[1].partition(" ")[2]),
             "fer2013.csv:44: expected pixels from 0 to 255, received '256'",
         ),
-        (changed(0, "9"), "fer2013.csv:44: expected emotion 0 to 6, received '9'"),
+        (changed(0, "9"), "fer2013.csv:44: expected emotion 0 to 6 or the name of a class, received '9'"),
         ([(name.replace("_", ""), content) for name, content in pictures(2)], "use -S preprocess.split=folders"),
     ],
 )
@@ -154,9 +190,10 @@ def test_bad_archive_ends_in_one_line(tmp_path: Path, archive: Members, expected
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"split": "offical"}, "preprocess.split: expected 'official' or 'folders', received 'offical'"),
+        ({"split": "offical"}, "preprocess.split: expected 'official', 'folders' or 'random', received 'offical'"),
         ({"validation_fraction": 1.5}, "preprocess.validation_fraction: expected a number > 0 and < 1, received 1.5"),
         ({"classes": ["angry", "bored"]}, "preprocess.classes.1: expected 'angry', "),
+        ({"class_names": {"joy": "joyful"}}, "preprocess.class_names.joy: expected 'angry', "),
         ({"clases": []}, "preprocess.clases: unknown key (did you mean classes?)"),
     ],
 )

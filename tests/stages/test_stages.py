@@ -27,7 +27,6 @@ TRAIN = {
     "architecture": "three_block_cnn",
     "batch_size": 7,
     "epochs": 1,
-    "warmup_epochs": 0,
     "precision": "float32",
 }
 QUICK_PLOT = {"dpi": 50, "sample_faces": 4}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from csv_files import read_csv
-from small_networks import CLASSES, drawn, files_below, run_python, run_stage, section, settings
+from small_networks import CLASSES, ROOT, drawn, files_below, run_python, run_stage, section, settings
 from small_runs import PARAMS
 
 from emotion import dataset
@@ -48,6 +50,14 @@ def prepared(folder: Path, **changes: Any) -> Path:
     for seed, split in enumerate(("train", "validation")):
         dataset.save(drawn(seed=seed), folder / f"data/faces/{split}.npz")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _errors_of_tensorflow_are_shown() -> Iterator[None]:
+    """People set this level to see fewer messages of TensorFlow; harmless errors must not be among the rest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+        yield
 
 
 def trained(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -193,6 +203,43 @@ def test_killed_run_with_changed_settings_starts_from_the_first_epoch(tmp_path: 
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     assert "Resuming" not in trained(folder).stdout
     assert [row["epoch"] for row in read_csv(folder / HISTORY)] == ["1", "2", "3", "4"]
+
+
+EDITED = """
+import runpy
+from pathlib import Path
+from emotion.learning.checkpoints import Checkpoint
+
+def save_and_edit(self, state, save=Checkpoint.save):
+    save(self, state)
+    if len(state.history) == 1:
+        path = Path("params.yaml")
+        path.write_text(path.read_text().replace("learning_rate: 0.001", "learning_rate: 0.002"))
+
+Checkpoint.save = save_and_edit
+runpy.run_module("stages.train", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_run_whose_settings_change_fails_but_its_epochs_are_kept_for_these_settings(tmp_path: Path) -> None:
+    expected = prepared(tmp_path / "undisturbed", **EVERYTHING)
+    trained(expected)
+    folder = prepared(tmp_path / "edited", **EVERYTHING)
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    first = (folder / "params.yaml").read_text()
+    result = run_python(folder, "-c", EDITED)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "train: changed while the stage ran: train.learning_rate from 0.001 to 0.002; "
+        "its result is not recorded; run it again, with the change or without it\n"
+    )
+    (folder / "params.yaml").write_text(first)
+    (folder / MODEL).unlink()
+    assert "Epoch" not in trained(folder).stdout
+    for path in (MODEL, HISTORY):
+        assert (folder / path).read_bytes() == (expected / path).read_bytes()
+    assert not list((folder / "build/checkpoints").iterdir())
 
 
 @pytest.mark.slow
