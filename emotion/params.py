@@ -85,6 +85,7 @@ class Augmentation(_Section):
     contrast: Share
     erasing: Annotated[float, Field(ge=0, le=1)]
     hiding: Annotated[float, Field(ge=0, le=1)]
+    camera: Annotated[float, Field(ge=0, le=1)]
     darkness: Share
     gamma: Annotated[float, Field(ge=0, le=10)]
     blur: Annotated[float, Field(ge=0, le=24)]

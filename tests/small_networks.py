@@ -36,6 +36,7 @@ OFF: dict[str, Any] = {
     "contrast": 0.0,
     "erasing": 0.0,
     "hiding": 0.0,
+    "camera": 1.0,
     "darkness": 0.0,
     "gamma": 0.0,
     "blur": 0.0,

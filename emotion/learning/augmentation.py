@@ -97,8 +97,9 @@ class Augmentation(keras.layers.Layer):
     def _photograph(self, grey: Tensor) -> Tensor:
         """Imitate a camera, in the order in which it changes a picture, at a random strength for each face."""
         s = self.settings
-        if not (s.darkness or s.gamma or s.blur or s.downscaling or s.noise or s.jpeg):
+        if not s.camera or not (s.darkness or s.gamma or s.blur or s.downscaling or s.noise or s.jpeg):
             return grey
+        clean = grey
         if s.darkness:
             direction, evenness = self._uniform(grey, 0, 2 * np.pi), self._uniform(grey, 0, 0.8)
             grey = camera.shade(grey, self._skewed(grey, s.darkness), direction, evenness)
@@ -113,7 +114,8 @@ class Augmentation(keras.layers.Layer):
             grey = camera.bend(grey, ops.exp(self._uniform(grey, -1, 1) * float(np.log1p(s.gamma))))
         if s.jpeg:
             grey = camera.compress(grey, self._skewed(grey, s.jpeg))
-        return camera.write_bytes(grey)
+        chosen = _per_face(self._uniform(grey, 0, 1)) < s.camera
+        return ops.where(chosen, camera.write_bytes(grey), clean)
 
     def _change_light(self, grey: Tensor) -> Tensor:
         s = self.settings

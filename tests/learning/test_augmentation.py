@@ -177,6 +177,12 @@ def test_what_cameras_do_differs_between_faces_and_stays_weak_for_many(setting: 
     assert weak.max() < changes.max()
 
 
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_camera_changes_its_share_of_the_faces(share: float) -> None:
+    changes = np.abs(augment(FACES, camera=share, noise=0.5) - GREY).max(axis=(1, 2, 3))
+    assert (changes > 1e-3).mean() == pytest.approx(share, abs=0.1)
+
+
 @pytest.mark.parametrize("setting", CAMERA)
 def test_what_cameras_write_are_grey_levels_of_a_file(setting: str) -> None:
     levels = augment(FACES, **{setting: CAMERA[setting]}) * 255
