@@ -27,6 +27,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 FACE_RESNET_EDGE: Final = 55
 """Edge in pixels below which nothing would be left of a face at the last stage of `face_resnet`."""
 
+IMAGENET: Final = ("efficientnetb0", "resnet50", "mobilenetv2", "vgg16")
+"""Architectures whose published weights come from ImageNet."""
+
 LARGEST_SHIFTED_CROP: Final = 44
 """Edge in pixels of the largest crop of a 48x48 face that can be shifted by 2 pixels in every direction."""
 
@@ -172,9 +175,11 @@ class Train(_Section):
             raise ValueError(
                 f"transfer.weights: {self.architecture} expects faces, none or the name of a file, received imagenet"
             )
-        if start.weights == "faces" and not faces:
-            raise ValueError(f"transfer.weights: faces needs architecture face_resnet, received {self.architecture}")
-        if start.weights == "faces" and self.distribution != "none":
+        if start.weights == "faces" and self.architecture in IMAGENET:
+            raise ValueError(
+                f"transfer.weights: {self.architecture} expects imagenet, none or the name of a file, received faces"
+            )
+        if faces and start.weights == "faces" and self.distribution != "none":
             raise ValueError(f"transfer.weights: faces needs distribution none, received {self.distribution}")
         if faces and start.image_size < FACE_RESNET_EDGE:
             raise ValueError(

@@ -156,7 +156,7 @@ def test_key_that_is_not_text_is_named() -> None:
 def test_data_parallel_training_needs_jax() -> None:
     settings = changed("train.distribution", "data_parallel")
     assert "train.distribution: data_parallel needs backend jax, received tensorflow" in message(settings)
-    settings["train"]["backend"] = "jax"
+    settings["train"] |= {"backend": "jax", "architecture": "resnet"}
     assert params.check(settings).train.distribution == "data_parallel"
 
 
@@ -175,7 +175,10 @@ def start(architecture: str, distribution: str = "none", **transfer: object) -> 
             start("face_resnet", weights="imagenet"),
             "weights: face_resnet expects faces, none or the name of a file, received imagenet",
         ),
-        (start("resnet", weights="faces"), "weights: faces needs architecture face_resnet, received resnet"),
+        (
+            start("vgg16", weights="faces"),
+            "weights: vgg16 expects imagenet, none or the name of a file, received faces",
+        ),
         (
             start("face_resnet_small", "data_parallel", weights="faces"),
             "weights: faces needs distribution none, received data_parallel",
@@ -193,6 +196,12 @@ def test_start_must_fit_the_architecture(settings: dict[str, Any], fault: str) -
 @pytest.mark.parametrize("weights", ["faces", "none", "mine.weights.h5"])
 def test_face_resnet_starts_from_faces_from_nothing_or_from_a_file(weights: str) -> None:
     assert params.check(start("face_resnet", weights=weights)).train.transfer.weights == weights
+
+
+@pytest.mark.parametrize("weights", ["faces", "imagenet", "none"])
+def test_networks_without_a_pretrained_base_leave_its_start_as_it_is(weights: str) -> None:
+    settings = start("resnet", "data_parallel", weights=weights)
+    assert params.check(settings).train.transfer.weights == weights
 
 
 def test_integer_labels_do_not_go_with_smoothing() -> None:

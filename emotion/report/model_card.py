@@ -122,11 +122,14 @@ def write(facts: Facts) -> str:
 
 def _describe_network(facts: Facts) -> str:
     model, size = facts.model, facts.model["face_size"]
-    start = FACE_START if model["parameters"]["train"].get("transfer", {}).get("weights") == "faces" else ""
+    train = model["parameters"]["train"]
+    # Networks without a pretrained base leave the setting unread.
+    has_face_start = train["architecture"].startswith("face_resnet") and train["transfer"]["weights"] == "faces"
+    start = FACE_START if has_face_start else ""
     views = model["parameters"].get("export", {}).get("views", 1)
     averaged = f", from the mean logits of {views} views of each face" if views > 1 else ""
     return (
-        f"`{model['parameters']['train']['architecture']}` with {facts.export['parameters']:,} parameters, trained on "
+        f"`{train['architecture']}` with {facts.export['parameters']:,} parameters, trained on "
         f"{facts.source['dataset']} with Keras ({model['backend']}, {model['device']}).\n"
         f"Input: grey faces of {size}x{size} pixels, `uint8`, 0-255. "
         f"Output: the probabilities of {', '.join(model['classes'])}, calibrated on validation (temperature "

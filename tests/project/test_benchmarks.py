@@ -240,13 +240,13 @@ def test_quick_run_measures_every_topic_of_the_pipeline(tmp_path: Path) -> None:
 
 
 def test_minutes_to_a_goal_include_the_first_epoch_that_reaches_it(tmp_path: Path) -> None:
-    write_csv(tmp_path / "plots/training/history.csv", ("val_accuracy",), [[0.5], [0.61], [0.6], [0.64]])
+    write_csv(tmp_path / "plots/training/history.csv", ("val_accuracy",), [[0.5], [0.66], [0.65], [0.69]])
     (tmp_path / "build").mkdir()
     (tmp_path / "build/train.log").write_text("".join(f"epoch {epoch}: 60.0 s\n" for epoch in (1, 2, 3, 4)))
     first, second = accuracy.results_of("default recipe", tmp_path)
-    assert (first.what, first.unit, first.values) == ("default recipe: to 60% validation accuracy", "minutes", (2.0,))
-    assert second.what == "default recipe: 65% not reached in 4 epochs, 4 minutes; best"
-    assert (second.unit, second.values) == ("% validation accuracy", (64.0,))
+    assert (first.what, first.unit, first.values) == ("default recipe: to 65% validation accuracy", "minutes", (2.0,))
+    assert second.what == "default recipe: 70% not reached in 4 epochs, 4 minutes; best"
+    assert (second.unit, second.values) == ("% validation accuracy", (69.0,))
 
 
 def test_tutorial_recipe_trains_on_pictures_from_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

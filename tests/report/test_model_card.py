@@ -97,9 +97,12 @@ def test_fer2013_is_recognised_by_its_content_and_not_by_the_name_of_a_file(
 
 def test_start_from_faces_is_stated_and_no_other_start(facts: Facts) -> None:
     started = copy.deepcopy(facts)
-    started.model["parameters"]["train"]["transfer"] = {"weights": "faces"}
+    train = started.model["parameters"]["train"]
+    train |= {"architecture": "face_resnet_small", "transfer": {"weights": "faces"}}
     assert "dlib's network for face recognition" in model_card.write(started)
-    started.model["parameters"]["train"]["transfer"] = {"weights": "imagenet"}
+    train["transfer"] = {"weights": "none"}
+    assert "dlib" not in model_card.write(started)
+    train |= {"architecture": "resnet", "transfer": {"weights": "faces"}}
     assert "dlib" not in model_card.write(started)
 
 
