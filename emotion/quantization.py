@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from emotion import dataset
 from emotion.files import read_json, replacing, rounded, write_json
@@ -30,7 +29,7 @@ PREPARED: Final = {"onnx.quant.pre_process": "onnxruntime.quant"}
 """Mark of a graph that ONNX Runtime need not prepare; without it, it logs a warning. tf2onnx did the same work."""
 
 
-class _Batches(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime publishes no types
+class _Batches:
     """Calibration faces as ONNX Runtime takes them: one batch a call, at the end None."""
 
     def __init__(self, faces: NDArray[np.uint8], name: str) -> None:
@@ -80,8 +79,7 @@ def choose(faces: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def convert(source: Path, calibration: NDArray[np.uint8], target: Path) -> onnx.ModelProto:
     """Quantise a graph: weights to -64...64 with a scale for each output channel, feature maps to 0-255.
 
-    Larger weights could overflow: x86 processors without VNNI add two products in 16 bits (2 * 255 * 64 = 32,640). So
-    the labels that are compared here are those of every processor.
+    Larger weights could overflow: x86 processors without VNNI add two products in 16 bits (2 * 255 * 64 = 32,640).
 
     Args:
         source: the float32 file.
@@ -91,6 +89,9 @@ def convert(source: Path, calibration: NDArray[np.uint8], target: Path) -> onnx.
     Returns:
         The graph in the file, with the metadata of the float32 file.
     """
+    # Imported here, after `emotion.inference.onnx_runtime` has set what ONNX Runtime reads when it is loaded.
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
     graph = onnx.load(source)
     properties = {entry.key: entry.value for entry in graph.metadata_props}
     onnx.helper.set_model_props(graph, PREPARED)
