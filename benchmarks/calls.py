@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from benchmarks.inference import BATCHES, BLOCK, REPORT
 from emotion import Predictor
 from emotion.files import write_json
 from emotion.inference.network import SHIPPED, Network
+from emotion.inference.precision import Precision
 
 MIN_BLOCKS: Final = 3
 """Blocks of each call, even if they take more than the given time."""
@@ -70,6 +71,13 @@ def network_calls(threads: int) -> Calls:
     return calls
 
 
+def precision_calls(threads: int) -> Calls:
+    """Return calls of the shipped network with the largest batch of faces, in float32 and in int8."""
+    faces = np.random.default_rng(0).integers(0, 256, (max(BATCHES), 48, 48), np.uint8)
+    networks = {name: Network(threads=threads, precision=name) for name in get_args(Precision)}
+    return {name: partial(network.probabilities, faces, len(faces)) for name, network in networks.items()}
+
+
 def picture_calls(threads: int) -> Calls:
     """Return calls that find faces in pictures, and one that also predicts their labels."""
     predictor = Predictor(threads=threads)
@@ -92,7 +100,7 @@ def _time(call: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-KINDS: Final = {"network": network_calls, "pictures": picture_calls}
+KINDS: Final = {"network": network_calls, "int8": precision_calls, "pictures": picture_calls}
 
 
 if __name__ == "__main__":

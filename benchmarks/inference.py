@@ -38,6 +38,19 @@ def measure_network(quick: bool) -> Iterator[Result]:
             yield Result(f"Network, {what}, against Keras{goal}", "times as fast", ratios)
 
 
+def measure_int8(quick: bool) -> Iterator[Result]:
+    """Yield time and speed of the largest batch in float32 and int8, and their ratio, for each number of threads."""
+    for threads in (2,) if quick else (1, 2):
+        times = _time_calls("int8", threads, quick)
+        size = max(BATCHES)
+        what = f"{size} faces, {threads} thread{'s' if threads > 1 else ''}"
+        for precision, seconds in times.items():
+            yield Result(f"Network in {precision}, {what}", "ms", _milliseconds(seconds))
+            yield Result(f"Network in {precision}, {what}", "faces/s", tuple(size / each for each in seconds))
+        ratios = tuple(slow / fast for slow, fast in zip(times["float32"], times["int8"], strict=True))
+        yield Result(f"Network in int8, {what}, against float32 (goal with VNNI: 2)", "times as fast", ratios)
+
+
 def measure_pictures(quick: bool) -> Iterator[Result]:
     """Yield the times of face detection alone and of the prediction of a small photo."""
     times = _time_calls("pictures", 0, quick)

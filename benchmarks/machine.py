@@ -31,11 +31,15 @@ def describe() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Name the processor and its instructions for bfloat16, on which mixed precision depends."""
+    """Name the processor and its instructions for bfloat16 and int8, on which mixed precision and int8 depend."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.is_file():
         return platform.processor() or platform.machine()
     entries = dict(line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
     facts = {name.strip(): value.strip() for name, value in entries.items()}
-    halves = [flag for flag in facts.get("flags", "").split() if "bf16" in flag]
-    return f"{facts.get('model name', platform.machine())} ({', '.join(halves) or 'no'} instructions for bfloat16)"
+    flags = facts.get("flags", "").split()
+    halves, products = ([flag for flag in flags if part in flag] for part in ("bf16", "vnni"))
+    return (
+        f"{facts.get('model name', platform.machine())} ({', '.join(halves) or 'no'} instructions for bfloat16, "
+        f"{', '.join(products) or 'no'} instructions for int8 products)"
+    )

@@ -93,6 +93,7 @@ PARTS: Final = {
         "use",
         {
             "network": inference.measure_network,
+            "int8": inference.measure_int8,
             "pictures": inference.measure_pictures,
             "video": files.measure_video,
             "memory": files.measure_memory,
@@ -104,6 +105,8 @@ PARTS: Final = {
   each in a row; a run is the median of such a block. The faces are noise: the time depends on their number alone.
 - A call of Keras has a cost of its own, the same for any number of faces; the arithmetic of the convolutions takes both
   about as long. So the more faces in one call, the smaller the advantage.
+- The network in int8 is `emotion.int8.onnx`, in turn with float32 and without Keras between them. The gain is that of
+  instructions for int8 products (VNNI), which the list of the machine names; other processors gain less.
 - Detection alone is YuNet on an array of two faces, without the labels; the photo is scikit-image's astronaut, as an
   array.
 - The plain loop is `benchmarks/plain.py`: Haar on every whole frame, one call of the network for each face, and the

@@ -17,7 +17,12 @@ from emotion.files import write_bytes
 
 FOLDER: Final = Path("emotion/shipped")
 
-CACHED: Final = (Path("models/emotion.onnx"), Path("models/emotion.keras"), Path("models/card.md"))
+CACHED: Final = (
+    Path("models/emotion.onnx"),
+    Path("models/emotion.keras"),
+    Path("models/emotion.int8.onnx"),
+    Path("models/card.md"),
+)
 """Shipped outputs that are in DVC's cache but not in Git."""
 
 HEADLINES: Final = (Path("metrics/validation.json"), Path("metrics/test.json"))
@@ -39,7 +44,7 @@ def shipped_as(output: Path) -> Path:
 
 
 def promote(root: Path = Path()) -> list[Path]:
-    """Copy the network, its model card, headline metrics and tables to `emotion/shipped/`.
+    """Copy the network, also in int8, its model card, headline metrics and tables to `emotion/shipped/`.
 
     Args:
         root: the project's folder.

@@ -1,7 +1,8 @@
-"""Calibrate the network on validation and write it as ONNX, h5 and TFLite, each compared with Keras."""
+"""Calibrate the network on validation and write it as ONNX, h5, TFLite and int8, each compared."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from emotion import params
@@ -15,15 +16,13 @@ def export() -> None:
     prepare("tensorflow", threads=0, seed=0)
     # Imported after `prepare`, because Keras chooses its backend at import.
     from emotion.export import export_formats
+    from emotion.quantization import quantize
 
-    export_formats(
-        Path("models/emotion.keras"),
-        Path("data/faces/validation.npz"),
-        Path("models"),
-        Path("metrics/export.json"),
-        settings.export,
-        settings.train,
-    )
+    train, validation = Path("data/faces/train.npz"), Path("data/faces/validation.npz")
+    models, report = Path("models"), Path("metrics/export.json")
+    export_formats(models / "emotion.keras", validation, models, report, settings.export, settings.train)
+    if fault := quantize(models / "emotion.onnx", train, validation, report):
+        print(f"export: {fault}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from emotion.learning import batch_norm, training
 from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file
 from emotion.params import Export
+from emotion.quantization import quantize
 
 FACES = drawn(seed=4)
 VALIDATION = "data/faces/validation.npz"
@@ -35,11 +36,12 @@ SUFFIXES = ("onnx", "h5", "tflite")
 
 @dataclass(frozen=True)
 class Exported:
-    """A network, the folder of its exported files, and the content of `export.json`."""
+    """A network, the folder of its exported files, the content of `export.json`, and what was said about int8."""
 
     network: keras.Model
     folder: Path
     numbers: dict[str, float]
+    said: str | None
 
     def file(self, suffix: str) -> Path:
         return self.folder / f"emotion.{suffix}"
@@ -65,7 +67,8 @@ def exported(trained: tuple[keras.Model, Path, Path], tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("exported")
     keras.utils.clear_session()  # layer names count from 1, as in a new process
     export.export_formats(source, validation, folder, folder / "export.json", SETTINGS, TRAINED_WITH)
-    return Exported(network, folder, json.loads((folder / "export.json").read_text()))
+    said = quantize(folder / "emotion.onnx", validation, validation, folder / "export.json")
+    return Exported(network, folder, json.loads((folder / "export.json").read_text()), said)
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
@@ -86,10 +89,13 @@ def metadata_in(path: Path) -> Metadata:
     return metadata.parse(text, path.name)
 
 
-def test_three_files_and_a_report_are_written_and_nothing_else(exported: Exported) -> None:
-    assert files_below(exported.folder) == {"emotion.onnx", "emotion.h5", "emotion.tflite", "export.json"}
+def test_four_files_and_a_report_are_written_and_nothing_else(exported: Exported) -> None:
+    assert files_below(exported.folder) == {"emotion.int8.onnx", "export.json"} | {
+        f"emotion.{suffix}" for suffix in SUFFIXES
+    }
     parts = [f"{suffix}_{what}" for suffix in SUFFIXES for what in ("difference", "agreement", "bytes")]
-    assert list(exported.numbers) == ["parameters", "temperature", *parts]
+    int8 = ["accuracy", "int8_accuracy", "int8_agreement", "int8_bytes"]
+    assert list(exported.numbers) == ["parameters", "temperature", *parts, *int8]
     for suffix in SUFFIXES:
         assert exported.numbers[f"{suffix}_bytes"] == exported.file(suffix).stat().st_size
 
@@ -128,15 +134,18 @@ def test_stage_writes_the_same_bytes_in_another_process(
 ) -> None:
     write_section(tmp_path, "train", TRAINED_WITH.model_dump())
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # as people set it, to see errors and nothing else
-    for source, name in ((trained[1], "models/emotion.keras"), (trained[2], VALIDATION)):
+    inputs = {"models/emotion.keras": trained[1], "data/faces/train.npz": trained[2], VALIDATION: trained[2]}
+    for name, source in inputs.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, tmp_path / name)
     before = files_below(tmp_path)
     result = run_stage(tmp_path, "export")
     assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
-    assert files_below(tmp_path) - before == {f"models/emotion.{s}" for s in SUFFIXES} | {"metrics/export.json"}
-    for suffix in SUFFIXES:
+    assert exported.said is not None  # an untrained network
+    assert result.stderr == f"export: {exported.said}\n"
+    files = (*SUFFIXES, "int8.onnx")
+    assert files_below(tmp_path) - before == {f"models/emotion.{s}" for s in files} | {"metrics/export.json"}
+    for suffix in files:
         assert (tmp_path / f"models/emotion.{suffix}").read_bytes() == exported.file(suffix).read_bytes(), suffix
     assert (tmp_path / "metrics/export.json").read_bytes() == (exported.folder / "export.json").read_bytes()
 

@@ -30,9 +30,11 @@ stages:
     - models/emotion.keras
     - plots/history.csv: {cache: false}
   export:
-    cmd: echo RAN export && (cd models && echo onnx | cat emotion.keras - > emotion.onnx && echo h5 > emotion.h5)
+    cmd: >-
+      echo RAN export && cd models && echo onnx | cat emotion.keras - > emotion.onnx && echo h5 > emotion.h5 &&
+      echo int8 > emotion.int8.onnx
     deps: [models/emotion.keras]
-    outs: [models/emotion.onnx, models/emotion.h5]
+    outs: [models/emotion.onnx, models/emotion.int8.onnx, models/emotion.h5]
   evaluate:
     cmd: >-
       echo RAN evaluate && mkdir -p metrics/details && cd metrics &&

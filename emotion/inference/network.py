@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from emotion.errors import ImageError, ModelError
 from emotion.images import FACE_SIZE
+from emotion.inference import precision as precisions
 from emotion.inference.devices import CPU, Device, check_providers, providers_for
 from emotion.inference.onnx_runtime import onnxruntime
+from emotion.inference.precision import Precision
 from emotion.metadata import KEY, Metadata, parse
 
 SHIPPED: Final = Path(__file__).parents[1] / "shipped" / "emotion.onnx"
@@ -59,6 +61,7 @@ class Network:
         spin: bool = True,
         hint: str = HINT,
         device: Device = "cpu",
+        precision: Precision = "float32",
     ) -> None:
         """Load a network.
 
@@ -69,17 +72,24 @@ class Network:
                 slows down other work on the same cores by about as much.
             hint: the remedy that errors name.
             device: `cpu`, which gives the figures that were measured; `gpu`; or `auto` for a GPU where there is one.
+            precision: `float32`, or `int8` for the smaller and faster file that `export` writes beside the `.onnx`
+                file. It needs the device `cpu`.
 
         Raises:
             ModelError: the file is missing, is not an ONNX file, lacks the metadata that `export` writes, or does not
-                map uint8 (n, 48, 48) to float32 (n, classes); or no GPU can be used.
-            EmotionError: the device is unknown.
+                map uint8 (n, 48, 48) to float32 (n, classes); no GPU can be used; or the file is of another precision,
+                or int8 gives other labels than float32 too often.
+            EmotionError: the device or the precision is unknown, or they do not go together.
         """
-        path = SHIPPED if model is None else model
-        self._again = partial(Network, model, threads, spin=spin, hint=hint, device=device)
+        precisions.check_choice(precision, device)
+        path = precisions.file_of(SHIPPED if model is None else model, precision)
+        self._again = partial(Network, model, threads, spin=spin, hint=hint, device=device, precision=precision)
+        hint = hint if precision == "float32" else f"use float32, or {hint}"
         self._session = _open_session(path, threads, spin, hint, device)
         self.device = "cpu" if self._session.get_providers()[0] == CPU else "gpu"
-        self.metadata: Metadata = parse(self._session.get_modelmeta().custom_metadata_map.get(KEY), str(path))
+        properties = self._session.get_modelmeta().custom_metadata_map
+        self.metadata: Metadata = parse(properties.get(KEY), str(path))
+        precisions.check(properties, precision, path)
         self.classes: tuple[str, ...] = self.metadata.classes
         self.threshold = _threshold(self.metadata, path, hint)
         _check_signature(self._session, len(self.classes), path, hint)

@@ -23,6 +23,7 @@ from emotion.inference.detection import Detection, crop, detector
 from emotion.inference.devices import Device
 from emotion.inference.network import Network
 from emotion.inference.pictures import PictureSource, check_list, read_picture, to_rgb
+from emotion.inference.precision import Precision
 from emotion.inference.results import DetectedFace, Picture, face_from_probabilities
 
 BATCH: Final = 64
@@ -72,6 +73,7 @@ class Predictor:
         smallest: int | None = None,
         largest: bool = False,
         device: Device = "cpu",
+        precision: Precision = "float32",
     ) -> None:
         """Load the network, once for any number of pictures.
 
@@ -84,20 +86,30 @@ class Predictor:
             largest: whether only the largest face of each picture counts.
             device: where the network computes: `cpu`, `gpu`, or `auto` for a GPU where there is one. The face detector
                 always uses the CPU.
+            precision: `float32`, or `int8` for the smaller and faster network beside the model, on the device `cpu`.
 
         Raises:
-            ModelError: a file is missing or is not a model of this project, or no GPU can be used.
-            EmotionError: the face detector or the device is unknown, `threads` is below 0, or `smallest` below 1.
+            ModelError: a file is missing or is not a model of this project, no GPU can be used, or int8 gives other
+                labels than float32 too often.
+            EmotionError: the face detector, the device or the precision is unknown, `threads` is below 0, or `smallest`
+                below 1.
         """
         if threads < 0:
             raise EmotionError(f"expected at least 1 thread, or 0 for all cores, received {threads}")
         self._again = partial(
-            Predictor, model, threads=threads, detection=detection, smallest=smallest, largest=largest, device=device
+            Predictor,
+            model,
+            threads=threads,
+            detection=detection,
+            smallest=smallest,
+            largest=largest,
+            device=device,
+            precision=precision,
         )
         hint = "install emotion again" if model is None else "choose an .onnx file of this project"
         # Between two calls, reading and detection need the cores.
         path = None if model is None else Path(model)
-        self.network = Network(path, threads, spin=False, hint=hint, device=device)
+        self.network = Network(path, threads, spin=False, hint=hint, device=device, precision=precision)
         self.classes = self.network.classes
         self.threshold = self.network.threshold
         self.detector = detector(detection, smallest)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from emotion.inference.precision import LARGEST_CHANGE, LEAST_AGREEMENT, Comparison
 from emotion.labels import FIGURES, SPLITS, VOTE_FIGURES
 from emotion.markdown import share, table
 from emotion.report import card_results
@@ -184,7 +185,22 @@ def _describe_exports(facts: Facts) -> str:
         for suffix, title in FORMATS.items()
     ]
     heading = ("file", "format", "size", "largest difference in probability from Keras", "same prediction")
-    return f"{table(heading, rows)}\n\nThe figures above are those of `emotion.onnx`."
+    return f"{table(heading, rows)}\n\nThe figures above are those of `emotion.onnx`.\n\n{_describe_int8(export)}"
+
+
+def _describe_int8(export: dict[str, Any]) -> str:
+    found = Comparison(*(export[name] for name in ("accuracy", "int8_accuracy", "int8_agreement")))
+    allowed = (
+        f"It may be used, because these two shares differ by at most {100 * LARGEST_CHANGE:.1f} points and at least "
+        f"{LEAST_AGREEMENT:.0%} of the labels are equal."
+    )
+    fault = found.fault()
+    return (
+        f"`emotion.int8.onnx` ({export['int8_bytes'] / 1e6:.2f} MB) is the same network in int8, for many pictures. On "
+        f"the validation split it gives the label of `emotion.onnx` to {share(found.agreement)} of the faces, and is "
+        f"right on {share(found.int8_accuracy)} of them instead of {share(found.accuracy)}. "
+        f"{f'It cannot be used: {fault}.' if fault else allowed}"
+    )
 
 
 def _describe_commands(facts: Facts) -> str:

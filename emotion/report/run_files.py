@@ -28,6 +28,7 @@ KEYS: Final[dict[str, list[str]]] = {
     "metrics/export.json": [
         "parameters",
         *(f"{suffix}_{figure}" for suffix in FORMATS for figure in ("bytes", "difference", "agreement")),
+        *("accuracy", "int8_accuracy", "int8_agreement", "int8_bytes"),
     ],
     MODEL: [
         *("classes", "face_size", "temperature", "backend", "device", "data_sha256"),

@@ -206,6 +206,15 @@ def test_lines_of_the_network_contain_the_ratio_to_keras(monkeypatch: pytest.Mon
     assert lines["Network, 1 face, 2 threads, against Keras (goal: 30)", "times as fast"] == pytest.approx(30)
 
 
+def test_lines_of_int8_contain_the_ratio_to_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "_time_calls", lambda *_: {"float32": [0.08] * 3, "int8": [0.032] * 3})
+    lines = {(line.what, line.unit): line.median for line in inference.measure_int8(quick=True)}
+    assert lines["Network in int8, 64 faces, 2 threads", "faces/s"] == pytest.approx(2_000)
+    assert lines["Network in float32, 64 faces, 2 threads", "ms"] == pytest.approx(80)
+    ratio = lines["Network in int8, 64 faces, 2 threads, against float32 (goal with VNNI: 2)", "times as fast"]
+    assert ratio == pytest.approx(2.5)
+
+
 @pytest.mark.parametrize("index", [0, 30, 90])
 def test_scenes_have_two_faces_that_the_detector_finds(index: int) -> None:
     assert len(detector("haar").find(scenes.scene(640, 480, index))) == 2
@@ -219,6 +228,7 @@ def test_quick_run_measures_every_topic_of_use(tmp_path: Path) -> None:
     assert written >= {
         "Network",
         "keras.Model.predict",
+        "Network in int8",
         "detection alone",
         "photo of 384x381 with one face",
         "emotion video against the plain loop",

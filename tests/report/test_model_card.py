@@ -50,6 +50,17 @@ def test_every_class_and_file_has_its_row(facts: Facts) -> None:
     assert "2.79 MB" in card
 
 
+def test_int8_file_is_compared_with_float32(facts: Facts) -> None:
+    card = model_card.write(facts)
+    assert "`emotion.int8.onnx` (0.71 MB) is the same network in int8" in card
+    assert (
+        "the label of `emotion.onnx` to 98.66% of the faces, and is right on 69.57% of them instead of 69.70%" in card
+    )
+    assert "It may be used, because these two shares differ by at most 0.3 points and at least 97% of the " in card
+    worse = model_card.write(replace(facts, export=facts.export | {"int8_agreement": 0.95}))
+    assert "It cannot be used: its accuracy on validation is 69.57% instead of 69.70%, and 95.00% of its lab" in worse
+
+
 def test_official_split_of_fer2013_is_named_and_no_other(facts: Facts) -> None:
     assert "validation split (the competition's PublicTest)" in model_card.write(facts)
     assert "PublicTest" not in model_card.write(replace(facts, split="folders"))
