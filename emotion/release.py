@@ -34,8 +34,8 @@ DETAILS: Final = Path("metrics/details")
 TABLES: Final = (DETAILS / "test_confusion.csv", DETAILS / "test_faces.csv")
 """Shipped tables, which `emotion serve` shows and `emotion evaluate` compares with."""
 
-SIZE_LIMIT: Final = 20_000_000
-"""Largest total size of the shipped files, in bytes: they are in Git and in the wheel."""
+SIZE_LIMIT: Final = 45_000_000
+"""Largest total size of the shipped files, in bytes: they are in Git, where every version stays."""
 
 
 def shipped_as(output: Path) -> Path:
