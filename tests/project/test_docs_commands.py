@@ -132,9 +132,9 @@ def test_settings_in_the_text_are_valid(page: str, tmp_path: Path) -> None:
         params.check(yaml.safe_load(copy.read_text(encoding="utf-8")))
 
 
-def test_five_published_recipes_run_apart_from_the_workspace() -> None:
+def test_recipes_run_apart_from_the_workspace() -> None:
     runs = [call for call in commands("docs/recipes.md") if call[:3] == ["dvc", "exp", "run"]]
-    assert len(runs) == 5
+    assert len(runs) == 6
     assert all(call[3:6] == ["evaluate", "--temp", "--name"] for call in runs)
 
 
