@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,10 @@ from emotion.errors import printable
 
 if TYPE_CHECKING:
     from emotion.scoring.run import Prepared, Request
+
+
+SETTLED: Final = 1.0
+"""Seconds after the first partition from which on a speed is shown."""
 
 
 def score(
@@ -70,50 +74,38 @@ def score(
 def _run(request: Request) -> None:
     from emotion.scoring import manifest, run
 
-    progress = Progress()
+    prepared = None
     try:
         prepared = run.prepare(request)
         _say_what_is_to_do(prepared)
         with ExitStack() as stack:
-            progress.begin(stack, prepared)
-            result = prepared.complete or run.score(prepared, progress.move)
+            result = prepared.complete or run.score(prepared, _bar(stack, prepared.left))
     except KeyboardInterrupt:
-        print(f"emotion: interrupted; {progress}. To go on, run the same command again", file=sys.stderr)
+        kept = f"{run.count_kept(prepared):,} of {prepared.pictures:,} pictures are" if prepared else "nothing is"
+        print(f"emotion: interrupted; {kept} scored. To go on, run the same command again", file=sys.stderr)
         raise typer.Exit(130) from None
     print("\n".join([*manifest.headlines(result), "", *manifest.terminal_table(result), ""]))
     print(printable(f"Rows: {request.out}/faces; summary: {request.out}/summary.md"))
 
 
-class Progress:
-    """How far a run is: a bar with pictures a second and the time left, and a line for a run that is interrupted."""
+def _bar(stack: ExitStack, left: int) -> Callable[[int], None]:
+    """Return what moves a bar with pictures a second and the time left; hidden if standard error is no terminal."""
+    hidden = not sys.stderr.isatty() or not left
+    bar = stack.enter_context(
+        typer.progressbar(length=left, file=sys.stderr, show_pos=True, show_eta=False, hidden=hidden)
+    )
+    first: tuple[float, int] | None = None
 
-    def __init__(self) -> None:
-        self._total = self._done = 0
+    def move(pictures: int) -> None:
+        nonlocal first
+        now, done = time.monotonic(), bar.pos + pictures
+        first = first or (now, done)  # what came before is mostly the start of Ray
+        if now > first[0] + SETTLED:
+            rate = (done - first[1]) / (now - first[0])
+            bar.label = f"{rate:.1f} pictures/s, {timedelta(seconds=round((left - done) / rate))} left"
+        bar.update(pictures)
 
-    def begin(self, stack: ExitStack, prepared: Prepared) -> None:
-        """Show the bar, which the stack closes; it is hidden if standard error is no terminal."""
-        self._total, self._done = prepared.pictures, prepared.pictures - prepared.left
-        hidden = not sys.stderr.isatty() or not prepared.left
-        bar = typer.progressbar(length=prepared.left, file=sys.stderr, show_pos=True, show_eta=False, hidden=hidden)
-        self._bar = stack.enter_context(bar)
-        self._first: tuple[float, int] | None = None
-
-    def move(self, pictures: int) -> None:
-        """Count the pictures of one more partition."""
-        now = time.monotonic()
-        self._done += pictures
-        if self._first is None:  # what came before it is mostly the start of Ray
-            self._first = now, self._done
-        elif now > self._first[0]:
-            rate = (self._done - self._first[1]) / (now - self._first[0])
-            left = timedelta(seconds=round((self._total - self._done) / rate))
-            self._bar.label = f"{rate:.1f} pictures/s, {left} left"
-        self._bar.update(pictures)
-
-    def __str__(self) -> str:
-        if not self._total:
-            return "nothing is scored yet"
-        return f"{self._done:,} of {self._total:,} pictures are scored and kept"
+    return move
 
 
 def _say_what_is_to_do(prepared: Prepared) -> None:

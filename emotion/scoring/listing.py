@@ -14,7 +14,6 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emotion.errors import DataError
 from emotion.scoring.places import Place
 from emotion.scoring.sources import Source
 
@@ -87,12 +86,10 @@ def read(out: Place, partition: int) -> pa.Table:
     """Read one partition as a table of one row, as `SCHEMA` says.
 
     Raises:
-        DataError: the listing lacks it.
+        EmotionError: the listing lacks it.
     """
-    content = out.read(_file_of(partition))
-    if content is None:
-        raise DataError(f"{out.url} has lost {_file_of(partition)}; choose another folder and start again")
-    return pq.ParquetFile(io.BytesIO(content)).read_row_group(partition % TOGETHER)
+    with out.opened(_file_of(partition)) as stream:
+        return pq.ParquetFile(stream).read_row_group(partition % TOGETHER)
 
 
 def encode(name: str) -> bytes:

@@ -23,6 +23,9 @@ from emotion.scoring.worker import Job, Scorer
 STORE: Final = 256 * 2**20
 """Bytes of shared memory for Ray on one machine. Only names and counts travel through it."""
 
+READERS: Final = 2
+"""Tasks that read the listing at once: each takes milliseconds, and its pictures take an actor seconds."""
+
 LOGS: Final = "/tmp/ray/session_latest/logs"  # noqa: S108  Ray's own place
 
 
@@ -109,7 +112,9 @@ def score(job: Job, partitions: int, workers: int) -> Iterator[tuple[int, Statis
     """
     try:
         # No core is reserved for reading the listing, so that it goes on while all actors compute.
-        parts = ray.data.read_datasource(Partitions(job.out, partitions), num_cpus=0, override_num_blocks=partitions)
+        parts = ray.data.read_datasource(
+            Partitions(job.out, partitions), num_cpus=0, concurrency=READERS, override_num_blocks=partitions
+        )
         scored = parts.map_batches(
             Scorer,
             fn_constructor_args=(job,),

@@ -99,6 +99,12 @@ class Place:
                 return None
             return content
 
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Any]:
+        """Open a file for reading in any order; nothing beyond what is asked for is fetched."""
+        with explaining(f"{self.url}/{name}"), self.files.open(self._at(name), cache_type="none") as stream:
+            yield stream
+
     def write(self, name: str, content: bytes) -> None:
         """Write a file, which appears when it is whole."""
         path = self._at(name)

@@ -22,6 +22,8 @@ __all__ = ["ray", "silence", "without_messages"]
 
 def silence() -> None:
     """Keep Ray's messages out of the terminal; they stay in its files."""
+    # Ray prints the death of each worker to standard output, and has no setting for it.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
     ray.data.DataContext.get_current().enable_progress_bars = False
     for handler in (*logging.getLogger("ray").handlers, *logging.getLogger("ray.data").handlers):
         if isinstance(handler, logging.StreamHandler):

@@ -14,7 +14,7 @@ from emotion.inference.detection import Detection
 from emotion.inference.devices import Device
 from emotion.inference.network import SHIPPED
 from emotion.inference.predictor import Predictor
-from emotion.scoring import listing, manifest, output, pipeline, sources
+from emotion.scoring import listing, manifest, output, partition, pipeline, sources
 from emotion.scoring.manifest import Effort
 from emotion.scoring.output import Begun
 from emotion.scoring.places import Place
@@ -87,6 +87,11 @@ class Prepared:
         return self.pictures - listing.pictures_in(self.begun.finished, self.begun.totals)
 
 
+def count_kept(prepared: Prepared) -> int:
+    """Return the number of pictures whose rows are in the output by now."""
+    return listing.pictures_in(partition.finished(prepared.job.out), prepared.begun.totals)
+
+
 def measure(request: Request) -> Counter[str]:
     """Count the pictures, their bytes, and those whose size is not known; writes nothing."""
     where = sources.describe(request.source, request.column)
@@ -122,7 +127,8 @@ def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
     """
     request, begun, counted = prepared.request, prepared.begun, Statistics()
     with pipeline.running(request.address, request.workers):
-        workers = pipeline.workers_for(request.device, request.workers)
+        most = max(1, begun.totals.partitions - len(begun.finished))
+        workers = min(most, pipeline.workers_for(request.device, request.workers))
         start = time.monotonic()
         for number, statistics in pipeline.score(prepared.job, begun.totals.partitions, workers):
             counted.add(statistics)

@@ -5,15 +5,15 @@ Names are never all in memory: at most those of one folder, or of one block of a
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import os
 import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -131,6 +131,7 @@ def _size_of(name: str) -> int | None:
 
 def _find_behind(place: Place, left_out: Counter[str]) -> Iterator[Source]:
     """Yield the pictures below a prefix, or those that match a pattern."""
+    place.files.invalidate_cache()
     if any(sign in place.path for sign in "*?["):
         matches = place.files.glob(place.path, detail=True)
         yield from (_behind(place, matches[path]) for path in sorted(matches) if matches[path]["type"] == "file")
@@ -159,8 +160,12 @@ def _behind(place: Place, entry: dict[str, object]) -> Source:
 
 
 def _csv_columns(table: Place) -> dict[str, bool]:
-    with table.files.open(table.path, "r", encoding="utf-8", newline="") as stream:
-        return dict.fromkeys(next(csv.reader(stream), []), False)
+    with table.files.open(table.path) as stream:
+        return dict.fromkeys(next(csv.reader(_as_text(stream)), []), False)
+
+
+def _as_text(stream: Any) -> Iterator[str]:
+    return iter(codecs.getreader("utf-8-sig")(stream))  # Excel puts a mark at the start
 
 
 def _parquet_columns(table: Place) -> dict[str, bool]:
@@ -200,13 +205,13 @@ def _find_in_table(text: str, sources: Sources) -> Iterator[Source]:
         if sources.kind == "bytes":
             yield from _number_rows(text, pq.ParquetFile(stream), str(sources.column))
         elif text.endswith(".csv"):
-            yield from _csv_paths(text, io.TextIOWrapper(stream, encoding="utf-8", newline=""), str(sources.column))
+            yield from _csv_paths(text, _as_text(stream), str(sources.column))
         else:
             for batch in pq.ParquetFile(stream).iter_batches(AT_ONCE, columns=[sources.column]):
                 yield from (Source(_checked(text, value)) for value in batch.column(0).to_pylist())
 
 
-def _csv_paths(text: str, stream: io.TextIOWrapper, column: str) -> Iterator[Source]:
+def _csv_paths(text: str, stream: Iterator[str], column: str) -> Iterator[Source]:
     for row in csv.DictReader(stream):
         yield Source(_checked(text, row[column]))
 
