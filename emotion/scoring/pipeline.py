@@ -121,7 +121,7 @@ def score(job: Job, partitions: int, workers: int) -> Iterator[tuple[int, Statis
             batch_size=None,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=workers),
-            num_cpus=job.threads,
+            num_cpus=1,
             num_gpus=1 if job.device == "gpu" else None,
         )
         for row in scored.iter_rows():

@@ -37,7 +37,6 @@ class Job:
         model: file of the network, which each machine must have; None for the shipped one.
         detector: name or file of the face detector, likewise.
         device: where the network computes.
-        threads: of one worker.
     """
 
     out: Place
@@ -46,7 +45,11 @@ class Job:
     model: Path | None
     detector: Detection | Path
     device: Device
-    threads: int = 1
+
+    @property
+    def threads(self) -> int:
+        """Threads of one worker: 0 for all, beside a GPU, because the face detector needs the cores."""
+        return 0 if self.device == "gpu" else 1
 
     def predictor(self) -> Predictor:
         """Load the network and the detector."""
@@ -70,7 +73,8 @@ class Scorer:
         Raises:
             EmotionError: this machine has another network, detector or version than the one that started.
         """
-        detection.limit_threads(job.threads)
+        if job.threads:
+            detection.limit_threads(job.threads)
         self._job = job
         self._predictor = job.predictor()
         check_worker(facts_of(self._predictor, job.model), job.settings)
