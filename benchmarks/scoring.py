@@ -55,7 +55,7 @@ def measure_speed(quick: bool) -> Iterator[Result]:
                 seconds = [_seconds(command, str(number), folder) for number in (few, many)]
                 rates[what].append((many - few) / max(seconds[1] - seconds[0], 1e-9))
     yield from (Result(f"{what}, 640x480, two faces", "pictures/s", tuple(each)) for what, each in rates.items())
-    yield from _compare(*(rates[what] for what in list(COMMANDS)[:3]))
+    yield from compare(*(rates[what] for what in list(COMMANDS)[:3]))
 
 
 def measure_memory(quick: bool) -> Iterator[Result]:
@@ -65,12 +65,19 @@ def measure_memory(quick: bool) -> Iterator[Result]:
         for number in (2, 20) if quick else PICTURES_OF_MEMORY:
             _draw(folder, number)
             show_progress(f"memory, {number:,} pictures: measuring")
-            driver, worker = _peaks(_filled(COMMANDS["emotion score, 2 workers"], str(number)), folder)
+            driver, worker = peaks(_filled(COMMANDS["emotion score, 2 workers"], str(number)), folder)
             yield Result(f"memory of emotion score, {number:,} pictures", "MB", (driver / 1e6,))
             yield Result(f"memory of its largest worker, {number:,} pictures", "MB", (worker / 1e6,))
 
 
-def _compare(predict: Sequence[float], one: Sequence[float], two: Sequence[float]) -> Iterator[Result]:
+def compare(predict: Sequence[float], one: Sequence[float], two: Sequence[float]) -> Iterator[Result]:
+    """Yield how the speeds in pictures a second compare, and what the median of one worker makes for ten million.
+
+    Args:
+        predict: speeds of `emotion predict`.
+        one: of `emotion score` with one worker, from the same turns.
+        two: with two.
+    """
     ratios = tuple(b / a for a, b in zip(one, two, strict=True))
     yield Result("emotion score, 2 workers against 1 (goal: 1.7)", "times as fast", ratios)
     costs = tuple(100 * (a / b - 1) for a, b in zip(predict, two, strict=True))
@@ -96,7 +103,7 @@ def _seconds(command: Sequence[str], name: str, folder: Path) -> float:
     return seconds
 
 
-def _peaks(command: Sequence[str], folder: Path) -> tuple[int, int]:
+def peaks(command: Sequence[str], folder: Path) -> tuple[int, int]:
     """Run a command; return the peak memory in bytes of its process, and of the largest of Ray's actors below it.
 
     Raises:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +26,9 @@ STORE: Final = 256 * 2**20
 
 READERS: Final = 2
 """Tasks that read the listing at once: each takes milliseconds, and its pictures take an actor seconds."""
+
+ANSWER: Final = 10.0
+"""Seconds in which a cluster must answer."""
 
 LOGS: Final = "/tmp/ray/session_latest/logs"  # noqa: S108  Ray's own place
 
@@ -49,6 +53,22 @@ class Partitions(ray.data.Datasource):
 
 def _read_block(out: Place, number: int) -> list[Any]:
     return [listing.read(out, number)]
+
+
+def check_address(address: str) -> None:
+    """Refuse a cluster that does not answer: Ray would try for minutes.
+
+    Raises:
+        EmotionError: nothing listens at host and port.
+    """
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdecimal():
+        return  # `auto` and the like, which Ray looks up at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+    except OSError as error:
+        reason = error.strerror or one_line(error)
+        raise EmotionError(f"Ray cannot be reached at {address}: {reason}; is the cluster up?") from error
 
 
 @contextmanager

@@ -73,7 +73,8 @@ class Place:
         self.path: str = path.rstrip("/")
 
     def __reduce__(self) -> tuple[type[Place], tuple[str]]:
-        return Place, (self.url,)
+        # Another process may work in another folder.
+        return Place, (self.path if self.is_local else self.url,)
 
     @property
     def is_local(self) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from emotion.evaluation import drift
 from emotion.inference.detection import Detection
@@ -21,6 +21,8 @@ from emotion.scoring.places import Place
 from emotion.scoring.settings import Settings, facts_of
 from emotion.scoring.statistics import Statistics
 from emotion.scoring.worker import Job
+
+T = TypeVar("T", Path | None, Detection | Path)
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,17 @@ def measure(request: Request) -> Counter[str]:
 
 
 def prepare(request: Request) -> Prepared:
-    """Check the output and list the pictures, unless an earlier run did.
+    """Check cluster and output and list the pictures, unless an earlier run did.
 
     Raises:
-        EmotionError: the input, the output, the network or the detector cannot be used.
+        EmotionError: the cluster, the input, the output, the network or the detector cannot be used.
     """
+    if request.address:
+        pipeline.check_address(request.address)
     where = sources.describe(request.source, request.column)
     settings = _settings_of(request, where.column)
     out, left_out = Place(request.out), Counter[str]()
-    job = Job(out, settings, where, request.model, request.detector, request.device)
+    job = Job(out, settings, where, _absolute(request.model), _absolute(request.detector), request.device)
     begun = output.find_begun(out, settings, resume=request.resume)
     if begun:
         return Prepared(request, job, begun, manifest.read(out))
@@ -152,3 +156,8 @@ def _settings_of(request: Request, column: str | None) -> Settings:
         largest=request.largest,
         **facts_of(predictor, request.model),
     )
+
+
+def _absolute(place: T) -> T:
+    """Return a path by which a process that works in another folder finds the file; all else as it is."""
+    return place.absolute() if isinstance(place, Path) else place

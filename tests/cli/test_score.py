@@ -93,6 +93,7 @@ def test_complete_run_is_told_again_without_work(
         (["absent"], "there is no file or folder absent, and nothing matches it; check the name"),
         (["photos", "--out", "photos"], "photos holds other files (00.png, 01.png, 02.png and 37 more); choose a new"),
         (["photos", "--column", "path"], "--column path is for a table, and photos is neither .csv nor .parquet"),
+        (["photos", "--address", "127.0.0.1:1"], "Ray cannot be reached at 127.0.0.1:1: Connection refused; is the"),
         (["nowhere://photos"], "nowhere://photos cannot be reached: Protocol not known: nowhere"),
     ],
 )

@@ -31,6 +31,14 @@ def test_pickled_place_leads_to_the_same_files(place: Place) -> None:
     assert pickle.loads(pickle.dumps(place)).read("a.bin") == b"one"  # noqa: S301  this test's own bytes
 
 
+def test_pickled_local_place_is_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Place("out").write("a.bin", b"one")
+    pickled = pickle.dumps(Place("out"))
+    monkeypatch.chdir("/")
+    assert pickle.loads(pickled).read("a.bin") == b"one"  # noqa: S301  this test's own bytes
+
+
 def test_unknown_protocol_is_told_in_one_line() -> None:
     with pytest.raises(EmotionError, match="nowhere://a cannot be reached: Protocol not known: nowhere"):
         Place("nowhere://a")

@@ -198,11 +198,3 @@ def test_folder_of_a_hundred_thousand_names_is_listed(tmp_path: Path) -> None:
     found = sources.find(request.source, sources.describe(request.source, None), Counter())
     totals = listing.write(Place(request.out), found)
     assert totals == Totals(100_000, 64 + -(-(100_000 - 5120) // 512))
-
-
-def test_cluster_that_is_not_there_is_one_line(pictures: Path, tmp_path: Path) -> None:
-    ended = subprocess.run(
-        command(pictures, tmp_path / "out", "--address", "127.0.0.1:1"), capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("emotion: Ray cannot be reached at 127.0.0.1:1: ")
