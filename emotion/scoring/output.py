@@ -26,11 +26,13 @@ class Begun:
 
     Attributes:
         totals: pictures and partitions of its listing.
+        base: folder or prefix to which the names in the listing belong.
         finished: the partitions that are scored.
     """
 
     totals: Totals
-    finished: frozenset[int]
+    base: str
+    finished: frozenset[int] = frozenset()
 
 
 def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
@@ -48,10 +50,10 @@ def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
         raise EmotionError(f"{out.url} holds results already; choose another folder, or leave out --no-resume")
     earlier = json.loads(content)
     check_same(out.url, earlier["settings"], settings)
-    return Begun(Totals(**earlier["totals"]), frozenset(partition.finished(out)))
+    return Begun(Totals(**earlier["totals"]), earlier["base"], frozenset(partition.finished(out)))
 
 
-def begin(out: Place, settings: Settings, sources: Iterable[Source]) -> Begun:
+def begin(out: Place, settings: Settings, sources: Iterable[Source], base: str) -> Begun:
     """List the pictures and write the listing; the settings are written last, when the listing is whole.
 
     Raises:
@@ -60,9 +62,9 @@ def begin(out: Place, settings: Settings, sources: Iterable[Source]) -> Begun:
     totals = listing.write(out, islice(sources, settings.limit))
     if not totals.pictures:
         raise EmotionError(f"there are no pictures in {settings.input}; choose another folder")
-    content = {"settings": asdict(settings), "totals": asdict(totals)}
+    content = {"settings": asdict(settings), "totals": asdict(totals), "base": base}
     out.write(FILE, json.dumps(content, indent=2).encode())
-    return Begun(totals, frozenset())
+    return Begun(totals, base)
 
 
 def measure(sources: Iterable[Source], limit: int | None) -> Counter[str]:

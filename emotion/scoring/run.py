@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,12 +111,12 @@ def prepare(request: Request) -> Prepared:
     where = sources.describe(request.source, request.column)
     settings = _settings_of(request, where.column)
     out, left_out = Place(request.out), Counter[str]()
-    job = Job(out, settings, where, _absolute(request.model), _absolute(request.detector), request.device)
     begun = output.find_begun(out, settings, resume=request.resume)
-    if begun:
-        return Prepared(request, job, begun, manifest.read(out))
-    begun = output.begin(out, settings, sources.find(request.source, where, left_out))
-    return Prepared(request, job, begun, left_out=left_out)
+    complete = manifest.read(out) if begun else None
+    begun = begun or output.begin(out, settings, sources.find(request.source, where, left_out), where.base)
+    where = replace(where, base=begun.base)  # the earlier run may have started in another folder
+    job = Job(out, settings, where, _absolute(request.model), _absolute(request.detector), request.device)
+    return Prepared(request, job, begun, complete, left_out)
 
 
 def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:

@@ -36,6 +36,17 @@ def test_later_run_goes_on_with_the_partitions_that_are_missing(prepare: Prepare
     assert (again.pictures, again.left, count_kept(again)) == (42, 10, 32)
 
 
+def test_run_that_began_in_another_folder_finds_its_pictures(
+    prepare: Prepare, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures.parent)
+    first = prepare(source="pictures")
+    monkeypatch.chdir(pictures)
+    again = prepare(source=".")
+    assert again.job.sources == first.job.sources
+    assert again.job.sources.base == str(pictures.parent)
+
+
 def test_pictures_that_came_later_are_not_in_the_listing(prepare: Prepare, pictures: Path) -> None:
     prepare()
     (pictures / "00-new.png").touch()

@@ -31,24 +31,28 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
-DEADLY = '''
+AT_START = """
 import os, sys
 from importlib.abc import MetaPathFinder
 
 def deadly(read):
     return lambda image: os.kill(os.getpid(), 9) if str(image).endswith("07.png") else read(image)
 
+def change():
+    {change}
+
 class Finder(MetaPathFinder):
-    """Replaces the reader of pictures when a worker of Ray loads what scores them."""
     def find_spec(self, name, path, target=None):
-        if name == "emotion.scoring.worker" and any("default_worker" in word for word in sys.orig_argv):
-            from emotion.inference import predictor
-            predictor.read_picture = deadly(predictor.read_picture)
+        if name == "emotion.scoring.settings" and any("default_worker" in word for word in sys.orig_argv):
+            change()
         return None
 
 sys.meta_path.insert(0, Finder())
-'''
-"""A module that Python loads at its start; with it, a picture kills the worker that reads it."""
+"""
+"""A module that Python loads at its start. It changes the workers of Ray, before they load what scores the pictures."""
+
+KILL = "from emotion.inference import predictor; predictor.read_picture = deadly(predictor.read_picture)"
+DIFFER = "from emotion import files; files.sha256_of = lambda path: 64 * '0'"
 
 
 def command(source: Path, out: Path, *options: str) -> list[str]:
@@ -56,19 +60,20 @@ def command(source: Path, out: Path, *options: str) -> list[str]:
     return [*start, *options]
 
 
-def score(source: Path, out: Path, *options: str, extra: str = "") -> str:
-    """Run `emotion score` to its end; return what it prints.
+def run(source: Path, out: Path, *options: str, change: str = "") -> subprocess.CompletedProcess[str]:
+    """Run `emotion score` to its end, with a change of its workers."""
+    folder = out.with_name("at start")
+    folder.mkdir()
+    if change:
+        (folder / "sitecustomize.py").write_text(AT_START.format(change=change))
+    paths = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    return subprocess.run(command(source, out, *options), capture_output=True, text=True, check=False, env=environment)
 
-    `extra` is a folder in which Python looks for modules first.
-    """
-    paths = os.pathsep.join(filter(None, [extra, str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    ended = subprocess.run(
-        command(source, out, *options),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
+
+def score(source: Path, out: Path, *options: str, change: str = "") -> str:
+    """Return what a run prints that ends well."""
+    ended = run(source, out, *options, change=change)
     assert ended.returncode == 0, ended.stderr
     assert all(line.startswith("emotion: ") for line in ended.stderr.splitlines())  # and none is Ray's
     return ended.stdout
@@ -125,13 +130,19 @@ def test_run_on_one_machine_has_the_rows_of_predict(pictures: Path, tmp_path: Pa
 
 
 def test_picture_that_kills_its_workers_becomes_a_fault(pictures: Path, tmp_path: Path) -> None:
-    (tmp_path / "deadly").mkdir()
-    (tmp_path / "deadly/sitecustomize.py").write_text(DEADLY)
-    printed = score(pictures, tmp_path / "out", "--workers", "1", extra=str(tmp_path / "deadly"))
+    printed = score(pictures, tmp_path / "out", "--workers", "1", change=KILL)
     assert KILLED in printed
     faults = {row["source"]: row["error"] for row in rows_in(tmp_path / "out") if row["error"] == KILLED}
     assert list(faults) == [str(pictures / "07.png")]
     assert len(rows_in(tmp_path / "out")) == 42
+
+
+def test_worker_that_differs_ends_the_run_with_one_line(pictures: Path, tmp_path: Path) -> None:
+    ended = run(pictures, tmp_path / "out", "--workers", "1", change=DIFFER)
+    assert ended.returncode == 1
+    said = ended.stderr.splitlines()[-1]
+    assert said.startswith("emotion: a worker differs from the machine that started (network 000000000000, not ")
+    assert list(tmp_path.glob("out/faces/*")) == []
 
 
 def test_killed_driver_is_gone_on_with_and_the_rows_are_those_of_predict(photos: Path, tmp_path: Path) -> None:

@@ -131,6 +131,14 @@ def test_pictures_behind_an_address_are_fetched(prepare: Prepare, pictures: Path
     assert counted.faults["no readable file"] == 1
 
 
+@pytest.mark.slow
+def test_picture_of_a_hundred_megapixels_is_scored(prepare: Prepare, pictures: Path) -> None:
+    Image.new("L", (10_000, 10_000), 128).save(pictures / "huge.png")
+    counted = score_all(prepare())
+    assert counted.counts["without_face"] == 1
+    assert counted.counts["faults"] == 2
+
+
 def test_bomb_is_a_fault_and_not_fatal(prepare: Prepare, pictures: Path) -> None:
     buffer = io.BytesIO()
     Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
