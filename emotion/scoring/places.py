@@ -45,7 +45,7 @@ def explaining(place: str) -> Iterator[None]:
     except Exception as error:
         reason = (isinstance(error, OSError) and error.strerror) or one_line(error) or type(error).__name__
         advice = "; check the credentials" if is_address(place) else ""
-        raise EmotionError(f"{place} cannot be reached: {reason}{advice}") from error
+        raise EmotionError(f"{place} cannot be used: {reason}{advice}") from error
 
 
 class Place:

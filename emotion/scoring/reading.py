@@ -14,7 +14,8 @@ from fsspec.core import url_to_fs
 
 from emotion.errors import one_line
 from emotion.scoring.places import is_address
-from emotion.scoring.sources import Sources, locate, read_rows
+from emotion.scoring.sources import Sources, locate
+from emotion.scoring.tables import read_rows
 
 AHEAD: Final = 16
 """Pictures that are fetched at once, and in memory."""

@@ -94,7 +94,7 @@ def test_complete_run_is_told_again_without_work(
         (["photos", "--out", "photos"], "photos holds other files (00.png, 01.png, 02.png and 37 more); choose a new"),
         (["photos", "--column", "path"], "--column path is for a table, and photos is neither .csv nor .parquet"),
         (["photos", "--address", "127.0.0.1:1"], "Ray cannot be reached at 127.0.0.1:1: Connection refused; is the"),
-        (["nowhere://photos"], "nowhere://photos cannot be reached: Protocol not known: nowhere"),
+        (["nowhere://photos"], "nowhere://photos cannot be used: Protocol not known: nowhere"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(score: Run, tmp_path: Path, arguments: list[str], text: str) -> None:

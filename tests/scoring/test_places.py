@@ -40,7 +40,7 @@ def test_pickled_local_place_is_found_from_another_folder(tmp_path: Path, monkey
 
 
 def test_unknown_protocol_is_told_in_one_line() -> None:
-    with pytest.raises(EmotionError, match="nowhere://a cannot be reached: Protocol not known: nowhere"):
+    with pytest.raises(EmotionError, match="nowhere://a cannot be used: Protocol not known: nowhere"):
         Place("nowhere://a")
 
 
@@ -53,9 +53,9 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (PermissionError("Access\nDenied"), "s3://b cannot be reached: Access Denied; check the credentials"),
+        (PermissionError("Access\nDenied"), "s3://b cannot be used: Access Denied; check the credentials"),
         (FileNotFoundError(), "there is nothing at s3://b; check the name"),
-        (RuntimeError(), "s3://b cannot be reached: RuntimeError; check the credentials"),
+        (RuntimeError(), "s3://b cannot be used: RuntimeError; check the credentials"),
     ],
 )
 def test_faults_of_a_store_are_one_line(error: Exception, text: str) -> None:
@@ -66,5 +66,5 @@ def test_faults_of_a_store_are_one_line(error: Exception, text: str) -> None:
 
 def test_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EmotionError, match=r"file/out cannot be reached: (Not a directory|File exists)"):
+    with pytest.raises(EmotionError, match=r"file/out cannot be used: (Not a directory|File exists)"):
         Place(str(tmp_path / "file/out")).write("a", b"")

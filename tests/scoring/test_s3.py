@@ -77,7 +77,7 @@ def test_wrong_credentials_are_one_line(prefix: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(moto.settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0)  # every request is checked now
     with pytest.raises(EmotionError) as raised:
         list(sources.find(prefix, sources.describe(prefix, None), Counter()))
-    assert "cannot be reached: " in str(raised.value)
+    assert "cannot be used: " in str(raised.value)
     assert str(raised.value).endswith("; check the credentials")
     with pytest.raises(EmotionError, match="check the credentials"):
         Place(f"s3://{BUCKET}/results").write("a", b"")

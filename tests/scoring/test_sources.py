@@ -10,7 +10,7 @@ import pytest
 
 from emotion.errors import EmotionError
 from emotion.inference.pictures import find_pictures
-from emotion.scoring import sources
+from emotion.scoring import sources, tables
 from emotion.scoring.sources import Sources
 
 
@@ -84,7 +84,7 @@ def test_pictures_inside_a_parquet_file_are_numbered_and_read_back(tmp_path: Pat
     assert sources.describe(str(table), None) == Sources("bytes", str(table), "image")
     assert names_in(str(table))[:2] == [f"{table}#0", f"{table}#1"]
     for first, count in ((0, 50), (15, 10), (39, 3), (41, 9)):
-        assert list(sources.read_rows(str(table), "image", first, count)) == content[first : first + count]
+        assert list(tables.read_rows(str(table), "image", first, count)) == content[first : first + count]
 
 
 def test_column_of_a_folder_is_refused(pictures: Path) -> None:
