@@ -115,7 +115,8 @@ def prepare(request: Request) -> Prepared:
     complete = manifest.read(out) if begun else None
     begun = begun or output.begin(out, settings, sources.find(request.source, where, left_out), where.base)
     where = replace(where, base=begun.base)  # the earlier run may have started in another folder
-    job = Job(out, settings, where, _absolute(request.model), _absolute(request.detector), request.device)
+    device: Device = "gpu" if settings.device == "gpu" else "cpu"  # `auto` is what it found here
+    job = Job(out, settings, where, _absolute(request.model), _absolute(request.detector), device)
     return Prepared(request, job, begun, complete, left_out)
 
 
@@ -132,7 +133,7 @@ def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
     request, begun, counted = prepared.request, prepared.begun, Statistics()
     with pipeline.running(request.address, request.workers):
         most = max(1, begun.totals.partitions - len(begun.finished))
-        workers = min(most, pipeline.workers_for(request.device, request.workers))
+        workers = min(most, pipeline.workers_for(prepared.job.device, request.workers))
         start = time.monotonic()
         for number, statistics in pipeline.score(prepared.job, begun.totals.partitions, workers):
             counted.add(statistics)
