@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,7 +81,7 @@ def running(address: str | None, workers: int | None) -> Iterator[None]:
         workers: actors that will compute here; None for one a core.
 
     Raises:
-        EmotionError: there is no cluster at the address.
+        EmotionError: there is no cluster at the address, or Ray does not start.
     """
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     if address is None:
@@ -89,8 +90,9 @@ def running(address: str | None, workers: int | None) -> Iterator[None]:
     try:
         with without_messages():
             ray.init(address=address or "local", **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise EmotionError(f"Ray cannot be reached at {address or 'this machine'}: {one_line(error)}") from error
+    except Exception as error:  # Ray raises bare ones too, such as on a machine too busy to start it
+        fact = f"Ray cannot be reached at {address}" if address else "Ray cannot be started"
+        raise EmotionError(f"{fact}: {one_line(error)}") from error
     silence()
     try:
         yield
@@ -147,14 +149,16 @@ def score(job: Job, partitions: int, workers: int) -> Iterator[tuple[int, Statis
         for row in scored.iter_rows():
             yield row["partition"], statistics.parse(row["statistics"])
     except ray.exceptions.RayError as error:
-        raise EmotionError(_explain(error)) from error
+        raise EmotionError(explain(str(error))) from error
 
 
-def _explain(error: BaseException) -> str:
-    """Find the error of this project among the causes of one of Ray; else point to Ray's logs."""
-    cause: BaseException | None = error
-    while cause is not None and type(cause) not in EmotionError.__subclasses__() and type(cause) is not EmotionError:
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    if cause is not None:
-        return one_line(cause)
-    return f"Ray gave up ({str(error).strip().splitlines()[-1].strip()}); its logs are in {LOGS}"
+def explain(text: str) -> str:
+    r"""Find the message of this project in what Ray says of an error; else point to Ray's logs.
+
+    Examples:
+        >>> explain("The actor died: ray::MapWorker.__init__()\nemotion.errors.ModelError: there is no model file")
+        'there is no model file'
+    """
+    if own := re.findall(r"^emotion\.errors\.\w+: (.+)$", text, re.MULTILINE):
+        return str(own[-1])
+    return f"Ray gave up ({text.strip().splitlines()[-1].strip()}); its logs are in {LOGS}"

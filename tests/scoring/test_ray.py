@@ -38,6 +38,9 @@ from importlib.abc import MetaPathFinder
 def deadly(read):
     return lambda image: os.kill(os.getpid(), 9) if str(image).endswith("07.png") else read(image)
 
+def full(path, content):
+    raise OSError(28, "No space left on device")
+
 def change():
     {change}
 
@@ -52,6 +55,7 @@ sys.meta_path.insert(0, Finder())
 """A module that Python loads at its start. It changes the workers of Ray, before they load what scores the pictures."""
 
 KILL = "from emotion.inference import predictor; predictor.read_picture = deadly(predictor.read_picture)"
+FULL = "from emotion import files; files.write_bytes = full"
 DIFFER = "from emotion import files; files.sha256_of = lambda path: 64 * '0'"
 
 
@@ -137,12 +141,19 @@ def test_picture_that_kills_its_workers_becomes_a_fault(pictures: Path, tmp_path
     assert len(rows_in(tmp_path / "out")) == 42
 
 
-def test_worker_that_differs_ends_the_run_with_one_line(pictures: Path, tmp_path: Path) -> None:
-    ended = run(pictures, tmp_path / "out", "--workers", "1", change=DIFFER)
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (DIFFER, "a worker differs from the machine that started (network 000000000000, not "),
+        (FULL, "{out} cannot be used: No space left on device"),
+    ],
+)
+def test_error_of_a_worker_ends_the_run_with_one_line(pictures: Path, tmp_path: Path, change: str, text: str) -> None:
+    out = tmp_path / "out"
+    ended = run(pictures, out, "--workers", "1", change=change)
     assert ended.returncode == 1
-    said = ended.stderr.splitlines()[-1]
-    assert said.startswith("emotion: a worker differs from the machine that started (network 000000000000, not ")
-    assert list(tmp_path.glob("out/faces/*")) == []
+    assert ended.stderr.splitlines()[-1].startswith(f"emotion: {text.format(out=out)}")
+    assert list(out.glob("faces/*")) == []
 
 
 def test_killed_driver_is_gone_on_with_and_the_rows_are_those_of_predict(photos: Path, tmp_path: Path) -> None:
