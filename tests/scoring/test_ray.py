@@ -46,7 +46,7 @@ def change():
 
 class Finder(MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "emotion.scoring.settings" and any("default_worker" in word for word in sys.orig_argv):
+        if name == "emotion.scoring" and any("default_worker" in word for word in sys.orig_argv):
             change()
         return None
 
