@@ -32,8 +32,12 @@ class Classifier:
 
     def __call__(self, batch: Batch) -> Batch:
         """Label the faces in some files."""
-        found = [(path, label) for path, content in zip(*batch.values(), strict=True) for label in self._label(content)]
-        return {"path": np.array([path for path, _ in found]), "label": np.array([label for _, label in found])}
+        files = zip(batch["path"], batch["bytes"], strict=True)
+        found = [(path, label) for path, content in files for label in self._label(content)]
+        return {
+            "path": np.array([path for path, _ in found], str),
+            "label": np.array([label for _, label in found], str),
+        }
 
     def _label(self, content: bytes) -> list[str]:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)

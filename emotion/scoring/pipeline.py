@@ -159,6 +159,6 @@ def explain(text: str) -> str:
         >>> explain("The actor died: ray::MapWorker.__init__()\nemotion.errors.ModelError: there is no model file")
         'there is no model file'
     """
-    if own := re.findall(r"^emotion\.errors\.\w+: (.+)$", text, re.MULTILINE):
+    if own := re.findall(r"^\s*emotion\.errors\.\w+: (.+)$", text, re.MULTILINE):
         return str(own[-1])
     return f"Ray gave up ({text.strip().splitlines()[-1].strip()}); its logs are in {LOGS}"
