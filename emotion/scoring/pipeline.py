@@ -134,8 +134,9 @@ def score(job: Job, partitions: int, workers: int) -> Iterator[tuple[int, Statis
     """
     try:
         # No core is reserved for reading the listing, so that it goes on while all actors compute.
+        readers = min(READERS, partitions)
         parts = ray.data.read_datasource(
-            Partitions(job.out, partitions), num_cpus=0, concurrency=READERS, override_num_blocks=partitions
+            Partitions(job.out, partitions), num_cpus=0, concurrency=readers, override_num_blocks=partitions
         )
         scored = parts.map_batches(
             Scorer,
