@@ -87,5 +87,5 @@ restore: venv ## Put the shipped network into models/ and DVC's cache, so that n
 
 lock: $(UV) ## Write requirements.txt from pyproject.toml; versions stay as they are unless UPGRADE=1
 	@$(WITH_INDEX) $(UV) pip compile --quiet $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --fork-strategy fewest \
-		--extra pipeline --extra app --extra heif --extra video --extra jax --extra dev \
+		--extra pipeline --extra app --extra heif --extra video --extra jax --extra ray --extra dev \
 		--generate-hashes --no-header --no-annotate --output-file requirements.txt pyproject.toml

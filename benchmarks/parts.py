@@ -16,6 +16,7 @@ from benchmarks import (
     inference,
     preprocess,
     repro,
+    scoring,
     startup,
     training,
 )
@@ -114,6 +115,23 @@ PARTS: Final = {
 - Peak memory is of the whole process, for a tenth of the work and for all of it: if it is flat, both are alike.
 - Seconds of a command are those from a fresh process to its end (of the server: to its first answer), files in the
   cache of the system, after one run that does not count.
+""",
+    ),
+    "scoring": Part(
+        "scoring",
+        {"speed-of-scoring": scoring.measure_speed, "memory-of-scoring": scoring.measure_memory},
+        f"""\
+- The pictures are scikit-image's astronaut, pasted twice onto a table. The commands take turns; the detector is YuNet,
+  except in the plain pipeline.
+- The speed is that of {scoring.PICTURES[1]:,} pictures less {scoring.PICTURES[0]}: the start of Python, of Ray and of
+  the workers takes as long for both, so it does not count. A worker of `emotion score` computes with one thread;
+  `emotion predict` uses all cores.
+- The plain pipeline is `benchmarks/plain_ray.py`: Ray's operators as in its examples of batch inference, Haar, and one
+  call of the network for each face. It knows no broken files, goes on with nothing, and writes labels alone.
+- Peak memory is looked up {1 / scoring.EVERY:.0f} times a second: of the process that the user starts, and of the
+  largest worker. If memory is flat, few and many pictures need alike.
+- The lines of arithmetic are no measurement: they divide ten million by the median speed of one worker. They leave out
+  a slower network or store, and cores that differ from this one.
 """,
     ),
     "detectors": Part(

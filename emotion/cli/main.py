@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from emotion.cli import evaluate, predict, project, serve, video
+from emotion.cli import evaluate, predict, project, score, serve, video
 from emotion.errors import EmotionError, one_line, printable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -59,6 +59,7 @@ for command in (
     video.video,
     serve.serve,
     evaluate.evaluate,
+    score.score,
     project.fetch,
     project.compare,
     project.promote,

@@ -84,7 +84,7 @@ def _image_sources(paths: Sequence[str]) -> list[str | bytes]:
     for path in dict.fromkeys(paths):
         found[path] = [_read_input()] if path == "-" else [*find_pictures(path, left_out)]
     if left_out:
-        print(f"emotion: {printable(_describe_left_out(left_out))}", file=sys.stderr)
+        print(f"emotion: {printable(describe_left_out(left_out))}", file=sys.stderr)
     empty = [path for path in found if not found[path]]
     if empty:
         text = f"no images ({' '.join(SUFFIXES)}) in {' '.join(empty)}; choose another path"
@@ -94,7 +94,7 @@ def _image_sources(paths: Sequence[str]) -> list[str | bytes]:
     return [source for path in paths for source in found[path]]
 
 
-def _describe_left_out(left_out: Counter[str]) -> str:
+def describe_left_out(left_out: Counter[str]) -> str:
     """Say how many files of which kinds a folder has beside its pictures: `4 files left out: 3 .txt, 1 .mp4`."""
     from emotion.cli.output import count
 

@@ -6,6 +6,7 @@ All of it is measured on the crops of 48x48 pixels that the network gets.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,15 +121,30 @@ def compare(
         test: the test split.
 
     Returns:
+        As for `compare_measured`.
+    """
+    return compare_measured({**measure(faces), "confidence": confidence}, Counter(predicted), test)
+
+
+def compare_measured(
+    values: Mapping[str, NDArray[np.float64]], predicted: Mapping[str, int], test: Reference
+) -> dict[str, Any]:
+    """Compare faces that were measured before with those of the test split.
+
+    Args:
+        values: float64, shape (n,), by name: those of `measure`, and `confidence`; n is at least 1.
+        predicted: number of faces by predicted class. It may count more faces than were measured.
+        test: the test split.
+
+    Returns:
         `measures`: by name the quantiles here and in `test`, the share of the faces `outside` 5-95% of the test split,
         and a `reading` in words, None for a median in the middle half of the test split. `classes`: by name the share
         of the predictions here and in `test`. `distance`: half the sum of the differences of these shares (total
         variation distance). `distance_by_chance`: 95% of random samples of as many faces of the test split are closer.
     """
-    values = {**measure(faces), "confidence": confidence}
     measures = {name: _compare_measure(name, values[name], bounds) for name, bounds in test.quantiles.items()}
     names = [*test.classes, *sorted(set(predicted) - set(test.classes))]
-    counts = np.array([predicted.count(name) for name in names])
+    counts = np.array([predicted.get(name, 0) for name in names])
     shares = np.zeros(len(names))
     shares[: len(test.classes)] = test.confusion.sum(axis=0) / test.confusion.sum()
     samples = np.random.default_rng(0).multinomial(counts.sum(), shares, RESAMPLES)
@@ -143,7 +159,7 @@ def compare(
     }
 
 
-def describe_sizes(edges: Sequence[int]) -> dict[str, float]:
+def describe_sizes(edges: Sequence[float]) -> dict[str, float]:
     """Return the quantiles of the edges of the faces in pixels, and the share below the 48 that the network gets."""
     sizes = np.array(edges, np.float64)
     return {**_quantiles(sizes), "smaller": rounded(np.mean(sizes < FACE_SIZE))}

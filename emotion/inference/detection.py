@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.errors import EmotionError, ModelError
+from emotion.files import sha256_of
 from emotion.images import align_face, resembles_face, to_face, to_grey
 from emotion.inference import detector_weights
 from emotion.inference.results import Box, DetectedFace
@@ -140,6 +141,16 @@ def detector(detection: Detection | Path = "yunet", smallest: int | None = None)
     return YuNet(weights.read_bytes(), smallest) if weights else HaarDetector(smallest)
 
 
+def limit_threads(threads: int) -> None:
+    """Let OpenCV use so many threads in this process; by default every call uses all cores."""
+    cv2.setNumThreads(threads)
+
+
+def sha256_of_files(name: Detection) -> str:
+    """Return the hex SHA-256 of the file that a detector loads: YuNet's weights or OpenCV's cascade."""
+    return detector_weights.SHA256 if name == "yunet" else sha256_of(_cascade_file(FRONTAL))
+
+
 def largest_only(
     find: Callable[[NDArray[np.uint8], Sequence[Box]], list[DetectedFace]],
 ) -> Callable[[NDArray[np.uint8], Sequence[Box]], list[DetectedFace]]:
@@ -183,8 +194,12 @@ def _cascade(name: str) -> cv2.CascadeClassifier:
     """Return this thread's cascade; a cascade shared between threads returns wrong boxes."""
     cascades: dict[str, cv2.CascadeClassifier] = _thread_cascades.__dict__
     if name not in cascades:
-        cascades[name] = cv2.CascadeClassifier(str(Path(cv2.__path__[0]) / "data" / name))
+        cascades[name] = cv2.CascadeClassifier(str(_cascade_file(name)))
     return cascades[name]
+
+
+def _cascade_file(name: str) -> Path:
+    return Path(cv2.__path__[0]) / "data" / name
 
 
 def _default_scale(longer: int) -> float:

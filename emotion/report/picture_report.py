@@ -12,12 +12,9 @@ from typing import Any, Final
 from emotion.errors import printable
 from emotion.files import write_csv, write_json, write_text
 from emotion.markdown import table
-from emotion.report import picture_figures
+from emotion.report import drift_text, picture_figures
 
 Summary = Mapping[str, Any]
-
-FEW_FACES: Final = 20
-"""Least number of faces of which the report says how far they are from the test split."""
 
 COUNTING: Final = """\
 ## How it was counted
@@ -63,7 +60,7 @@ def describe(name: str, summary: Summary) -> str:
         *_describe_detection(summary["detection"]),
         *_describe_labels(summary),
         *_describe_confidence(summary),
-        *_describe_drift(summary),
+        *drift_text.describe(summary["drift"], "drift.png"),
         COUNTING,
     ]
     return "\n\n".join(parts)
@@ -75,7 +72,7 @@ def headlines(summary: Summary) -> list[str]:
         *_say_found(summary["detection"]),
         *_say_right(summary),
         *_say_confident(summary),
-        *_say_drift(summary),
+        *drift_text.say(summary["drift"]),
     ]
 
 
@@ -108,20 +105,6 @@ def _say_confident(summary: Summary) -> Iterator[str]:
     if labels:
         accuracy = _value(labels["accuracy_found"])
         yield f"Calibration: mean confidence {labels['mean_confidence']:.1%} at an accuracy of {accuracy}."
-
-
-def _say_drift(summary: Summary) -> Iterator[str]:
-    drift = summary["drift"]
-    if drift and drift["faces"] < FEW_FACES:
-        yield f"The {drift['faces']} found faces are too few to compare them with the test split."
-    elif drift:
-        measures = drift["measures"]
-        apart = [each["reading"] for each in measures.values() if each["reading"]]
-        alike = [name for name, each in measures.items() if not each["reading"]]
-        if apart:
-            yield f"Half of your faces are {'; half are '.join(apart)}."
-        if alike:
-            yield f"In {_enumerate(alike)}, your faces are like those of the test split."
 
 
 def _describe_detection(detection: Summary) -> Iterator[str]:
@@ -226,50 +209,6 @@ def _describe_confidence(summary: Summary) -> Iterator[str]:
     yield "![Accuracy over confidence, and the number of faces in each bin](reliability.png)"
 
 
-def _describe_drift(summary: Summary) -> Iterator[str]:
-    drift = summary["drift"]
-    if not drift:
-        return
-    yield "## Distance from the test split"
-    yield (
-        f"Measured on {drift['faces']:,} found faces. Of faces like those of the test split, 10% would lie outside its "
-        "5-95% range."
-    )
-    heading = ["", "yours: median (5-95%)", "test split: median (5-95%)", "outside", "half of yours are"]
-    rows = [[name, *_measure_cells(name, each)] for name, each in drift["measures"].items()]
-    size = drift["size"]
-    yield table(heading, [["size in pixels", _range(size, 0), "48", "", _read_size(size)], *rows])
-    yield "![Light, contrast, sharpness, confidence and predicted classes, beside the test split](drift.png)"
-    classes = [[name, _percent(each["share"]), _percent(each["test"])] for name, each in drift["classes"].items()]
-    yield table(["predicted", "yours", "test split"], classes, numbers=True)
-    yield (
-        f"{drift['distance']:.1%} of the predictions would have to change for the same class shares (total variation "
-        f"distance). For as many random faces of the test split, it is below {drift['distance_by_chance']:.1%} in 95 "
-        "of 100 samples."
-    )
-
-
-def _measure_cells(name: str, measure: Summary) -> list[str]:
-    decimals = 2 if name == "confidence" else 0
-    return [
-        _range(measure, decimals),
-        _range(measure["test"], decimals),
-        f"{measure['outside']:.0%}",
-        measure["reading"] or "",
-    ]
-
-
-def _read_size(size: Summary) -> str:
-    if not size["smaller"]:
-        return ""
-    return f"{size['smaller']:.0%} are smaller than 48 and are enlarged"
-
-
-def _range(values: Summary, decimals: int) -> str:
-    low, middle, high = (f"{values[name]:,.{decimals}f}" for name in ("q05", "q50", "q95"))
-    return f"{middle} ({low}-{high})"
-
-
 def _share(part: Summary) -> str:
     """Return a share as `3 of 4 (75.0%, 30.1% to 95.4%)`."""
     count = f"{part['count']:,} of {part['of']:,}"
@@ -290,11 +229,6 @@ def _percent(value: float | None) -> str:
 
 def _count_pictures(part: Summary) -> str:
     return f"{part['pictures']:,} picture{'' if part['pictures'] == 1 else 's'}"
-
-
-def _enumerate(texts: Sequence[str]) -> str:
-    """Return `a`, `a and b` or `a, b and c`."""
-    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def _escape(text: str) -> str:

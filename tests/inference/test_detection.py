@@ -13,7 +13,7 @@ from small_photos import astronaut_pixels, holds_face, scene
 from emotion.errors import EmotionError, ModelError
 from emotion.images import to_face, to_grey
 from emotion.inference import detector_weights as weights
-from emotion.inference.detection import Detection, HaarDetector, crop, detector
+from emotion.inference.detection import Detection, HaarDetector, crop, detector, sha256_of_files
 from emotion.inference.results import Box, DetectedFace
 
 PHOTO = astronaut_pixels()
@@ -145,3 +145,8 @@ def test_detector_for_video_finds_faces_from_its_size_on(detector_weights: Path)
         quick = detector(detection).for_video(60)
         assert [holds_face(face.box) for face in quick.find(PHOTO, [])] == [True]
         assert detector(detection).for_video(200).find(PHOTO, []) == []
+
+
+def test_file_of_each_detector_is_known_by_its_hash() -> None:
+    assert sha256_of_files("yunet") == weights.SHA256
+    assert len({sha256_of_files("yunet"), sha256_of_files("haar")}) == 2

@@ -29,7 +29,7 @@ from small_photos import astronaut, scene
 from emotion import params
 
 PROGRAMS = ("curl", "dvc", "emotion", "git", "make", "pip", "python")
-OTHERS = {"apt", "column", "cp", "docker", "head", "lscpu", "grep", "scontrol", "sed", "srun"}
+OTHERS = {"apt", "column", "cp", "docker", "head", "lscpu", "grep", "ray", "scontrol", "sed", "srun"}
 """Programs of the system, which the project does not test."""
 
 TESTED = ["make test", "make test-slow"]
@@ -143,6 +143,7 @@ def test_recipes_run_apart_from_the_workspace() -> None:
     [
         ("predict", "Images: `emotion predict`"),
         ("video", "Videos and webcams: `emotion video`"),
+        ("score", "Millions of pictures: `emotion score`"),
         ("evaluate", "Your own pictures: `emotion evaluate`"),
     ],
 )

@@ -18,7 +18,7 @@ from skimage.data import astronaut
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"dvc", "jax", "keras", "matplotlib", "pandas", "scikit-learn", "scipy", "tensorflow"}
+HEAVY = {"dvc", "jax", "keras", "matplotlib", "pandas", "pyarrow", "ray", "scikit-learn", "scipy", "tensorflow"}
 
 
 def run(*command: str | Path, folder: Path) -> str:

@@ -1,0 +1,132 @@
+"""The command `emotion score`: pictures by the million, on one machine or a cluster, into Parquet files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from emotion.cli.options import Cropped, Detector, DeviceOption, Largest, Model, Smallest, detection_of, requiring
+from emotion.errors import printable
+
+if TYPE_CHECKING:
+    from emotion.scoring.run import Prepared, Request
+
+
+SETTLED: Final = 1.0
+"""Seconds after the first partition from which on a speed is shown."""
+
+
+def score(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A folder, a pattern, a .csv or .parquet file, or a prefix such as s3://bucket/photos.",
+        ),
+    ],
+    out: Annotated[str, typer.Option(metavar="OUTPUT", help="Folder or prefix for the Parquet files.")],
+    column: Annotated[
+        str | None, typer.Option(help="Column of a .csv or .parquet file that holds paths or pictures.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score only the first pictures, so many.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how many pictures there are and how large.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on where an earlier run with this output stopped.")
+    ] = True,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that score; one for each core, or each GPU, if omitted.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster, such as auto or host:6379; this machine if omitted.")
+    ] = None,
+    face: Cropped = False,
+    detector: Detector = "yunet",
+    smallest: Smallest = None,
+    largest: Largest = False,
+    device: DeviceOption = "cpu",
+    model: Model = None,
+) -> None:
+    """Score up to millions of pictures into Parquet files, on this machine or on a Ray cluster.
+
+    A run that was stopped goes on with the same command.
+    """
+    with requiring("ray"):
+        from emotion.scoring.run import Request, measure
+
+    found = detection_of(detector)
+    request = Request(
+        source, out, column, limit, resume, workers, address, face, found, smallest, largest, device, model
+    )
+    if dry_run:
+        print(_describe_size(measure(request)))
+    else:
+        _run(request)
+
+
+def _run(request: Request) -> None:
+    from emotion.scoring import manifest, run
+
+    prepared = None
+    try:
+        prepared = run.prepare(request)
+        _say_what_is_to_do(prepared)
+        with ExitStack() as stack:
+            result = prepared.complete or run.score(prepared, _bar(stack, prepared.left))
+    except KeyboardInterrupt:
+        kept = f"{run.count_kept(prepared):,} of {prepared.pictures:,} pictures are" if prepared else "nothing is"
+        print(f"emotion: interrupted; {kept} scored. To go on, run the same command again", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print("\n".join([*manifest.headlines(result), "", *manifest.terminal_table(result), ""]))
+    print(printable(f"Rows: {request.out}/faces; summary: {request.out}/summary.md"))
+
+
+def _bar(stack: ExitStack, left: int) -> Callable[[int], None]:
+    """Return what moves a bar with pictures a second and the time left; hidden if standard error is no terminal."""
+    hidden = not sys.stderr.isatty() or not left
+    bar = stack.enter_context(
+        typer.progressbar(length=left, file=sys.stderr, show_pos=True, show_eta=False, hidden=hidden)
+    )
+    first: tuple[float, int] | None = None
+
+    def move(pictures: int) -> None:
+        nonlocal first
+        now, done = time.monotonic(), bar.pos + pictures
+        first = first or (now, done)  # what came before is mostly the start of Ray
+        if now > first[0] + SETTLED:
+            rate = (done - first[1]) / (now - first[0])
+            bar.label = f"{rate:.1f} pictures/s, {timedelta(seconds=round((left - done) / rate))} left"
+        bar.update(pictures)
+
+    return move
+
+
+def _say_what_is_to_do(prepared: Prepared) -> None:
+    from emotion.cli.predict import describe_left_out
+
+    if prepared.left_out:
+        print(f"emotion: {printable(describe_left_out(prepared.left_out))}", file=sys.stderr)
+    if prepared.complete:
+        print("emotion: this run is complete; nothing is left to do", file=sys.stderr)
+    elif prepared.left < prepared.pictures:
+        done = f"{prepared.pictures - prepared.left:,} of {prepared.pictures:,} pictures are scored already"
+        print(f"emotion: {done}; going on with the others", file=sys.stderr)
+
+
+def _describe_size(found: Mapping[str, int]) -> str:
+    """Say how many pictures there are and how large: `1,000 pictures, 12.3 MB (12 kB each)`."""
+    from emotion.cli.output import count
+
+    pictures, known = found["pictures"], found["pictures"] - found["unknown"]
+    if not known:
+        return f"{count(pictures, 'picture')}{', of unknown size' if pictures else ''}"
+    size = f"{found['bytes'] / 1e6:,.1f} MB ({found['bytes'] / known / 1e3:,.0f} kB each)"
+    unknown = f"; the size of {found['unknown']:,} is not known" if found["unknown"] else ""
+    return f"{count(pictures, 'picture')}, {size}{unknown}"

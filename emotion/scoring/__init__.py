@@ -1,0 +1,1 @@
+"""Scores millions of pictures with Ray Data: listing, partitions, workers, manifest, summary."""

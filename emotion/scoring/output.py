@@ -1,0 +1,75 @@
+"""The state of an output: new, begun by an earlier run, or complete."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import PurePosixPath
+
+from emotion.errors import EmotionError, some
+from emotion.scoring import listing, partition
+from emotion.scoring.listing import Totals
+from emotion.scoring.places import Place
+from emotion.scoring.settings import FILE, Settings, check_same
+from emotion.scoring.sources import Source
+
+OWN = PurePosixPath(FILE).parts[0]
+"""The folder that a run makes first; alone, it is what is left of a run that was stopped while it listed."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that can be gone on with.
+
+    Attributes:
+        totals: pictures and partitions of its listing.
+        base: folder or prefix to which the names in the listing belong.
+        finished: the partitions that are scored.
+    """
+
+    totals: Totals
+    base: str
+    finished: frozenset[int] = frozenset()
+
+
+def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
+    """Look for an earlier run with these settings; None if the output is new.
+
+    Raises:
+        EmotionError: the output holds results with other settings, or other files; or results, and `resume` is False.
+    """
+    content = out.read(FILE)
+    if content is None:
+        if others := sorted(out.names() - {OWN}):
+            raise EmotionError(f"{out.url} holds other files ({some(others, 3)}); choose a new folder for the results")
+        return None
+    if not resume:
+        raise EmotionError(f"{out.url} holds results already; choose another folder, or leave out --no-resume")
+    earlier = json.loads(content)
+    check_same(out.url, earlier["settings"], settings)
+    return Begun(Totals(**earlier["totals"]), earlier["base"], frozenset(partition.finished(out)))
+
+
+def begin(out: Place, settings: Settings, sources: Iterable[Source], base: str) -> Begun:
+    """List the pictures and write the listing; the settings are written last, when the listing is whole.
+
+    Raises:
+        EmotionError: there are no pictures.
+    """
+    totals = listing.write(out, islice(sources, settings.limit))
+    if not totals.pictures:
+        raise EmotionError(f"there are no pictures in {settings.input}; choose another folder")
+    content = {"settings": asdict(settings), "totals": asdict(totals), "base": base}
+    out.write(FILE, json.dumps(content, indent=2).encode())
+    return Begun(totals, base)
+
+
+def measure(sources: Iterable[Source], limit: int | None) -> Counter[str]:
+    """Count the pictures, their bytes, and those whose size is not known."""
+    found: Counter[str] = Counter()
+    for source in islice(sources, limit):
+        found.update(pictures=1, bytes=source.size or 0, unknown=source.size is None)
+    return found

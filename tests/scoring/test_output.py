@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emotion.errors import EmotionError
+from emotion.scoring import manifest, partition
+from emotion.scoring.run import Prepared, count_kept
+from emotion.scoring.worker import Scorer
+
+Prepare = Callable[..., Prepared]
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def score_first(prepared: Prepared) -> None:
+    from emotion.scoring import listing
+
+    Scorer(prepared.job)(listing.read(prepared.job.out, 0))
+
+
+def test_new_output_has_everything_to_do(prepare: Prepare) -> None:
+    prepared = prepare()
+    assert (prepared.pictures, prepared.left, prepared.complete) == (42, 42, None)
+    assert prepared.left_out == {".txt": 1}
+
+
+def test_later_run_goes_on_with_the_partitions_that_are_missing(prepare: Prepare) -> None:
+    score_first(prepare())
+    again = prepare()
+    assert again.begun.finished == {0}
+    assert (again.pictures, again.left, count_kept(again)) == (42, 10, 32)
+
+
+def test_run_that_began_in_another_folder_finds_its_pictures(
+    prepare: Prepare, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pictures.parent)
+    first = prepare(source="pictures")
+    monkeypatch.chdir(pictures)
+    again = prepare(source=".")
+    assert again.job.sources == first.job.sources
+    assert again.job.sources.base == str(pictures.parent)
+
+
+def test_pictures_that_came_later_are_not_in_the_listing(prepare: Prepare, pictures: Path) -> None:
+    prepare()
+    (pictures / "00-new.png").touch()
+    assert prepare().pictures == 42
+
+
+def test_run_that_was_stopped_while_it_listed_lists_again(prepare: Prepare, tmp_path: Path) -> None:
+    prepare()
+    (tmp_path / "out/work/settings.json").unlink()
+    assert prepare().left == 42
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"cropped": True}, "cropped False, not True"),
+        ({"limit": 5}, "limit none, not 5"),
+        ({"smallest": 99, "largest": True}, "smallest none, not 99, largest False, not True"),
+        ({"model": None}, "network [0-9a-f]{12}, not [0-9a-f]{12}"),
+    ],
+)
+def test_other_settings_are_refused_and_nothing_is_changed(
+    prepare: Prepare, tmp_path: Path, changes: dict[str, object], text: str
+) -> None:
+    score_first(prepare())
+    before = snapshot(tmp_path / "out")
+    with pytest.raises(EmotionError, match=rf"out holds results with other settings \({text}\); nothing was changed"):
+        prepare(**changes)
+    assert snapshot(tmp_path / "out") == before
+
+
+def test_no_resume_refuses_results_that_are_there(prepare: Prepare) -> None:
+    prepare()
+    with pytest.raises(EmotionError, match="holds results already; choose another folder, or leave out --no-resume"):
+        prepare(resume=False)
+
+
+def test_folder_with_other_files_is_refused(prepare: Prepare, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/diary.txt").touch()
+    with pytest.raises(EmotionError, match=r"out holds other files \(diary.txt\); choose a new folder"):
+        prepare()
+
+
+def test_folder_without_pictures_is_told(prepare: Prepare, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(EmotionError, match=r"there are no pictures in .*nothing; choose another folder"):
+        prepare(source=str(tmp_path / "nothing"))
+
+
+def test_limit_takes_the_first_pictures(prepare: Prepare) -> None:
+    assert prepare(limit=33).begun.totals.partitions == 2
+
+
+def test_complete_run_gives_its_manifest(prepare: Prepare) -> None:
+    prepared = prepare()
+    prepared.job.out.write(manifest.FILE, b'{"pictures": 42}')
+    assert prepare().complete == {"pictures": 42}
+
+
+def test_files_that_are_no_partitions_do_not_count_as_finished(prepare: Prepare, tmp_path: Path) -> None:
+    prepared = prepare()
+    (tmp_path / "out/faces").mkdir()
+    (tmp_path / "out/faces/.part-000001.partial.parquet").touch()
+    assert partition.finished(prepared.job.out) == set()
