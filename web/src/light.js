@@ -1,0 +1,142 @@
+// Other light for a picture without a face: its levels spread, or equalized part by part as OpenCV's CLAHE does.
+import { clamp, round } from "./numbers.js";
+import { makePicture } from "./opencv.js";
+
+const LIMIT = 4; // how far CLAHE raises contrast
+const TILES = 8; // parts in each direction
+const WHITE = [0.950456, 1, 1.088754]; // D65
+const LINEAR = 255 * 8; // white, before the cube root
+const ROOT = 2 ** 15; // white, after it
+const BLACK = Math.trunc((16 * 255 * ROOT + 50) / 100);
+const TO_XYZ = [
+  [0.412453, 0.357580, 0.180423],
+  [0.212671, 0.715160, 0.072169],
+  [0.019334, 0.119193, 0.950227],
+];
+const TO_RGB = [
+  [3.240479, -1.53715, -0.498535],
+  [-0.969256, 1.875991, 0.041556],
+  [0.055648, -0.204043, 1.057311],
+];
+
+export function range({ data }) {
+  let [least, most] = [255, 0];
+  for (const value of data) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return [least, most];
+}
+
+export function stretchContrast(picture) {
+  const [low, high] = range(picture);
+  const factor = 255 / Math.max(1, high - low);
+  const table = Uint8Array.from({ length: 256 }, (_, level) => Math.trunc(clamp((level - low) * factor, 0, 255)));
+  return { ...picture, data: picture.data.map((level) => table[level]) };
+}
+
+// Equalizes the lightness (L of CIELAB) of an RGB picture.
+export function equalizeLocally(rgb) {
+  const lightness = makePicture(rgb.width, rgb.height, 1);
+  const opposed = new Int16Array(2 * lightness.data.length); // a and b
+  for (let index = 0; index < lightness.data.length; index++) {
+    const [l, a, b] = labOf(rgb.data, 3 * index);
+    [lightness.data[index], opposed[2 * index], opposed[2 * index + 1]] = [l, a, b];
+  }
+  const equal = equalize(lightness);
+  const result = makePicture(rgb.width, rgb.height, 3);
+  for (let index = 0; index < equal.data.length; index++) {
+    result.data.set(rgbOf(equal.data[index], opposed[2 * index], opposed[2 * index + 1]), 3 * index);
+  }
+  return result;
+}
+
+const expand = (share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+const compress = (share) => share <= 0.0031308 ? share * 12.92 : 1.055 * share ** (1 / 2.4) - 0.055;
+const root = (share) => share < 0.008856 ? 7.787 * share + 16 / 116 : Math.cbrt(share);
+const power = (value) => value > 6 / 29 ? value ** 3 : (value - 16 / 116) / 7.787;
+
+// To CIELAB in whole numbers, as OpenCV does it: the tables equalize what a rounding changes.
+const linear = Int32Array.from({ length: 256 }, (_, level) => round(LINEAR * expand(level / 255)));
+const roots = Int32Array.from({ length: 1.5 * LINEAR }, (_, level) => round(ROOT * root(level / LINEAR)));
+const mixtures = TO_XYZ.map((row, axis) => row.map((share) => round(4096 * share / WHITE[axis])));
+
+function labOf(data, start) {
+  const [red, green, blue] = [linear[data[start]], linear[data[start + 1]], linear[data[start + 2]]];
+  const [x, y, z] = mixtures.map((share) => roots[(red * share[0] + green * share[1] + blue * share[2] + 2048) >> 12]);
+  const rounded = (value) => Math.floor(value / ROOT + 0.5);
+  return [rounded(296 * y - BLACK), rounded(500 * (x - y)), rounded(200 * (y - z))];
+}
+
+function rgbOf(l, a, b) {
+  const y = (l / 2.55 + 16) / 116;
+  const [p, q, r] = [y + a / 500, y, y - b / 200].map((value, index) => power(value) * WHITE[index]);
+  return TO_RGB.map((row) => round(255 * compress(clamp(row[0] * p + row[1] * q + row[2] * r, 0, 1))));
+}
+
+// CLAHE (Zuiderveld 1994) with the rounding of OpenCV: a table for each tile, mixed between their centres.
+export function equalize(grey) {
+  const [width, height] = tileSize(grey);
+  const tables = Array.from({ length: TILES * TILES }, (_, tile) =>
+    tableOf(grey, (tile % TILES) * width, Math.floor(tile / TILES) * height, width, height));
+  const result = makePicture(grey.width, grey.height, 1);
+  const columns = centres(grey.width, width);
+  centres(grey.height, height).forEach((row, y) => columns.forEach((column, x) => {
+    const level = grey.data[y * grey.width + x];
+    const at = (down, across) => tables[down * TILES + across][level];
+    const mixed = (down) => mix(at(down, column.first), at(down, column.second), column.rest);
+    result.data[y * grey.width + x] = round(mix(mixed(row.first), mixed(row.second), row.rest));
+  }));
+  return result;
+}
+
+// In the precision of OpenCV, float32.
+const mix = (one, other, rest) =>
+  Math.fround(Math.fround(one * Math.fround(1 - rest)) + Math.fround(other * rest));
+
+// Where either edge cannot be divided, OpenCV enlarges both.
+function tileSize({ width, height }) {
+  const divisible = width % TILES === 0 && height % TILES === 0;
+  return [width, height].map((edge) => divisible ? edge / TILES : Math.floor(edge / TILES) + 1);
+}
+
+function centres(length, edge) {
+  const share = Math.fround(1 / edge);
+  return Array.from({ length }, (_, place) => {
+    const position = Math.fround(Math.fround(place * share) - 0.5);
+    const first = Math.floor(position);
+    return { first: Math.max(first, 0), second: Math.min(first + 1, TILES - 1), rest: position - first };
+  });
+}
+
+function tableOf(grey, left, top, width, height) {
+  const counts = new Int32Array(256);
+  for (let y = top; y < top + height; y++) {
+    for (let x = left; x < left + width; x++) {
+      counts[grey.data[mirrored(y, grey.height) * grey.width + mirrored(x, grey.width)]]++;
+    }
+  }
+  cut(counts, Math.max(1, Math.trunc(LIMIT * width * height / 256)));
+  const share = Math.fround(255 / (width * height));
+  let sum = 0;
+  return counts.map((count) => round(Math.fround((sum += count) * share)));
+}
+
+function mirrored(place, length) {
+  const over = place - (length - 1);
+  return over > 0 ? Math.max(0, length - 1 - over) : place;
+}
+
+// Gives what is above the limit to all levels alike.
+function cut(counts, limit) {
+  let above = 0;
+  counts.forEach((count, level) => {
+    above += Math.max(0, count - limit);
+    counts[level] = Math.min(count, limit);
+  });
+  const share = Math.trunc(above / 256);
+  let rest = above - share * 256;
+  const step = Math.max(1, Math.trunc(256 / rest));
+  for (let level = 0; level < 256; level++) counts[level] += share;
+  for (let level = 0; level < 256 && rest > 0; level += step, rest--) counts[level]++;
+}

@@ -1,0 +1,27 @@
+// The two networks in ONNX Runtime's WebAssembly. Their files and the runtime are handed in; nothing is fetched here.
+import * as runtime from "onnxruntime-web/wasm";
+
+const ERRORS_ONLY = { executionProviders: ["wasm"], logSeverityLevel: 3 };
+
+export async function loadNetworks({ wasm, emotion, yunet }, facts) {
+  runtime.env.wasm.numThreads = threads();
+  runtime.env.wasm.wasmBinary = wasm;
+  const classifier = await runtime.InferenceSession.create(emotion, ERRORS_ONLY);
+  const detector = await runtime.InferenceSession.create(yunet, ERRORS_ONLY);
+  const edge = facts.face.face_size;
+  return {
+    async classify(faces, count) {
+      const outputs = await compute(classifier, new runtime.Tensor("uint8", faces, [count, edge, edge]));
+      return outputs[classifier.outputNames[0]];
+    },
+    detect: (pixels, width, height) => compute(detector, new runtime.Tensor("float32", pixels, [1, 3, height, width])),
+  };
+}
+
+// Threads share memory, which browsers allow only to pages that are isolated from other sites.
+const threads = () => globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
+
+async function compute(session, input) {
+  const outputs = await session.run({ [session.inputNames[0]]: input });
+  return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
+}
