@@ -7,6 +7,7 @@ Run: `python -m web.prepare FOLDER`.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -60,7 +61,7 @@ def prepare(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_detector(detector_weights.find(), folder / "yunet.onnx")
-    (folder / "emotion.onnx").write_bytes(SHIPPED.read_bytes())
+    shutil.copyfile(SHIPPED, folder / "emotion.onnx")
     (folder / FACTS).write_text(json.dumps(facts(Predictor(threads=1))), encoding="utf-8")
 
 

@@ -56,7 +56,9 @@ def noise(generator: Generator, width: int, height: int) -> Pixels:
 def resized(generator: Generator) -> Iterator[dict[str, Any]]:
     for width, height, *size in SIZES:
         before = noise(generator, width, height)
-        yield case("resize", before, np.asarray(cv2.resize(before, size, interpolation=cv2.INTER_AREA), np.uint8), *size)
+        yield case(
+            "resize", before, np.asarray(cv2.resize(before, size, interpolation=cv2.INTER_AREA), np.uint8), *size
+        )
     for width, height, *size in LARGER:
         before = noise(generator, width, height)
         after = np.asarray(cv2.resize(before, size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -4,7 +4,8 @@ import * as runtime from "onnxruntime-web/wasm";
 const ERRORS_ONLY = { executionProviders: ["wasm"], logSeverityLevel: 3 };
 
 export async function loadNetworks({ wasm, emotion, yunet }, facts) {
-  runtime.env.wasm.numThreads = threads();
+  // More would need a page that is isolated from other sites, which a plain file server cannot ask for.
+  runtime.env.wasm.numThreads = 1;
   runtime.env.wasm.wasmBinary = wasm;
   const classifier = await runtime.InferenceSession.create(emotion, ERRORS_ONLY);
   const detector = await runtime.InferenceSession.create(yunet, ERRORS_ONLY);
@@ -17,9 +18,6 @@ export async function loadNetworks({ wasm, emotion, yunet }, facts) {
     detect: (pixels, width, height) => compute(detector, new runtime.Tensor("float32", pixels, [1, 3, height, width])),
   };
 }
-
-// Threads share memory, which browsers allow only to pages that are isolated from other sites.
-const threads = () => globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
 
 async function compute(session, input) {
   const outputs = await session.run({ [session.inputNames[0]]: input });
