@@ -9,7 +9,7 @@ import { build } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PAGE = join(HERE, "../emotion/server/static");
-const RUNTIME = join(dirname(createRequire(import.meta.url).resolve("onnxruntime-web/wasm")), "ort-wasm-simd-threaded.wasm");
+const RUNTIME = join(dirname(createRequire(import.meta.url).resolve("onnxruntime-web/wasm")), "ort-wasm-simd-threaded");
 const STYLES = ["style.css", "groups.css", "icon.svg"];
 
 // The page asks nobody but its own host. `blob:` is for pictures that are shown, and for the worker.
@@ -22,7 +22,7 @@ const [prepared, site] = process.argv.slice(2);
 
 function packFiles() {
   const packed = {
-    "runtime.bin": RUNTIME, "emotion.bin": join(prepared, "emotion.onnx"), "yunet.bin": join(prepared, "yunet.onnx"),
+    "runtime.bin": `${RUNTIME}.wasm`, "emotion.bin": join(prepared, "emotion.onnx"), "yunet.bin": join(prepared, "yunet.onnx"),
   };
   const sizes = {};
   for (const [name, path] of Object.entries(packed)) {
@@ -34,6 +34,9 @@ function packFiles() {
   const facts = JSON.parse(readFileSync(join(prepared, "facts.json"), "utf8"));
   writeFileSync(join(site, "engine/facts.json"), JSON.stringify({ ...facts, sizes }));
 }
+
+// Apart from the worker, because the runtime embeds it only where it can tell that it is at home, which blobs hide.
+const copyLoader = () => cpSync(`${RUNTIME}.mjs`, join(site, "engine/runtime.js"));
 
 function writePage() {
   const meta = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`;
@@ -56,12 +59,13 @@ function hashOfAll() {
 
 const bundle = (entries, defined) => build({
   absWorkingDir: HERE, entryPoints: entries, outdir: site, define: defined,
-  bundle: true, format: "esm", minify: true, target: "es2022", legalComments: "none", logLevel: "warning",
+  bundle: true, format: "esm", conditions: ["onnxruntime-web-use-extern-wasm"], minify: true, target: "es2022", legalComments: "none", logLevel: "warning",
 });
 
 rmSync(site, { recursive: true, force: true });
 for (const name of ["static", "engine"]) mkdirSync(join(site, name), { recursive: true });
 packFiles();
+copyLoader();
 writePage();
 const defined = { BUILD: hashOfAll() };
 const entries = { "static/app": "src/app.js", "engine/engine": "src/engine.js", "engine/worker": "src/worker.js" };

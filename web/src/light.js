@@ -7,6 +7,7 @@ const TILES = 8; // parts in each direction
 const WHITE = [0.950456, 1, 1.088754]; // D65
 const LINEAR = 255 * 8; // white, before the cube root
 const ROOT = 2 ** 15; // white, after it
+const LEVELS = 2 ** 14; // places in the table from linear light to levels
 const BLACK = Math.trunc((16 * 255 * ROOT + 50) / 100);
 const TO_XYZ = [
   [0.412453, 0.357580, 0.180423],
@@ -39,39 +40,45 @@ export function stretchContrast(picture) {
 export function equalizeLocally(rgb) {
   const lightness = makePicture(rgb.width, rgb.height, 1);
   const opposed = new Int16Array(2 * lightness.data.length); // a and b
-  for (let index = 0; index < lightness.data.length; index++) {
-    const [l, a, b] = labOf(rgb.data, 3 * index);
-    [lightness.data[index], opposed[2 * index], opposed[2 * index + 1]] = [l, a, b];
-  }
-  const equal = equalize(lightness);
-  const result = makePicture(rgb.width, rgb.height, 3);
-  for (let index = 0; index < equal.data.length; index++) {
-    result.data.set(rgbOf(equal.data[index], opposed[2 * index], opposed[2 * index + 1]), 3 * index);
-  }
-  return result;
+  toLab(rgb.data, lightness.data, opposed);
+  return fromLab(equalize(lightness), opposed);
 }
 
 const expand = (share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
 const compress = (share) => share <= 0.0031308 ? share * 12.92 : 1.055 * share ** (1 / 2.4) - 0.055;
 const root = (share) => share < 0.008856 ? 7.787 * share + 16 / 116 : Math.cbrt(share);
-const power = (value) => value > 6 / 29 ? value ** 3 : (value - 16 / 116) / 7.787;
+const power = (value) => value > 6 / 29 ? value * value * value : (value - 16 / 116) / 7.787;
 
-// To CIELAB in whole numbers, as OpenCV does it: the tables equalize what a rounding changes.
+// Tables, because a picture has many pixels; those of whole numbers round as OpenCV does.
 const linear = Int32Array.from({ length: 256 }, (_, level) => round(LINEAR * expand(level / 255)));
 const roots = Int32Array.from({ length: 1.5 * LINEAR }, (_, level) => round(ROOT * root(level / LINEAR)));
 const mixtures = TO_XYZ.map((row, axis) => row.map((share) => round(4096 * share / WHITE[axis])));
+const levels = Uint8Array.from({ length: LEVELS + 1 }, (_, place) => round(255 * compress(place / LEVELS)));
 
-function labOf(data, start) {
-  const [red, green, blue] = [linear[data[start]], linear[data[start + 1]], linear[data[start + 2]]];
-  const [x, y, z] = mixtures.map((share) => roots[(red * share[0] + green * share[1] + blue * share[2] + 2048) >> 12]);
-  const rounded = (value) => Math.floor(value / ROOT + 0.5);
-  return [rounded(296 * y - BLACK), rounded(500 * (x - y)), rounded(200 * (y - z))];
+function toLab(rgb, lightness, opposed) {
+  const rooted = ([one, two, three], red, green, blue) => roots[(red * one + green * two + blue * three + 2048) >> 12];
+  for (let index = 0; index < lightness.length; index++) {
+    const [red, green, blue] = [linear[rgb[3 * index]], linear[rgb[3 * index + 1]], linear[rgb[3 * index + 2]]];
+    const x = rooted(mixtures[0], red, green, blue);
+    const y = rooted(mixtures[1], red, green, blue);
+    const z = rooted(mixtures[2], red, green, blue);
+    lightness[index] = (296 * y - BLACK) / ROOT + 0.5;
+    opposed[2 * index] = Math.floor(500 * (x - y) / ROOT + 0.5);
+    opposed[2 * index + 1] = Math.floor(200 * (y - z) / ROOT + 0.5);
+  }
 }
 
-function rgbOf(l, a, b) {
-  const y = (l / 2.55 + 16) / 116;
-  const [p, q, r] = [y + a / 500, y, y - b / 200].map((value, index) => power(value) * WHITE[index]);
-  return TO_RGB.map((row) => round(255 * compress(clamp(row[0] * p + row[1] * q + row[2] * r, 0, 1))));
+function fromLab(lightness, opposed) {
+  const rgb = makePicture(lightness.width, lightness.height, 3);
+  const mixed = ([one, two, three], x, y, z) => levels[clamp(one * x + two * y + three * z, 0, 1) * LEVELS + 0.5 | 0];
+  for (let index = 0; index < lightness.data.length; index++) {
+    const light = (lightness.data[index] / 2.55 + 16) / 116;
+    const x = power(light + opposed[2 * index] / 500) * WHITE[0];
+    const y = power(light);
+    const z = power(light - opposed[2 * index + 1] / 200) * WHITE[2];
+    for (let channel = 0; channel < 3; channel++) rgb.data[3 * index + channel] = mixed(TO_RGB[channel], x, y, z);
+  }
+  return rgb;
 }
 
 // CLAHE (Zuiderveld 1994) with the rounding of OpenCV: a table for each tile, mixed between their centres.
@@ -81,12 +88,16 @@ export function equalize(grey) {
     tableOf(grey, (tile % TILES) * width, Math.floor(tile / TILES) * height, width, height));
   const result = makePicture(grey.width, grey.height, 1);
   const columns = centres(grey.width, width);
-  centres(grey.height, height).forEach((row, y) => columns.forEach((column, x) => {
-    const level = grey.data[y * grey.width + x];
-    const at = (down, across) => tables[down * TILES + across][level];
-    const mixed = (down) => mix(at(down, column.first), at(down, column.second), column.rest);
-    result.data[y * grey.width + x] = round(mix(mixed(row.first), mixed(row.second), row.rest));
-  }));
+  centres(grey.height, height).forEach((row, y) => {
+    const [above, below] = [row.first, row.second].map((tile) => tables.slice(tile * TILES, (tile + 1) * TILES));
+    for (let x = 0, place = y * grey.width; x < grey.width; x++, place++) {
+      const { first, second, rest } = columns[x];
+      const level = grey.data[place];
+      const upper = mix(above[first][level], above[second][level], rest);
+      const lower = mix(below[first][level], below[second][level], rest);
+      result.data[place] = round(mix(upper, lower, row.rest));
+    }
+  });
   return result;
 }
 

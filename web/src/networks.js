@@ -3,10 +3,12 @@ import * as runtime from "onnxruntime-web/wasm";
 
 const ERRORS_ONLY = { executionProviders: ["wasm"], logSeverityLevel: 3 };
 
-export async function loadNetworks({ wasm, emotion, yunet }, facts) {
+// `loader` is the address of the runtime's own script.
+export async function loadNetworks({ wasm, loader, emotion, yunet }, facts) {
   // More would need a page that is isolated from other sites, which a plain file server cannot ask for.
   runtime.env.wasm.numThreads = 1;
   runtime.env.wasm.wasmBinary = wasm;
+  runtime.env.wasm.wasmPaths = { mjs: loader };
   const classifier = await runtime.InferenceSession.create(emotion, ERRORS_ONLY);
   const detector = await runtime.InferenceSession.create(yunet, ERRORS_ONLY);
   const edge = facts.face.face_size;

@@ -120,8 +120,8 @@ function stretchLine({ data, width, channels }, row, columns) {
   const start = row * width * channels;
   columns.forEach(({ first, second, weights: [left, right] }, to) => {
     for (let channel = 0; channel < channels; channel++) {
-      const [one, two] = [first, second].map((from) => data[start + from * channels + channel]);
-      line[to * channels + channel] = one * left + two * right;
+      const [one, two] = [start + first * channels + channel, start + second * channels + channel];
+      line[to * channels + channel] = data[one] * left + data[two] * right;
     }
   });
   return line;
@@ -160,13 +160,14 @@ export function warp(picture, matrix, edge) {
 // Mixes the four pixels around a place, which is given in subpixels.
 function mixFour({ data, width, height, channels }, x, y, target, place) {
   const [i, j] = [x & 31, y & 31];
-  const [left, right] = [clamp(x >> 5, 0, width - 1), clamp((x >> 5) + 1, 0, width - 1)];
-  const top = clamp(y >> 5, 0, height - 1) * width;
-  const bottom = clamp((y >> 5) + 1, 0, height - 1) * width;
+  const [column, row] = [x >> 5, y >> 5];
+  const left = clamp(column, 0, width - 1) * channels;
+  const right = clamp(column + 1, 0, width - 1) * channels;
+  const top = clamp(row, 0, height - 1) * width * channels;
+  const bottom = clamp(row + 1, 0, height - 1) * width * channels;
   for (let channel = 0; channel < channels; channel++) {
-    const at = (row, column) => data[(row + column) * channels + channel];
-    const above = (32 - i) * at(top, left) + i * at(top, right);
-    const below = (32 - i) * at(bottom, left) + i * at(bottom, right);
+    const above = (32 - i) * data[top + left + channel] + i * data[top + right + channel];
+    const below = (32 - i) * data[bottom + left + channel] + i * data[bottom + right + channel];
     target[place + channel] = ((32 - j) * above + j * below + 512) >> 10;
   }
 }

@@ -16,7 +16,8 @@ const tasks = {
     const tell = (bytes) => postMessage({ loaded: loaded += bytes, size });
     const fetchFile = async (name) => unpack(await fetchOnce(base + name, tell));
     const [wasm, emotion, yunet] = await Promise.all(FILES.map(fetchFile));
-    predictor = new Predictor(await loadNetworks({ wasm, emotion, yunet }, facts), facts);
+    const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion, yunet }, facts);
+    predictor = new Predictor(networks, facts);
     await dropOlder();
   },
   async predict({ file }) {
