@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+from opened_page import opened
+from playwright.sync_api import Browser, Page
 from running_node import NODE, WEB
 
 from web import prepare
@@ -39,3 +42,11 @@ def plainly_served(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def visited(browser: Browser, address: str, **window: Any) -> Iterator[Page]:
+    """Open the page and wait until it has its networks and would work without a network."""
+    with opened(browser, address, **window) as page:
+        page.wait_for_function("() => navigator.serviceWorker.controller", timeout=60_000)
+        yield page

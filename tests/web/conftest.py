@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opened_page import chromium, opened
+from opened_page import chromium
 from playwright.sync_api import Browser, Page
-from running_site import build_site, plainly_served
+from running_site import build_site, plainly_served, visited
 
 from emotion.inference.predictor import Predictor
 from web import prepare
@@ -40,5 +40,5 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    with opened(browser, address) as page:
+    with visited(browser, address) as page:
         yield page

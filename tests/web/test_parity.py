@@ -15,6 +15,7 @@ from playwright.sync_api import Page
 from running_node import needs_packages
 from running_server import encoded
 from skimage import data
+from small_photos import astronaut, astronaut_pixels
 
 from benchmarks.face_scenes import Place, compose
 from emotion import Predictor
@@ -123,13 +124,13 @@ def test_200_faces_found_in_drawn_scenes_are_those_of_python(page: Page, predict
 def test_large_photo_is_searched_in_tiles_like_in_python(page: Page, predictor: Predictor) -> None:
     large = Image.new("RGB", (2200, 1500), (180, 180, 180))
     for left, edge in ((100, 1000), (1300, 180), (1700, 110)):
-        large.paste(Image.fromarray(data.astronaut()).resize((edge, edge)), (left, 300))
+        large.paste(astronaut(edge), (left, 300))
     assert expect_parity(page, predictor, [np.asarray(large)]) == 3
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
 def test_label_of_a_photo_does_not_depend_on_the_decoder(page: Page, predictor: Predictor, kind: str) -> None:
-    pixels = data.astronaut()
+    pixels = astronaut_pixels()
     here = in_browser(page, [pixels], kind)[0]["faces"][0]
     there = picture_as_json(predictor.predict([encoded(Image.fromarray(pixels), kind)])[0])["faces"][0]
     assert here["label"] == there["label"]
