@@ -16,7 +16,8 @@ function buttonOf(picture, choose) {
   const small = element("img", { alt: "" });
   small.src = URL.createObjectURL(file);
   small.addEventListener("load", () => URL.revokeObjectURL(small.src));
-  const text = answer.error ?? `${answer.faces.length} ${answer.faces.length === 1 ? "face" : "faces"}`;
+  small.addEventListener("error", () => small.removeAttribute("src"));
+  const text = answer.error ? "cannot be read" : `${answer.faces.length} ${answer.faces.length === 1 ? "face" : "faces"}`;
   const words = element("span", { class: answer.error ? "problem" : "" }, element("b", {}, file.name), text);
   const button = element("button", { type: "button", title: answer.error ?? file.name }, small, words);
   button.disabled = Boolean(answer.error);
