@@ -73,6 +73,8 @@ check: venv ## Check style, types and the order of imports
 	$(BIN)/lint-imports --no-logo
 
 test: check ## Check, then run the tests that take seconds
+	@if command -v npm > /dev/null; then $(MAKE) --silent web/node_modules || \
+		echo "The packages of web/ could not be installed, so the page without a server is not tested." >&2; fi
 	$(BIN)/pytest -m 'not slow' --numprocesses 2
 
 test-slow: venv ## Run the tests that take minutes: the real dvc repro, training, killed and resumed

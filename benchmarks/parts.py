@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks import (
     accuracy,
+    browser,
     commands,
     comparison,
     detectors,
@@ -111,6 +112,18 @@ PARTS: Final = {
 - Peak memory is of the whole process, for a tenth of the work and for all of it: if it is flat, both are alike.
 - Seconds of a command are those from a fresh process to its end (of the server: to its first answer), files in the
   cache of the system, after one run that does not count.
+""",
+    ),
+    "web": Part(
+        "web",
+        {"browser": browser.measure},
+        """\
+- The page without a server (`make site`) in headless Chromium, served from the same machine: no time of a network.
+- Files of a first visit: all that the server sent, until the page would work without a network. Each visit has an empty
+  cache.
+- A photo: from the JPEG file to its faces, decoding included, with all looks of Python's detector.
+- The camera is a film of 30 frames/s, decoded in the same browser: its own rate limits the rate of the page.
+- One thread of WebAssembly with SIMD; the browser itself has the other cores.
 """,
     ),
     "detectors": Part(
