@@ -7,7 +7,7 @@ const TILES = 8; // parts in each direction
 const WHITE = [0.950456, 1, 1.088754]; // D65
 const LINEAR = 255 * 8; // white, before the cube root
 const ROOT = 2 ** 15; // white, after it
-const LEVELS = 2 ** 14; // places in the table from linear light to levels
+const BASE = 2 ** 14; // white, after it, on the way back
 const BLACK = Math.trunc((16 * 255 * ROOT + 50) / 100);
 const TO_XYZ = [
   [0.412453, 0.357580, 0.180423],
@@ -39,46 +39,57 @@ export function stretchContrast(picture) {
 // Equalizes the lightness (L of CIELAB) of an RGB picture.
 export function equalizeLocally(rgb) {
   const lightness = makePicture(rgb.width, rgb.height, 1);
-  const opposed = new Int16Array(2 * lightness.data.length); // a and b
+  const opposed = new Uint8Array(2 * lightness.data.length); // a and b
   toLab(rgb.data, lightness.data, opposed);
   return fromLab(equalize(lightness), opposed);
 }
 
+// CIELAB in whole numbers, with the tables and the rounding of OpenCV's color_lab.cpp.
 const expand = (share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
 const compress = (share) => share <= 0.0031308 ? share * 12.92 : 1.055 * share ** (1 / 2.4) - 0.055;
 const root = (share) => share < 0.008856 ? 7.787 * share + 16 / 116 : Math.cbrt(share);
-const power = (value) => value > 6 / 29 ? value * value * value : (value - 16 / 116) / 7.787;
+const tableOfWhole = (length, entry) => Int32Array.from({ length }, (_, place) => round(entry(place)));
 
-// Tables, because a picture has many pixels; those of whole numbers round as OpenCV does.
-const linear = Int32Array.from({ length: 256 }, (_, level) => round(LINEAR * expand(level / 255)));
-const roots = Int32Array.from({ length: 1.5 * LINEAR }, (_, level) => round(ROOT * root(level / LINEAR)));
-const mixtures = TO_XYZ.map((row, axis) => row.map((share) => round(4096 * share / WHITE[axis])));
-const levels = Uint8Array.from({ length: LEVELS + 1 }, (_, place) => round(255 * compress(place / LEVELS)));
+const linear = tableOfWhole(256, (level) => LINEAR * expand(level / 255));
+const roots = tableOfWhole(1.5 * LINEAR, (level) => ROOT * root(level / LINEAR));
+const toRoots = TO_XYZ.map((row, axis) => row.map((share) => round(4096 * share / WHITE[axis])));
+const rootOfLight = (light) => light <= 20 ? 16 / 116 + light * 5 / (3 * 17 * 29) : (light * 100 / 255 + 16) / 116;
+const lightRoots = tableOfWhole(256, (light) => BASE * rootOfLight(light));
+const lights = tableOfWhole(256, (light) => BASE * (light <= 20 ? light * 180 / (17 * 24389) : rootOfLight(light) ** 3));
+const toLevels = TO_RGB.map((row) => row.map((share, axis) => round(4096 * share * WHITE[axis])));
+const levels = tableOfWhole(4096, (place) => 255 * compress(place / 4096));
 
 function toLab(rgb, lightness, opposed) {
   const rooted = ([one, two, three], red, green, blue) => roots[(red * one + green * two + blue * three + 2048) >> 12];
   for (let index = 0; index < lightness.length; index++) {
     const [red, green, blue] = [linear[rgb[3 * index]], linear[rgb[3 * index + 1]], linear[rgb[3 * index + 2]]];
-    const x = rooted(mixtures[0], red, green, blue);
-    const y = rooted(mixtures[1], red, green, blue);
-    const z = rooted(mixtures[2], red, green, blue);
-    lightness[index] = (296 * y - BLACK) / ROOT + 0.5;
-    opposed[2 * index] = Math.floor(500 * (x - y) / ROOT + 0.5);
-    opposed[2 * index + 1] = Math.floor(200 * (y - z) / ROOT + 0.5);
+    const x = rooted(toRoots[0], red, green, blue);
+    const y = rooted(toRoots[1], red, green, blue);
+    const z = rooted(toRoots[2], red, green, blue);
+    lightness[index] = clamp((296 * y - BLACK) / ROOT + 0.5, 0, 255);
+    opposed[2 * index] = Math.floor(500 * (x - y) / ROOT + 128.5);
+    opposed[2 * index + 1] = Math.floor(200 * (y - z) / ROOT + 128.5);
   }
 }
 
 function fromLab(lightness, opposed) {
   const rgb = makePicture(lightness.width, lightness.height, 3);
-  const mixed = ([one, two, three], x, y, z) => levels[clamp(one * x + two * y + three * z, 0, 1) * LEVELS + 0.5 | 0];
   for (let index = 0; index < lightness.data.length; index++) {
-    const light = (lightness.data[index] / 2.55 + 16) / 116;
-    const x = power(light + opposed[2 * index] / 500) * WHITE[0];
-    const y = power(light);
-    const z = power(light - opposed[2 * index + 1] / 200) * WHITE[2];
-    for (let channel = 0; channel < 3; channel++) rgb.data[3 * index + channel] = mixed(TO_RGB[channel], x, y, z);
+    const light = lightness.data[index];
+    const x = cubed(lightRoots[light] + ((5 * opposed[2 * index] * 53687 + 128) >> 13) - 4194);
+    const z = cubed(lightRoots[light] - ((opposed[2 * index + 1] * 41943 + 16) >> 9) + 10484);
+    for (let channel = 0; channel < 3; channel++) {
+      const [one, two, three] = toLevels[channel];
+      const place = (one * x + two * lights[light] + three * z + 8192) >> 14;
+      rgb.data[3 * index + channel] = levels[clamp(place, 0, 4095)];
+    }
   }
   return rgb;
+}
+
+function cubed(value) {
+  if (value <= 3390) return Math.trunc(value * 108 / 841) - 290;
+  return Math.trunc(Math.trunc(value * value / BASE) * value / BASE);
 }
 
 // CLAHE (Zuiderveld 1994) with the rounding of OpenCV: a table for each tile, mixed between their centres.
