@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from emotion.cli.options import Detector, DeviceOption, Model, detection_of, requiring
+from emotion.errors import EmotionError
 
 
 def serve(
@@ -49,6 +50,8 @@ def serve(
         password = typer.prompt("Password for the page", hide_input=True)
     auth.check_exposure(host, password, ssl_certfile, ssl_keyfile, proxied=bool(trust_proxy))
     if local:
+        if model or detector != "yunet" or device != "cpu":
+            raise EmotionError("with --local the browser computes; leave out --model, --detector and --device")
         ready = server.prepare_app(
             local_site.create_app(password=password, proxy=proxy), ssl_certfile, ssl_keyfile, proxy
         )

@@ -76,6 +76,13 @@ def test_without_a_build_the_command_says_in_one_line_how_to_get_it(monkeypatch:
     assert "\n" not in line
 
 
+def test_options_of_a_network_on_the_server_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert "leave out --model, --detector and --device" in str(
+        answer(monkeypatch, "serve", "--local", "--device", "gpu")
+    )
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory, detector_weights: Path) -> Iterator[httpx.Client]:
     """The server of the shipped network, with the build of the page without a server."""

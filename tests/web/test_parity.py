@@ -26,6 +26,11 @@ from emotion.labels import NAMES
 pytestmark = [needs_chromium, needs_packages]
 
 PROBABILITY = 1e-3
+
+LEVEL = 5e-3
+"""Largest difference of a probability where one pixel of a crop differs by one grey level: OpenCV and ONNX Runtime find
+landmarks that differ by less than 0.0001 pixels, and Pillow cuts decimals off."""
+
 PIXELS = 2
 
 PHOTOS = ("astronaut", "camera", "coins", "cat", "clock", "coffee", "colorwheel", "moon", "page", "retina", "rocket")
@@ -80,52 +85,58 @@ def in_python(predictor: Predictor, pictures: list[Pixels]) -> list[dict[str, An
     return [picture_as_json(picture) for picture in predictor.predict(pictures)]
 
 
-def compare(here: dict[str, Any], there: dict[str, Any]) -> None:
+def compare(here: dict[str, Any], there: dict[str, Any], tolerance: float) -> None:
     assert (here["width"], here["height"]) == (there["width"], there["height"])
     assert here["detector"] == there["detector"]
     assert [face["label"] for face in here["faces"]] == [face["label"] for face in there["faces"]]
     for face, other in zip(here["faces"], there["faces"], strict=True):
         assert face["uncertain"] == other["uncertain"]
-        assert face["probabilities"] == pytest.approx(other["probabilities"], abs=PROBABILITY)
+        assert face["probabilities"] == pytest.approx(other["probabilities"], abs=tolerance)
         assert (face["box"] or {}) == pytest.approx(other["box"] or {}, abs=PIXELS)
         assert np.asarray(face["landmarks"] or []) == pytest.approx(np.asarray(other["landmarks"] or []), abs=PIXELS)
 
 
-def expect_parity(page: Page, predictor: Predictor, pictures: list[Pixels]) -> int:
-    """Compare all answers; return the number of faces."""
-    answers = in_browser(page, pictures)
-    for here, there in zip(answers, in_python(predictor, pictures), strict=True):
-        compare(here, there)
-    return sum(len(answer["faces"]) for answer in answers)
+def expect_parity(
+    page: Page, predictor: Predictor, pictures: list[Pixels], tolerance: float = PROBABILITY
+) -> list[float]:
+    """Compare all answers; return the largest difference of a probability of each face."""
+    pairs = list(zip(in_browser(page, pictures), in_python(predictor, pictures), strict=True))
+    for here, there in pairs:
+        compare(here, there, tolerance)
+    faces = [pair for here, there in pairs for pair in zip(here["faces"], there["faces"], strict=True)]
+    shares = [(one["probabilities"], other["probabilities"]) for one, other in faces]
+    return [max(abs(one[name] - other[name]) for name in NAMES) for one, other in shares]
 
 
 def test_200_drawn_faces_have_the_probabilities_of_python(page: Page, predictor: Predictor) -> None:
-    assert expect_parity(page, predictor, list(cropped_faces(200))) == 200
+    assert len(expect_parity(page, predictor, list(cropped_faces(200)))) == 200
 
 
 def test_faces_of_photos_are_those_of_python(page: Page, predictor: Predictor) -> None:
-    assert expect_parity(page, predictor, list(photos(3))) == 2
+    assert len(expect_parity(page, predictor, list(photos(3)))) == 2
 
 
 def test_faces_found_in_drawn_scenes_are_those_of_python(page: Page, predictor: Predictor) -> None:
-    assert expect_parity(page, predictor, list(scenes(15))) >= 12
+    assert len(expect_parity(page, predictor, list(scenes(15)), LEVEL)) >= 12
 
 
 @pytest.mark.slow
 def test_nothing_is_found_where_python_finds_nothing(page: Page, predictor: Predictor) -> None:
-    assert expect_parity(page, predictor, list(photos(len(PHOTOS)))) == 2
+    assert len(expect_parity(page, predictor, list(photos(len(PHOTOS))))) == 2
 
 
 @pytest.mark.slow
 def test_200_faces_found_in_drawn_scenes_are_those_of_python(page: Page, predictor: Predictor) -> None:
-    assert expect_parity(page, predictor, list(scenes(200))) >= 160
+    differences = expect_parity(page, predictor, list(scenes(200)), LEVEL)
+    assert len(differences) >= 160
+    assert sum(each <= PROBABILITY for each in differences) >= 0.95 * len(differences)
 
 
 def test_large_photo_is_searched_in_tiles_like_in_python(page: Page, predictor: Predictor) -> None:
     large = Image.new("RGB", (2200, 1500), (180, 180, 180))
     for left, edge in ((100, 1000), (1300, 180), (1700, 110)):
         large.paste(astronaut(edge), (left, 300))
-    assert expect_parity(page, predictor, [np.asarray(large)]) == 3
+    assert len(expect_parity(page, predictor, [np.asarray(large)], LEVEL)) == 3
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])

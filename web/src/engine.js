@@ -59,7 +59,8 @@ function videoOf(call, answered) {
 async function frameOf(video) {
   const { videoWidth: width, videoHeight: height } = video;
   if (!width || !height) return null;
-  const shrink = Math.min(1, EDGE / Math.max(width, height));
+  const shrink = EDGE / Math.max(width, height);
+  if (shrink >= 1) return createImageBitmap(video);
   const [resizeWidth, resizeHeight] = [width, height].map((edge) => Math.round(edge * shrink));
   return createImageBitmap(video, { resizeWidth, resizeHeight, resizeQuality: "medium" });
 }

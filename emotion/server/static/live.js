@@ -12,6 +12,8 @@ let choice = null;
 let colours = {};
 let session = null; // of the engine, while it is live
 let starts = 0; // each start and stop has a number, so that what opens too late is closed
+let fresh = false; // whether the camera has a frame that was not sent yet
+let due = false; // whether the engine waits for one
 let times = [];
 let exited = false; // the server was stopped by Exit
 
@@ -46,7 +48,8 @@ async function connect(engine, number) {
   keepFocus("stop");
   at("live-result").hidden = false;
   say("Live.");
-  send();
+  due = true;
+  watchFrames(number);
 }
 
 // A disabled button loses the focus, so move it to the button that is used next.
@@ -54,11 +57,23 @@ function keepFocus(successor) {
   if ([document.body, at("start"), at("stop")].includes(document.activeElement)) at(successor).focus();
 }
 
+function watchFrames(number) {
+  const next = () => {
+    if (number !== starts) return;
+    fresh = true;
+    watchFrames(number);
+    if (due) send();
+  };
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(next);
+  else requestAnimationFrame(next);
+}
+
 async function send() {
   const sender = session;
+  [due, fresh] = [false, false];
   try {
-    const sent = await sender?.send(video);
-    if (sender && !sent) afterFrame(send); // the camera has not given a frame yet
+    const sent = await sender.send(video);
+    if (sender === session && !sent) due = true; // the camera has not given a frame yet
   } catch (error) {
     if (sender === session) stop(error.message);
   }
@@ -68,12 +83,9 @@ function receive(answer) {
   showFaces(answer, colours, at("landmarks").checked);
   say(answer.faces.length ? "Live." : "Live. No face found.");
   count();
-  afterFrame(send);
-}
-
-function afterFrame(action) {
-  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(() => action());
-  else requestAnimationFrame(() => action());
+  // A new frame may have come while the engine was at work; waiting for another would halve the rate.
+  if (fresh) send();
+  else due = true;
 }
 
 function count() {
