@@ -10,6 +10,7 @@ import { build } from "esbuild";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PAGE = join(HERE, "../emotion/server/static");
 const RUNTIME = join(dirname(createRequire(import.meta.url).resolve("onnxruntime-web/wasm")), "ort-wasm-simd-threaded");
+const LICENSES = ["../LICENSE", "../emotion/inference/yunet_license.txt", "onnxruntime_license.txt"];
 const STYLES = ["style.css", "groups.css", "icon.svg"];
 
 // The page asks nobody but its own host. `blob:` is for pictures that are shown, and for the worker.
@@ -42,6 +43,8 @@ function writePage() {
   const meta = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`;
   const page = readFileSync(join(PAGE, "index.html"), "utf8").replace('<meta charset="utf-8">', `$&\n  ${meta}`);
   writeFileSync(join(site, "index.html"), page);
+  const licenses = LICENSES.map((name) => readFileSync(join(HERE, name), "utf8"));
+  writeFileSync(join(site, "licenses.txt"), licenses.join("\n\n"));
   for (const name of STYLES) cpSync(join(PAGE, name), join(site, "static", name));
 }
 

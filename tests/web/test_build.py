@@ -28,4 +28,4 @@ def test_make_site_on_a_fresh_clone_gives_a_folder_of_files(tmp_path: Path, dete
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     subprocess.run(["make", "site"], cwd=tmp_path, check=True, capture_output=True)
     names = {path.name for path in (tmp_path / "build/site").iterdir()}
-    assert names == {"engine", "index.html", "service_worker.js", "static"}
+    assert names == {"engine", "index.html", "licenses.txt", "service_worker.js", "static"}
