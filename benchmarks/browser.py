@@ -72,23 +72,27 @@ def measure(quick: bool) -> Iterator[Result]:
     runs = 1 if quick else RUNS
     with tempfile.TemporaryDirectory() as name, _served() as address, _chromium(Path(name)) as browser:
         yield from _first_visits(browser, address, runs)
-        with closing(browser.new_context()) as context:
-            page = context.new_page()
-            page.goto(address)
-            page.wait_for_function(READY)
+        with _visited(browser, address) as page:
             yield from _photos(page, runs)
+        with _visited(browser, address) as page:
             yield _camera(page, runs)
+
+
+@contextmanager
+def _visited(browser: Any, address: str) -> Iterator[Any]:
+    with closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_function(READY)
+        yield page
 
 
 def _first_visits(browser: Any, address: str, runs: int) -> Iterator[Result]:
     megabytes, seconds = [], []
     for _ in range(runs):
         _Counting.sent = 0
-        with closing(browser.new_context()) as context:
-            begun = time.perf_counter()
-            page = context.new_page()
-            page.goto(address)
-            page.wait_for_function(READY)
+        begun = time.perf_counter()
+        with _visited(browser, address):
             seconds.append(time.perf_counter() - begun)
         megabytes.append(_Counting.sent / 1e6)
     yield Result("first visit, all files (goal: 15 MB)", "MB", tuple(megabytes))
