@@ -24,7 +24,7 @@ DEMO := build/demo
 DEMO_SETTINGS := download.source=sample train.epochs=12 train.batch_size=32 train.ema=0.95 train.precision=float32
 
 .DEFAULT_GOAL := help
-.PHONY: benchmark check current demo help install linked lock restore test test-slow venv
+.PHONY: benchmark check current demo help install linked lock restore site test test-slow venv
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -73,6 +73,8 @@ check: venv ## Check style, types and the order of imports
 	$(BIN)/lint-imports --no-logo
 
 test: check ## Check, then run the tests that take seconds
+	@if command -v npm > /dev/null; then $(MAKE) --silent web/node_modules || \
+		echo "The packages of web/ could not be installed, so the page without a server is not tested." >&2; fi
 	$(BIN)/pytest -m 'not slow' --numprocesses 2
 
 test-slow: venv ## Run the tests that take minutes: the real dvc repro, training, killed and resumed
@@ -81,6 +83,17 @@ test-slow: venv ## Run the tests that take minutes: the real dvc repro, training
 benchmark: venv ## Measure the pipeline and its use into benchmarks/results.md and benchmarks/use.md
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks use
+
+site: venv web/node_modules ## Build the page that needs no server into build/site (needs node and npm)
+	@rm -rf build/web
+	$(BIN)/python -m web.prepare build/web
+	node web/build.mjs $(CURDIR)/build/web $(CURDIR)/build/site
+
+# Without a lock file, which would name the registry that it was written from; package.json has exact versions.
+web/node_modules: web/package.json
+	@command -v npm > /dev/null || { echo "make site needs node and npm; install node 20 or newer" >&2; exit 1; }
+	npm install --silent --no-package-lock --no-audit --no-fund --prefix web
+	@touch $@
 
 restore: venv ## Put the shipped network into models/ and DVC's cache, so that nothing has to train
 	$(BIN)/emotion restore

@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks import (
     accuracy,
+    browser,
     commands,
     comparison,
     detectors,
@@ -132,6 +133,18 @@ PARTS: Final = {
   largest worker. If memory is flat, few and many pictures need alike.
 - The lines of arithmetic are no measurement: they divide ten million by the median speed of one worker. They leave out
   a slower network or store, and cores that differ from this one.
+""",
+    ),
+    "web": Part(
+        "web",
+        {"browser": browser.measure},
+        """\
+- The page without a server (`make site`) in headless Chromium, served from the same machine: no time of a network.
+- Files of a first visit: all that the server sent, until the page would work without a network. Each visit has an empty
+  cache.
+- A photo: from the JPEG file to its faces, decoding included, with all looks of Python's detector.
+- The camera is a film of 30 frames/s, decoded in the same browser: its own rate limits the rate of the page.
+- One thread of WebAssembly with SIMD; the browser itself has the other cores.
 """,
     ),
     "detectors": Part(

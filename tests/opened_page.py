@@ -33,8 +33,8 @@ def camera_frames() -> list[Image.Image]:
 
 
 @contextmanager
-def chromium(folder: Path) -> Iterator[Browser]:
-    """Start Chromium with a made-up camera, whose video is written to the folder."""
+def chromium(folder: Path, *options: str) -> Iterator[Browser]:
+    """Start Chromium with options and a made-up camera, whose video is written to the folder."""
     assert CHROMIUM, "REQUIRE_CHROMIUM is set, but no Chromium is on the PATH"
     video = folder / "camera.mjpeg"
     video.write_bytes(b"".join(encoded(frame) for frame in camera_frames()))
@@ -43,6 +43,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
         f"--use-file-for-fake-video-capture={video}",
+        *options,
     ]
     with (
         sync_playwright() as playwright,

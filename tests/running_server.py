@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from PIL import Image
 from small_models import write_model
 from websockets.sync.client import ClientConnection, connect
 
 from emotion import Predictor
 from emotion.server import app
+from emotion.server.proxy import NO_PROXY
 
 PASSWORD = "correct horse"
 
@@ -42,6 +44,19 @@ def running(predictor: Predictor, **options: Any) -> Iterator[httpx.Client]:
                 client.post("/api/exit", auth=("", options.get("password") or ""))
                 thread.join(60)
     assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def running_app(application: FastAPI) -> Iterator[httpx.Client]:
+    """Run an application without Exit on a free port, and yield a client of it."""
+    server = app.prepare_app(application, None, None, NO_PROXY)
+    with app.listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        with httpx.Client(base_url=app.address_of(listener, "127.0.0.1", secure=False), timeout=60) as client:
+            yield client
+        server.should_exit = True
+        thread.join(60)
 
 
 @contextmanager

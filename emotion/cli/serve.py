@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from emotion.cli.options import Detector, DeviceOption, Model, detection_of, requiring
+from emotion.errors import EmotionError
 
 
 def serve(
@@ -29,6 +30,9 @@ def serve(
         str,
         typer.Option(metavar="ADDRESSES", help="Addresses or networks of a reverse proxy whose headers are believed."),
     ] = "",
+    local: Annotated[
+        bool, typer.Option("--local", help="Serve the page whose networks run in the browser; no picture is sent.")
+    ] = False,
     detector: Detector = "yunet",
     device: DeviceOption = "cpu",
     model: Model = None,
@@ -37,7 +41,7 @@ def serve(
     with requiring("app"):
         from emotion.inference import network
         from emotion.server import app as server
-        from emotion.server import auth
+        from emotion.server import auth, local_site
         from emotion.server.proxy import Proxy
     from emotion.inference.predictor import Predictor
 
@@ -45,13 +49,24 @@ def serve(
     if password is None and not auth.is_local_address(host) and sys.stdin and sys.stdin.isatty():
         password = typer.prompt("Password for the page", hide_input=True)
     auth.check_exposure(host, password, ssl_certfile, ssl_keyfile, proxied=bool(trust_proxy))
-    shipped = None if model else network.SHIPPED.parent
-    predictor = Predictor(model, detection=detection_of(detector), device=device)
-    ready = server.prepare(
-        predictor, password=password, certificate=ssl_certfile, key=ssl_keyfile, shipped=shipped, proxy=proxy
-    )
+    if local:
+        if model or detector != "yunet" or device != "cpu":
+            raise EmotionError("with --local the browser computes; leave out --model, --detector and --device")
+        ready = server.prepare_app(
+            local_site.create_app(password=password, proxy=proxy), ssl_certfile, ssl_keyfile, proxy
+        )
+    else:
+        ready = server.prepare(
+            Predictor(model, detection=detection_of(detector), device=device),
+            password=password,
+            certificate=ssl_certfile,
+            key=ssl_keyfile,
+            shipped=None if model else network.SHIPPED.parent,
+            site=local_site.find_with(model or network.SHIPPED),
+            proxy=proxy,
+        )
     with server.listen(host, port) as listener:
         address = server.address_of(listener, host, secure=ssl_certfile is not None)
-        stops = "Ctrl-C stops the server" if proxy else "Ctrl-C here or Exit on the page stops the server"
+        stops = "Ctrl-C stops the server" if proxy or local else "Ctrl-C here or Exit on the page stops the server"
         print(f"Open {address}{root_path}  ({stops})", flush=True)
         ready.run([listener])

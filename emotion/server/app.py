@@ -35,7 +35,7 @@ from emotion.inference.results import Picture
 from emotion.inference.tracking import Tracker
 from emotion.server import model_description, schemas, uploads, webcam
 from emotion.server.auth import AccessControl, is_this_machine, is_worth_logging, refusal
-from emotion.server.proxy import Proxy, RootPath
+from emotion.server.proxy import NO_PROXY, Proxy, RootPath
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -44,8 +44,6 @@ SHUTDOWN_SECONDS: Final = 3
 
 THREADS: Final = 4
 """Largest number of images processed in parallel: the largest accepted ones take some hundred MB each."""
-
-NO_PROXY: Final = Proxy()
 
 T = TypeVar("T")
 
@@ -96,6 +94,7 @@ def create_app(
     *,
     password: str | None = None,
     shipped: Path | None = None,
+    site: Path | None = None,
     proxy: Proxy = NO_PROXY,
 ) -> FastAPI:
     """Build the application.
@@ -105,6 +104,8 @@ def create_app(
         stop: called when a person on this machine chooses Exit.
         password: None for a server that answers this machine only.
         shipped: folder with the model card and the metrics of the predictor's network; None if there is none.
+        site: folder with the build of the page that needs no server, with the same network (`local_site.find_with`);
+            the page then offers to find the faces in the browser. None if there is none.
         proxy: the reverse proxy in front.
     """
     service = PredictionService(predictor)
@@ -119,9 +120,11 @@ def create_app(
     app.add_middleware(AccessControl, password=password)
     app.add_middleware(RootPath, root_path=proxy.root_path)
     _add_page(app)
+    if site is not None:
+        app.mount("/local", StaticFiles(directory=site), name="local")
     _add_predict(app, service)
     _add_live(app, service)
-    _add_model(app, predictor, shipped)
+    _add_model(app, predictor, shipped, local=site is not None)
     _add_exit(app, stop, proxied=bool(proxy))
     return app
 
@@ -177,8 +180,8 @@ def _add_live(app: FastAPI, service: PredictionService) -> None:
             await connection.close(webcam.TRY_LATER, error.detail)
 
 
-def _add_model(app: FastAPI, predictor: Predictor, shipped: Path | None) -> None:
-    description = model_description.describe(predictor, shipped)
+def _add_model(app: FastAPI, predictor: Predictor, shipped: Path | None, *, local: bool) -> None:
+    description = {**model_description.describe(predictor, shipped), "local": local}
 
     @app.get("/api/model", summary="Describe the network: classes, metrics, confusion matrix and model card")
     async def model() -> dict[str, Any]:
@@ -228,6 +231,7 @@ def prepare(
     certificate: Path | None = None,
     key: Path | None = None,
     shipped: Path | None = None,
+    site: Path | None = None,
     proxy: Proxy = NO_PROXY,
 ) -> uvicorn.Server:
     """Make the server; its `run([listener])` answers until a person on this machine chooses Exit or a signal arrives.
@@ -238,6 +242,7 @@ def prepare(
         certificate: PEM file of the certificate chain; None for plain HTTP.
         key: PEM file of the certificate's private key.
         shipped: as for `create_app`.
+        site: as for `create_app`.
         proxy: as for `create_app`.
 
     Raises:
@@ -247,9 +252,14 @@ def prepare(
     def stop() -> None:
         server.should_exit = True
 
-    app = create_app(predictor, stop, password=password, shipped=shipped, proxy=proxy)
-    server = uvicorn.Server(_configure(app, certificate, key, proxy.trusted))
+    app = create_app(predictor, stop, password=password, shipped=shipped, site=site, proxy=proxy)
+    server = prepare_app(app, certificate, key, proxy)
     return server
+
+
+def prepare_app(app: FastAPI, certificate: Path | None, key: Path | None, proxy: Proxy) -> uvicorn.Server:
+    """Make the server of an application; arguments and errors are those of `prepare`."""
+    return uvicorn.Server(_configure(app, certificate, key, proxy.trusted))
 
 
 def _configure(app: FastAPI, certificate: Path | None, key: Path | None, trusted: str) -> uvicorn.Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,6 +42,9 @@ class Proxy:
 
     def __bool__(self) -> bool:
         return bool(self.root_path or self.trusted)
+
+
+NO_PROXY: Final = Proxy()
 
 
 class RootPath:

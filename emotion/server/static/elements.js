@@ -34,10 +34,14 @@ export const title = (face) => `${face.label} ${percent(face.confidence)}`;
 
 export const described = (face) => face.uncertain ? `${title(face)}, uncertain` : title(face);
 
-// Gives an element the colour of a class and black or white letters, whichever has more contrast with it (WCAG 2.2).
-export function paint(made, colour) {
+// Black or white letters on a colour, whichever has more contrast with it (WCAG 2.2).
+export function inkOn(colour) {
   const channels = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16) / 255);
   const [red, green, blue] = channels.map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
+}
+
+export function paint(made, colour) {
   made.style.setProperty("--colour", colour);
-  made.style.setProperty("--ink", 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff");
+  made.style.setProperty("--ink", inkOn(colour));
 }

@@ -1,19 +1,19 @@
-// The tab Live: sends camera frames and shows the faces that come back; each frame waits for the answer to the last.
-import { closeCamera, grab, openCamera } from "./camera.js";
+// The tab Live: gives camera frames to the engine and shows the faces in them; each frame waits for the last answer.
+import { closeCamera, openCamera } from "./camera.js";
 import { viewOf } from "./view.js";
 
-const EDGE = 640; // longest edge of a frame that is sent, in pixels
-const QUALITY = 0.8;
 const SPAN = 2000; // milliseconds over which frames are counted
 
 const at = (id) => document.getElementById(id);
 const video = at("live-video");
-const canvas = document.createElement("canvas");
 const showFaces = viewOf("live", (face) => `${face.track}`, true);
 
-let model = null;
+let choice = null;
 let colours = {};
-let socket = null;
+let session = null; // of the engine, while it is live
+let starts = 0; // each start and stop has a number, so that what opens too late is closed
+let fresh = false; // whether the camera has a frame that was not sent yet
+let due = false; // whether the engine waits for one
 let times = [];
 let exited = false; // the server was stopped by Exit
 
@@ -24,34 +24,32 @@ function say(text, problem = false) {
 }
 
 async function start() {
+  const number = ++starts;
+  const engine = choice.engine();
   at("start").disabled = true;
   say("Opening the camera ...");
   try {
-    ({ colours } = await model);
+    ({ colours } = await engine.describe());
     await openCamera(video);
+    // The person may have left the tab or stopped the server in the meantime.
+    if (exited || at("live").hidden) return stop();
+    await engine.prepare((text) => { if (number === starts) say(text); });
+    if (number === starts) await connect(engine, number);
   } catch (error) {
-    return stop(error.message);
+    if (number === starts) stop(error.message);
   }
-  // The person may have left the tab or stopped the server in the meantime.
-  if (exited || at("live").hidden) return stop();
-  connect();
 }
 
-function connect() {
-  const opened = new WebSocket(new URL("api/live", location.href.replace(/^http/, "ws")));
-  socket = opened;
-  opened.addEventListener("open", () => {
-    at("stop").disabled = false;
-    keepFocus("stop");
-    at("live-result").hidden = false;
-    say("Live.");
-    smooth();
-    send(opened);
-  });
-  opened.addEventListener("message", (event) => receive(opened, JSON.parse(event.data)));
-  opened.addEventListener("close", (event) => {
-    if (socket === opened) stop(event.reason || "The server closed the connection. Start again, or reload this page.");
-  });
+async function connect(engine, number) {
+  const opened = await engine.live({ smoothing: smoothing(), answered: receive, closed: stop });
+  if (number !== starts) return opened.close();
+  session = opened;
+  at("stop").disabled = false;
+  keepFocus("stop");
+  at("live-result").hidden = false;
+  say("Live.");
+  due = true;
+  watchFrames(number);
 }
 
 // A disabled button loses the focus, so move it to the button that is used next.
@@ -59,24 +57,35 @@ function keepFocus(successor) {
   if ([document.body, at("start"), at("stop")].includes(document.activeElement)) at(successor).focus();
 }
 
-async function send(opened) {
-  const blob = await grab(video, canvas, EDGE, QUALITY);
-  if (opened !== socket || opened.readyState !== WebSocket.OPEN) return;
-  if (blob) opened.send(blob);
-  else afterFrame(() => send(opened)); // the camera has not given a frame yet
+function watchFrames(number) {
+  const next = () => {
+    if (number !== starts) return;
+    fresh = true;
+    watchFrames(number);
+    if (due) send();
+  };
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(next);
+  else requestAnimationFrame(next);
 }
 
-function receive(opened, answer) {
-  if (opened !== socket || answer.detail) return; // the close event repeats the reason
+async function send() {
+  const sender = session;
+  [due, fresh] = [false, false];
+  try {
+    const sent = await sender.send(video);
+    if (sender === session && !sent) due = true; // the camera has not given a frame yet
+  } catch (error) {
+    if (sender === session) stop(error.message);
+  }
+}
+
+function receive(answer) {
   showFaces(answer, colours, at("landmarks").checked);
   say(answer.faces.length ? "Live." : "Live. No face found.");
   count();
-  afterFrame(() => send(opened));
-}
-
-function afterFrame(action) {
-  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(action);
-  else requestAnimationFrame(action);
+  // A new frame may have come while the engine was at work; waiting for another would halve the rate.
+  if (fresh) send();
+  else due = true;
 }
 
 function count() {
@@ -87,9 +96,9 @@ function count() {
 }
 
 function stop(problem = "") {
-  const closing = socket;
-  socket = null;
-  closing?.close();
+  starts++;
+  session?.close();
+  session = null;
   closeCamera(video);
   times = [];
   at("fps").textContent = "0";
@@ -101,29 +110,33 @@ function stop(problem = "") {
   say(problem || "Stopped. The camera is released.", Boolean(problem));
 }
 
+const smoothing = () => Number(at("smoothing").value);
+
 function smooth() {
-  const seconds = Number(at("smoothing").value);
-  at("smoothing-value").textContent = `${seconds.toFixed(1)} s`;
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ smoothing: seconds }));
+  at("smoothing-value").textContent = `${smoothing().toFixed(1)} s`;
+  session?.smooth(smoothing());
 }
 
-async function exit() {
-  if (socket) stop();
-  const answer = await fetch("api/exit", { method: "POST" }).catch(() => null);
-  if (!answer) return say("The server does not answer. It may have stopped already.", true);
-  if (!answer.ok) return say((await answer.json()).detail, true);
+async function exit(server) {
+  if (session) stop();
+  try {
+    await server.stop();
+  } catch (error) {
+    return say(error.message, true);
+  }
   exited = true;
   for (const button of document.querySelectorAll("#live button, #photo button")) button.disabled = true;
   say("The server has stopped. You can close this page.");
 }
 
 // Returns the function to call when the person leaves the tab.
-export function startLive(facts) {
-  model = facts;
+export function startLive(engines) {
+  choice = engines;
+  const first = engines.engine();
   at("start").addEventListener("click", start);
   at("stop").addEventListener("click", () => stop());
-  at("exit").addEventListener("click", exit);
+  at("exit")?.addEventListener("click", () => exit(first));
   at("smoothing").addEventListener("input", smooth);
   addEventListener("pagehide", () => stop());
-  return () => { if (socket || video.srcObject) stop(); };
+  return () => { if (session || video.srcObject) stop(); };
 }

@@ -8,7 +8,7 @@ const share = (value) => value == null ? "n/a" : `${(value * 100).toFixed(1)}%`;
 export async function showModel(facts) {
   const model = await facts.catch(() => null);
   if (!model) {
-    at("model-status").textContent = "The server does not answer. Start it again and reload this page.";
+    at("model-status").textContent = "The description of the network cannot be loaded. Is the server still running? Reload this page.";
     return;
   }
   if (!model.card) {

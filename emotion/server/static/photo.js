@@ -1,5 +1,8 @@
-// The tab Photo: one image, chosen, dropped, pasted or taken, and the faces in it.
+// The tab Photo: images, chosen, dropped, pasted or taken, and the faces in them.
+import { annotate } from "./annotation.js";
 import { closeCamera, grab, openCamera } from "./camera.js";
+import { csvOf } from "./csv.js";
+import { listPictures } from "./pictures.js";
 import { viewOf } from "./view.js";
 
 const at = (id) => document.getElementById(id);
@@ -7,9 +10,10 @@ const image = at("photo-image");
 const video = at("snapshot-video");
 const showFaces = viewOf("photo", (face, index) => `${index + 1}`);
 
-let model = null;
-let chosen = null;
-let answered = null;
+let choice = null;
+let facts = null; // of the engine that gave the answers
+let pictures = []; // { file, answer } of each image, in the order in which they were given
+let chosen = null; // the one on show
 let asking = new AbortController();
 
 function say(text, problem = false) {
@@ -17,59 +21,93 @@ function say(text, problem = false) {
   at("photo-status").classList.toggle("problem", problem);
 }
 
-async function ask(file, format, signal) {
-  const form = new FormData();
-  form.append("file", file, file.name);
-  const answer = await fetch(`api/predict?format=${format}`, { method: "POST", body: form, signal });
-  if (answer.ok) return answer;
-  const fault = await answer.json().catch(() => null);
-  throw new Error(fault?.detail ?? `The server answered ${answer.status}.`);
-}
-
-async function show(file) {
+async function show(files) {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
   at("photo-result").hidden = true;
-  say(`Looking for faces in ${file.name} ...`);
+  [pictures, chosen] = [[], null];
+  list();
   try {
-    const { colours, limits } = await model;
-    if (file.size > limits.bytes) throw new Error(`Choose an image of at most ${limits.bytes / 1e6} MB.`);
-    const answer = await (await ask(file, "json", signal)).json();
-    [chosen, answered] = [file, answer];
-    display(file, answer, colours);
+    await readAll(files, signal);
+    if (!signal.aborted) sayAll();
   } catch (error) {
-    if (!signal.aborted) say(problemOf(error), true);
+    if (!signal.aborted) say(error.message, true);
   }
 }
 
-// Without a server fetch fails with a TypeError; its text differs between browsers.
-const problemOf = (error) =>
-  error instanceof TypeError ? "The server does not answer. Is it still running?" : error.message;
+async function readAll(files, signal) {
+  const engine = choice.engine();
+  say(`Looking for faces in ${files[0].name} ...`);
+  facts = await engine.describe();
+  await engine.prepare((text) => { if (!signal.aborted) say(text); });
+  for (const [index, file] of files.entries()) {
+    const place = files.length > 1 ? ` (${index + 1} of ${files.length})` : "";
+    if (signal.aborted) return;
+    say(`Looking for faces in ${file.name}${place} ...`);
+    const answer = await read(engine, file, signal, files.length > 1);
+    if (signal.aborted) return;
+    pictures.push({ file, answer });
+    list();
+    if (!chosen && !answer.error) display(pictures.at(-1));
+  }
+}
 
-function display(file, found, colours) {
+// One image that cannot be read is a problem; among several it is an answer with an error.
+async function read(engine, file, signal, several) {
+  try {
+    const { bytes } = facts.limits;
+    if (file.size > bytes) throw new Error(`Choose an image of at most ${bytes / 1e6} MB.`);
+    return await engine.predict(file, signal);
+  } catch (error) {
+    if (!several || signal.aborted) throw error;
+    return { source: file.name, width: 0, height: 0, detector: null, faces: [], error: error.message };
+  }
+}
+
+const counted = (count) => count === 0 ? "no face found" : count === 1 ? "1 face" : `${count} faces`;
+
+function sayAll() {
+  const faces = pictures.reduce((sum, { answer }) => sum + answer.faces.length, 0);
+  say(`${pictures.length > 1 ? `${pictures.length} images` : pictures[0].answer.source}: ${counted(faces)}`);
+}
+
+function list() {
+  listPictures(at("photo-list"), pictures, chosen, display);
+}
+
+function display(picture) {
+  chosen = picture;
+  list();
   URL.revokeObjectURL(image.src);
-  at("photo-stage").classList.remove("no-preview");
-  image.src = URL.createObjectURL(file);
+  setShown(true);
+  image.src = URL.createObjectURL(picture.file);
   at("photo-result").hidden = false;
-  showFaces(found, colours);
-  const count = found.faces.length;
-  say(`${found.source}: ${count === 0 ? "no face found" : count === 1 ? "1 face" : `${count} faces`}`);
+  showFaces(picture.answer, facts.colours);
 }
 
-async function download(format) {
-  try {
-    // The server makes the CSV, so that its layout is defined in one place.
-    const content = format === "json" ? JSON.stringify(answered, null, 2) : await (await ask(chosen, format)).text();
-    save(content, `${chosen.name.replace(/\.[^.]*$/, "")}.${format}`);
-  } catch (error) {
-    say(problemOf(error), true);
-  }
+// The server reads formats that some browsers do not, such as TIFF.
+function setShown(shown) {
+  at("photo-stage").classList.toggle("no-preview", !shown);
+  at("download-picture").disabled = !shown;
 }
+
+function download(format) {
+  const answers = pictures.map(({ answer }) => answer);
+  const json = () => JSON.stringify(answers.length > 1 ? answers : answers[0], null, 2);
+  const content = format === "json" ? json() : csvOf(answers, facts.classes);
+  save(new Blob([content]), `${answers.length > 1 ? "images" : baseOf(chosen.file)}.${format}`);
+}
+
+async function downloadPicture() {
+  save(await annotate(image, chosen.answer, facts.colours), `${baseOf(chosen.file)}_faces.png`);
+}
+
+const baseOf = (file) => file.name.replace(/\.[^.]*$/, "");
 
 function save(content, fileName) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([content]));
+  link.href = URL.createObjectURL(content);
   link.download = fileName;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href));
@@ -97,7 +135,7 @@ function leaveCamera() {
 async function take() {
   const blob = await grab(video, document.createElement("canvas"), 4096, 0.95);
   leaveCamera();
-  if (blob) await show(new File([blob], "snapshot.jpg", { type: blob.type }));
+  if (blob) await show([new File([blob], "snapshot.jpg", { type: blob.type })]);
 }
 
 function listenForImages() {
@@ -105,7 +143,7 @@ function listenForImages() {
   const take = (event, files) => {
     if (at("photo").hidden || !files?.length) return;
     event.preventDefault();
-    show(files[0]);
+    show([...files]);
   };
   at("file").addEventListener("change", (event) => {
     take(event, event.target.files);
@@ -123,16 +161,16 @@ function listenForImages() {
 }
 
 // Returns the function to call when the person leaves the tab.
-export function startPhoto(facts) {
-  model = facts;
+export function startPhoto(engines) {
+  choice = engines;
   at("choose").addEventListener("click", () => at("file").click());
   at("use-camera").addEventListener("click", useCamera);
   at("take").addEventListener("click", take);
   at("cancel").addEventListener("click", leaveCamera);
   at("download-json").addEventListener("click", () => download("json"));
   at("download-csv").addEventListener("click", () => download("csv"));
-  // The server reads formats that some browsers do not, such as TIFF.
-  image.addEventListener("error", () => at("photo-stage").classList.add("no-preview"));
+  at("download-picture").addEventListener("click", downloadPicture);
+  image.addEventListener("error", () => setShown(false));
   listenForImages();
   return leaveCamera;
 }

@@ -1,0 +1,9 @@
+// The page without a server: the page of `emotion serve` with the engine in this browser alone.
+import { startPage } from "../../emotion/server/static/page.js";
+import { browserEngine } from "./engine.js";
+
+const engine = browserEngine(new URL("../engine/", import.meta.url).href);
+startPage(engine);
+
+// Once the networks are here, the service worker finds them in the cache and fetches the rest for use without a network.
+engine.prepare().then(() => navigator.serviceWorker?.register("service_worker.js"), () => {});

@@ -1,0 +1,97 @@
+// The engine in this browser: the same interface as the server's (emotion/server/static/server_engine.js).
+import { fetchOnce } from "./files.js";
+
+const EDGE = 640; // longest edge of a camera frame, in pixels, as the server gets it
+
+// `base` is the address of the folder with the worker and the networks.
+export function browserEngine(base) {
+  let facts = null;
+  let worker = null;
+  let tell = () => {};
+
+  const describe = () => (facts ??= readFacts(base).catch((error) => {
+    facts = null; // the next try fetches again
+    throw error;
+  }));
+
+  // Loads the networks, once; `say(text)` hears how far it is.
+  function prepare(say = () => {}) {
+    tell = ({ loaded, size }) => say(`Loading the networks: ${megabytes(loaded)} of ${megabytes(size)} MB ...`);
+    return (worker ??= describe().then((known) => start(base, known, (far) => tell(far))).catch((error) => {
+      worker = null;
+      throw error;
+    }));
+  }
+
+  return {
+    kind: "browser",
+    describe,
+    prepare,
+    predict: async (file) => (await prepare())("predict", { file }),
+    async live({ smoothing, answered }) {
+      const call = await prepare();
+      await call("startVideo", { smoothing });
+      return videoOf(call, answered);
+    },
+  };
+}
+
+const readFacts = async (base) => JSON.parse(new TextDecoder().decode(await fetchOnce(`${base}facts.json`)));
+
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+
+function videoOf(call, answered) {
+  let open = true;
+  return {
+    smooth: (smoothing) => call("smooth", { smoothing }),
+    close: () => { open = false; },
+    // Returns whether there was a frame.
+    async send(video) {
+      const bitmap = await frameOf(video);
+      if (!bitmap) return false;
+      const answer = await call("frame", { bitmap, time: performance.now() / 1000 }, [bitmap]);
+      if (open) answered(answer);
+      return true;
+    },
+  };
+}
+
+async function frameOf(video) {
+  const { videoWidth: width, videoHeight: height } = video;
+  if (!width || !height) return null;
+  const shrink = EDGE / Math.max(width, height);
+  if (shrink >= 1) return createImageBitmap(video);
+  const [resizeWidth, resizeHeight] = [width, height].map((edge) => Math.round(edge * shrink));
+  return createImageBitmap(video, { resizeWidth, resizeHeight, resizeQuality: "medium" });
+}
+
+// Returns the function that calls a task of the worker, once its networks are loaded.
+async function start(base, facts, tell) {
+  const worker = new Worker(underThePolicyOfThePage(`${base}worker.js`), { type: "module" });
+  const waiting = new Map();
+  let count = 0;
+  const call = (task, options, transferred = []) => new Promise((resolve, reject) => {
+    waiting.set(++count, { resolve, reject });
+    worker.postMessage({ id: count, task, ...options }, transferred);
+  });
+  const failed = new Promise((_, reject) => {
+    worker.addEventListener("error", () => reject(new Error("The engine could not be started; reload this page.")));
+  });
+  worker.addEventListener("message", ({ data }) => data.id ? settle(waiting, data) : tell(data));
+  await Promise.race([call("load", { base, facts }), failed]);
+  return call;
+}
+
+function settle(waiting, { id, result, error }) {
+  const { resolve, reject } = waiting.get(id);
+  waiting.delete(id);
+  if (error) reject(new Error(error));
+  else resolve(result);
+}
+
+// A worker has the Content-Security-Policy of its own answer, which a plain file server does not send. One that starts
+// from a blob has the policy of its page.
+function underThePolicyOfThePage(url) {
+  const code = `import ${JSON.stringify(url)};`;
+  return URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+}

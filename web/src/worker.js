@@ -1,0 +1,48 @@
+// The engine's own thread: answers { id, task, ... } with { id, result } or { id, error }, and tells { loaded, size }.
+import { dropOlder, fetchOnce, unpack } from "./files.js";
+import { loadNetworks } from "./networks.js";
+import { pixelsOf, readPicture } from "./pictures.js";
+import { Predictor } from "./predictor.js";
+
+const FILES = ["runtime.bin", "emotion.bin", "yunet.bin"];
+
+let predictor = null;
+let video = null;
+
+const tasks = {
+  async load({ base, facts }) {
+    const size = Object.values(facts.sizes).reduce((sum, bytes) => sum + bytes, 0);
+    let loaded = 0;
+    const tell = (bytes) => postMessage({ loaded: loaded += bytes, size });
+    const fetchFile = async (name) => unpack(await fetchOnce(base + name, tell));
+    const [wasm, emotion, yunet] = await Promise.all(FILES.map(fetchFile));
+    const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion, yunet }, facts);
+    predictor = new Predictor(networks, facts);
+    await dropOlder();
+  },
+  async predict({ file }) {
+    return predictor.predict(await readPicture(file, predictor.facts.limits), file.name);
+  },
+  startVideo({ smoothing }) {
+    video = predictor.startVideo(smoothing);
+  },
+  smooth({ smoothing }) {
+    video.smooth(smoothing);
+  },
+  frame({ bitmap, time }) {
+    return video.next(pixelsOf(bitmap), time);
+  },
+};
+
+// One after the other, because the networks share their memory.
+let last = Promise.resolve();
+
+addEventListener("message", ({ data: { id, task, ...options } }) => {
+  last = last.then(async () => {
+    try {
+      postMessage({ id, result: await tasks[task](options) });
+    } catch (error) {
+      postMessage({ id, error: error.message });
+    }
+  });
+});
