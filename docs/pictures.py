@@ -57,7 +57,7 @@ def draw_augmentation(path: Path) -> None:
     figure = Figure(figsize=(9.5, 7.4), layout="constrained")
     axes = figure.subplots(len(STRENGTHS), COLUMNS)
     for row, (name, strength) in enumerate(STRENGTHS.items()):
-        settings = params.Augmentation.model_validate({**off, name: strength})
+        settings = params.Augmentation.model_validate({**off, "camera": 1, name: strength})
         changed = np.asarray(Augmentation(settings, seed=1)(faces, training=True))
         for axis, face in zip(axes[row], changed, strict=True):
             axis.imshow(face[..., 0], cmap="gray", vmin=0, vmax=1)

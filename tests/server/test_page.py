@@ -33,7 +33,7 @@ def test_photo_gives_a_box_a_label_and_all_probabilities(page: Page) -> None:
 
 
 def test_uncertain_face_differs_in_words_and_in_the_line_of_its_box(page: Page) -> None:
-    choose(page, "blurred.jpg", encoded(astronaut().filter(ImageFilter.GaussianBlur(6))))
+    choose(page, "blurred.jpg", encoded(astronaut().filter(ImageFilter.GaussianBlur(9))))
     expect(page.locator("#photo-faces .uncertain")).to_have_text("uncertain")
     expect(page.locator("#photo-boxes .name")).to_contain_text("?")
     expect(page.locator("#photo-boxes .edge")).to_have_attribute("stroke-dasharray", re.compile(r"\d"))
