@@ -13,6 +13,7 @@ import typer
 
 from emotion.cli.options import Cropped, Detector, DeviceOption, Largest, Model, Smallest, detection_of, requiring
 from emotion.errors import printable
+from emotion.inference.precision import Precision
 
 if TYPE_CHECKING:
     from emotion.scoring.run import Prepared, Request
@@ -52,6 +53,9 @@ def score(
     smallest: Smallest = None,
     largest: Largest = False,
     device: DeviceOption = "cpu",
+    precision: Annotated[
+        Precision, typer.Option(help="int8 is faster for the network, and gives a few other labels.")
+    ] = "float32",
     model: Model = None,
 ) -> None:
     """Score up to millions of pictures into Parquet files, on this machine or on a Ray cluster.
@@ -63,7 +67,7 @@ def score(
 
     found = detection_of(detector)
     request = Request(
-        source, out, column, limit, resume, workers, address, face, found, smallest, largest, device, model
+        source, out, column, limit, resume, workers, address, face, found, smallest, largest, device, precision, model
     )
     if dry_run:
         print(_describe_size(measure(request)))

@@ -13,6 +13,7 @@ from emotion.evaluation import drift
 from emotion.inference.detection import Detection
 from emotion.inference.devices import Device
 from emotion.inference.network import SHIPPED
+from emotion.inference.precision import Precision
 from emotion.inference.predictor import Predictor
 from emotion.scoring import listing, manifest, output, partition, pipeline, sources
 from emotion.scoring.manifest import Effort
@@ -42,7 +43,8 @@ class Request:
         smallest: height of the smallest face in pixels; None for the detector's own.
         largest: whether only the largest face of a picture counts.
         device: where the network computes.
-        model: file of the network; None for the shipped one.
+        precision: that of the network.
+        model: file of the network in float32; None for the shipped one.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Request:
     smallest: int | None = None
     largest: bool = False
     device: Device = "cpu"
+    precision: Precision = "float32"
     model: Path | None = None
 
 
@@ -147,7 +150,13 @@ def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
 
 def _settings_of(request: Request, column: str | None) -> Settings:
     # Loaded here to refuse before Ray starts what its workers would refuse, and to fetch the detector once.
-    predictor = Predictor(request.model, detection=request.detector, smallest=request.smallest, device=request.device)
+    predictor = Predictor(
+        request.model,
+        detection=request.detector,
+        smallest=request.smallest,
+        device=request.device,
+        precision=request.precision,
+    )
     return Settings(
         input=sources.resolve(request.source),
         column=column,
@@ -155,7 +164,8 @@ def _settings_of(request: Request, column: str | None) -> Settings:
         cropped=request.cropped,
         smallest=request.smallest,
         largest=request.largest,
-        **facts_of(predictor, request.model),
+        precision=request.precision,
+        **facts_of(predictor, request.model, request.precision),
     )
 
 

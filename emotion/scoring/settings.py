@@ -13,6 +13,7 @@ from emotion.errors import EmotionError
 from emotion.files import sha256_of
 from emotion.inference import detection
 from emotion.inference.network import SHIPPED
+from emotion.inference.precision import Precision, file_of
 from emotion.inference.predictor import Predictor
 
 FILE: Final = "work/settings.json"
@@ -34,7 +35,8 @@ class Settings:
         cropped: whether every picture is one cropped face.
         smallest: height of the smallest face in pixels; None for the detector's own.
         largest: whether only the largest face of a picture counts.
-        network: hex SHA-256 of the network's file.
+        precision: that of the network.
+        network: hex SHA-256 of the network's file in this precision.
         detector: its name.
         detector_file: hex SHA-256 of the detector's file.
         device: where the network computes, `cpu` or `gpu`.
@@ -47,6 +49,7 @@ class Settings:
     cropped: bool
     smallest: int | None
     largest: bool
+    precision: Precision
     network: str
     detector: str
     detector_file: str
@@ -57,11 +60,11 @@ class Settings:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def facts_of(predictor: Predictor, model: Path | None) -> dict[str, str]:
+def facts_of(predictor: Predictor, model: Path | None, precision: Precision) -> dict[str, str]:
     """Return what a predictor adds to the settings: hashes, names and the version."""
     return {
         "version": emotion.__version__,
-        "network": sha256_of(model or SHIPPED),
+        "network": sha256_of(file_of(model or SHIPPED, precision)),
         "detector": predictor.detector.name,
         "detector_file": detection.sha256_of_files(predictor.detector.name),
         "device": predictor.network.device,

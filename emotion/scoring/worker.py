@@ -61,6 +61,7 @@ class Job:
             smallest=wanted.smallest,
             largest=wanted.largest,
             device=self.device,
+            precision=wanted.precision,
         )
 
 
@@ -77,7 +78,7 @@ class Scorer:
             detection.limit_threads(job.threads)
         self._job = job
         self._predictor = job.predictor()
-        check_worker(facts_of(self._predictor, job.model), job.settings)
+        check_worker(facts_of(self._predictor, job.model, job.settings.precision), job.settings)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Score the partitions in the rows of a listing, unless their files are there.

@@ -4,27 +4,15 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from small_models import write_model
+from small_models import write_int8, write_model
 
 from emotion.errors import EmotionError, ModelError
 from emotion.inference.network import Network
-from emotion.inference.precision import KEY, Comparison, file_of
+from emotion.inference.precision import Comparison, file_of
 from emotion.inference.predictor import Predictor
 
 FACE = np.full((1, 48, 48), 90, np.uint8)
-GOOD = Comparison(accuracy=0.697, int8_accuracy=0.6965, agreement=0.985)
-
-
-def write_int8(folder: Path, text: str | None = None) -> Path:
-    """Write a pair of files that compute the same; `text` are the figures in the int8 file. Return the float32 one."""
-    path = file_of(folder / "emotion.onnx", "int8")
-    graph = onnx.load(write_model(path))
-    entry = graph.metadata_props.add()
-    entry.key, entry.value = KEY, text or GOOD.to_json()
-    onnx.save(graph, path)
-    return write_model(folder / "emotion.onnx", weights=np.zeros((48 * 48, 7), np.float32))
 
 
 def test_int8_opens_the_file_beside_the_model(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from small_models import write_int8
 
 from emotion.errors import EmotionError
+from emotion.files import sha256_of
 from emotion.inference.formats import csv_text
 from emotion.inference.pictures import find_pictures
 from emotion.inference.predictor import Predictor
@@ -41,6 +43,16 @@ def _table(out: Place, number: int) -> pa.Table:
     table = partition.read(out, number)
     assert table is not None
     return table
+
+
+def test_int8_scores_with_the_file_beside_the_network_and_is_another_setting(prepare: Prepare, tmp_path: Path) -> None:
+    model = write_int8(tmp_path)
+    prepared = prepare(model=model, precision="int8")
+    assert prepared.job.settings.network == sha256_of(tmp_path / "emotion.int8.onnx")
+    score_all(prepared)
+    assert max(row["happy"] or 0 for row in rows_in(prepared.job.out)) > 0.2  # float32 gives all classes the same
+    with pytest.raises(EmotionError, match=r"other settings .*precision int8, not float32"):
+        prepare(model=model)
 
 
 def test_rows_are_those_of_predict(prepare: Prepare, pictures: Path, model: Path) -> None:
