@@ -34,10 +34,12 @@ RECIPES: Final[dict[str, dict[str, object]]] = {
         "train.schedule": "constant",
         "train.warmup_epochs": 0,
         "train.weight_decay": 0,
+        "train.votes": 0,
         "train.label_smoothing": 0,
         "train.loss": "sparse_categorical_crossentropy",
         "train.augmentation": dict.fromkeys(Augmentation.model_fields, 0),
         "train.ema": 0,
+        "train.keep": "best",
     },
 }
 

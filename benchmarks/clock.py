@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from emotion.dataset import Dataset, no_votes
+from emotion.labels import NAMES
 from emotion.learning import batch_norm, training
 from emotion.learning.callbacks import Recorder
 from emotion.learning.checkpoints import Checkpoint
@@ -126,7 +127,7 @@ def random_faces(number: int) -> Dataset:
     return Dataset(
         pixels=generator.integers(0, 256, (number, 48, 48), np.uint8),
         labels=(np.arange(number) % 7).astype(np.int8),
-        classes=tuple("abcdefg"),
+        classes=NAMES,
         names=np.full(number, "noise"),
         duplicate=np.zeros(number, np.bool_),
         votes=no_votes(number),

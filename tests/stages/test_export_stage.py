@@ -16,12 +16,12 @@ from emotion.networks import architectures, keras_file
 def test_tolerance_of_the_settings_is_used(tmp_path: Path) -> None:
     faces = drawn(seed=4)
     dataset.save(faces, tmp_path / "data/faces/validation.npz")
-    network = architectures.build("resnet", 40, len(faces.classes), architectures.Transfer("none", 32))
     write_settings(tmp_path, "export", "tolerance", 1e-30)
-    facts = facts_of(params.load(tmp_path / "params.yaml").train)
-    keras_file.save(
-        architectures.wrap_for_serving(network, 48, temperature=1.0), facts, tmp_path / "models/emotion.keras"
-    )
+    train = params.load(tmp_path / "params.yaml").train
+    start = architectures.Transfer("none", train.transfer.image_size)
+    network = architectures.build(train.architecture, train.augmentation.crop or 48, len(faces.classes), start)
+    served = architectures.wrap_for_serving(network, 48, temperature=1.0)
+    keras_file.save(served, facts_of(train), tmp_path / "models/emotion.keras")
     result = run_stage(tmp_path, "export")
     assert result.returncode == 1
     # TensorFlow may print notes before or after the line.
