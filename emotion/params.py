@@ -241,7 +241,9 @@ class Params(_Section):
     @model_validator(mode="after")
     def _votes_to_learn_are_there(self) -> Self:
         if self.train.votes and self.download.votes == "none":
-            raise ValueError(f"train.votes: {self.train.votes} needs votes; set download.votes to ferplus")
+            raise ValueError(
+                f"train.votes: {self.train.votes} needs votes; set train.votes to 0, or download.votes to ferplus"
+            )
         return self
 
     @model_validator(mode="after")

@@ -226,7 +226,9 @@ def test_shifted_views_need_a_smaller_crop(crop: int) -> None:
 def test_votes_to_learn_must_be_downloaded() -> None:
     settings = changed("train.votes", 0.5)
     settings["download"]["votes"] = "none"
-    assert "params.yaml: train.votes: 0.5 needs votes; set download.votes to ferplus;" in message(settings)
+    assert "params.yaml: train.votes: 0.5 needs votes; set train.votes to 0, or download.votes to ferplus;" in message(
+        settings
+    )
     settings["download"]["votes"] = "ferplus"
     assert params.check(settings).train.votes == 0.5
 
