@@ -19,7 +19,7 @@ from emotion import dataset, networks, votes
 from emotion.dataset import Dataset
 from emotion.errors import DataError, ModelError
 from emotion.files import sha256_of, write_csv
-from emotion.learning import augmentation, batch_norm, batches, checkpoints, fine_tuning, parallel, rounding, schedules
+from emotion.learning import augmentation, batch_norm, batches, checkpoints, fine_tuning, parallel, schedules
 from emotion.learning.callbacks import COLUMNS, Recorder
 from emotion.learning.checkpoints import Checkpoint
 from emotion.metadata import Metadata
@@ -67,7 +67,6 @@ def run(settings: Train, inputs: tuple[Path, Path], model: Path, history: Path) 
     # computes them, although only the first one writes: JAX ends a process that waits five minutes for another to end.
     if schedules.phases(settings)[-1].trainable == "all":
         batch_norm.recompute_statistics(network, batches.serving_batches(training, settings))
-    network.set_weights([rounding.shorten(weights) for weights in network.get_weights()])
     if not parallel.is_main_process():
         return lambda: None
     _save(network, settings, training, inputs[0], model)
