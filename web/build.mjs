@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { shuffle } from "./src/shuffle.js";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PAGE = join(HERE, "../emotion/server/static");
@@ -23,12 +24,14 @@ const [prepared, site] = process.argv.slice(2);
 
 function packFiles() {
   const packed = {
-    "runtime.bin": `${RUNTIME}.wasm`, "emotion.bin": join(prepared, "emotion.onnx"), "yunet.bin": join(prepared, "yunet.onnx"),
+    "runtime.bin": readFileSync(`${RUNTIME}.wasm`),
+    "emotion.bin": shuffle(readFileSync(join(prepared, "emotion.onnx"))),
+    "yunet.bin": readFileSync(join(prepared, "yunet.onnx")),
   };
   const sizes = {};
-  for (const [name, path] of Object.entries(packed)) {
+  for (const [name, bytes] of Object.entries(packed)) {
     // Packed here, because many file servers do not; named so that none unpacks it on the way.
-    const content = gzipSync(readFileSync(path), { level: 9 });
+    const content = gzipSync(bytes, { level: 9 });
     writeFileSync(join(site, "engine", name), content);
     sizes[name] = content.length;
   }

@@ -7,13 +7,14 @@ Run: `python -m web.prepare FOLDER`.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from emotion import images
 from emotion.files import sha256_of
@@ -24,6 +25,9 @@ from emotion.server import model_description
 
 FACTS: Final = "facts.json"
 """Name of the file of facts."""
+
+SIGNIFICANT_BITS: Final = 14
+"""Of 24 that a float32 has."""
 
 
 def facts(predictor: Predictor) -> dict[str, Any]:
@@ -53,6 +57,30 @@ def write_detector(weights: Path, path: Path) -> None:
     onnx.save(model, path)
 
 
+def write_network(shipped: Path, path: Path) -> None:
+    """Write the network with weights of `SIGNIFICANT_BITS`: the rest is noise, which does not pack."""
+    model = onnx.load(shipped)
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype == np.float32:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(shorten(values), tensor.name))
+    onnx.save(model, path)
+
+
+def shorten(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round to `SIGNIFICANT_BITS`, which changes each weight by at most one part in 16,384.
+
+    Args:
+        weights: any shape, finite.
+
+    Returns:
+        The same shape.
+    """
+    fraction, exponent = np.frexp(weights)
+    steps = 2.0**SIGNIFICANT_BITS
+    return np.asarray(np.ldexp(np.round(fraction * steps) / steps, exponent), np.float32)
+
+
 def prepare(folder: Path) -> None:
     """Write the networks and the facts into a folder.
 
@@ -61,7 +89,7 @@ def prepare(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_detector(detector_weights.find(), folder / "yunet.onnx")
-    shutil.copyfile(SHIPPED, folder / "emotion.onnx")
+    write_network(SHIPPED, folder / "emotion.onnx")
     (folder / FACTS).write_text(json.dumps(facts(Predictor(threads=1))), encoding="utf-8")
 
 

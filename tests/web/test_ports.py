@@ -104,3 +104,8 @@ def test_port_gives_the_pixels_of_python(make: Any, facts: dict[str, Any], tmp_p
     cases = list(make(np.random.default_rng(7)))
     (tmp_path / "cases.json").write_text(json.dumps({"facts": facts, "cases": cases}))
     run_node("ports", tmp_path / "cases.json", tests=len(cases))
+
+
+def test_bytes_are_shuffled_and_unshuffled(facts: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "cases.json").write_text(json.dumps({"facts": facts, "cases": []}))
+    run_node("shuffle", tmp_path / "cases.json", tests=2)

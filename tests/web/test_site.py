@@ -55,7 +55,7 @@ def test_page_says_that_images_stay_here_and_has_nothing_of_a_server(page: Page)
 
 
 def test_uncertain_face_is_called_uncertain(page: Page) -> None:
-    choose(page, "blurred.jpg", encoded(astronaut().filter(ImageFilter.GaussianBlur(6))))
+    choose(page, "blurred.jpg", encoded(astronaut().filter(ImageFilter.GaussianBlur(9))))
     expect(page.locator("#photo-faces .uncertain")).to_have_text("uncertain")
 
 

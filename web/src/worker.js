@@ -3,6 +3,7 @@ import { dropOlder, fetchOnce, unpack } from "./files.js";
 import { loadNetworks } from "./networks.js";
 import { pixelsOf, readPicture } from "./pictures.js";
 import { Predictor } from "./predictor.js";
+import { unshuffle } from "./shuffle.js";
 
 const FILES = ["runtime.bin", "emotion.bin", "yunet.bin"];
 
@@ -16,7 +17,8 @@ const tasks = {
     const tell = (bytes) => postMessage({ loaded: loaded += bytes, size });
     const fetchFile = async (name) => unpack(await fetchOnce(base + name, tell));
     const [wasm, emotion, yunet] = await Promise.all(FILES.map(fetchFile));
-    const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion, yunet }, facts);
+    const weights = unshuffle(new Uint8Array(emotion));
+    const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion: weights, yunet }, facts);
     predictor = new Predictor(networks, facts);
     await dropOlder();
   },
