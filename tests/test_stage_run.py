@@ -15,6 +15,7 @@ from emotion.stage_run import IN_EXPERIMENT, run_as_command
 
 ROOT = Path(__file__).parents[1]
 
+
 @pytest.fixture(autouse=True)
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -18,6 +18,7 @@ from emotion.data.sample_votes import draw_table
 from emotion.errors import DataError, some
 from emotion.files import write_bytes, write_json
 from emotion.params import Download
+from emotion.system_files import is_system_file
 from emotion.votes import HEADER
 
 INCOMING: Final = Path("data/incoming")
@@ -60,12 +61,12 @@ def fetch(settings: Download) -> None:
 def find_archive(folder: Path) -> Path:
     """Return the only file or folder in a folder, or the folder itself if an archive was unpacked straight into it.
 
-    Hidden files and the votes of FER+ are ignored.
+    Files of operating systems and the votes of FER+ are ignored.
 
     Raises:
         DataError: there is nothing, or more than the folders of the splits and files beside them, or than tables.
     """
-    found = sorted(path for path in folder.glob("[!.]*") if path.name != ferplus.NAME)
+    found = sorted(path for path in folder.glob("*") if not is_system_file(path.name) and path.name != ferplus.NAME)
     if len(found) == 1 and not find_split(found[0].name):
         return found[0]
     if not found or not _is_unpacked(found):

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from emotion.errors import ImageError
 from emotion.images import convert, read_image, to_grey
 from emotion.picture_formats import PILLOW_WARNINGS_OFF, SUFFIXES, open_picture
+from emotion.system_files import is_system_file
 
 PictureSource = Path | str | bytes | NDArray[Any] | Image.Image
 """A picture: the path or the content of a file, a uint8 array (grey, RGB or RGBA), or a Pillow image."""
@@ -29,7 +30,7 @@ def find_pictures(path: str, left_out: Counter[str] | None = None) -> Iterator[s
 
     Args:
         path: a file, a folder, or a pattern such as `holiday/**/*.jpg`. A file may have any name and need not exist. In
-            a folder and its subfolders, the files with one of `SUFFIXES` are found, except hidden ones.
+            a folder and its subfolders, the files with one of `SUFFIXES` are found, except those of operating systems.
         left_out: gets the number of the other files in a folder, by their suffix in lower case.
 
     Yields:
@@ -50,8 +51,8 @@ def _is_folder(path: str) -> bool:
 def _search(path: str, left_out: Counter[str]) -> Iterator[str]:
     unreadable: list[str] = []
     for folder, folders, names in os.walk(path, onerror=lambda error: unreadable.append(error.filename)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible = sorted(name for name in names if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_system_file(name))
+        visible = sorted(name for name in names if not is_system_file(name))
         pictures = [name for name in visible if _suffix(name) in SUFFIXES]
         yield from (str(Path(folder, name)) for name in pictures)
         left_out.update(_suffix(name) for name in visible if _suffix(name) not in SUFFIXES)

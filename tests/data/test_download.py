@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -223,6 +224,19 @@ def test_an_archive_unpacked_straight_into_incoming_is_taken_as_a_whole(
     download()
     assert raw_members() == {name: name.encode() for name in files}
     assert source()["dataset"] == "incoming"
+
+
+def test_files_of_operating_systems_are_ignored_in_incoming_and_in_its_folders(workspace: Path) -> None:
+    choose(source="incoming")
+    for name in ("train/sad/1.jpg", "test/sad/2.jpg", "__MACOSX/train/sad/._1.jpg", "test/Thumbs.db", ".DS_Store"):
+        (workspace / "data/incoming" / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / "data/incoming" / name).write_bytes(name.encode())
+    download()
+    assert list(raw_members()) == ["test/sad/2.jpg", "train/sad/1.jpg"]
+    (workspace / "data/incoming/desktop.ini").touch()
+    shutil.rmtree(workspace / "data/incoming/train")
+    shutil.move(workspace / "data/incoming/test", workspace / "data/incoming/mine")
+    assert sources.find_archive(workspace / "data/incoming").name == "mine"
 
 
 @pytest.mark.parametrize("names", [("train", "mine"), ("train", "test", "faces.zip")])
