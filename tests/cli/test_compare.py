@@ -292,7 +292,18 @@ def test_page_that_cannot_be_written_is_one_line(
 ) -> None:
     (project / "file").touch()
     assert compare("main", "--html", "file/page.html") == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.startswith("emotion: file")
+    assert "Errno" not in line
+
+
+def test_folder_in_place_of_a_page_is_wrong_usage(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "pages").mkdir()
+    assert compare("main", "--html", "pages") == 2
+    assert "file 'pages' is a directory." in capsys.readouterr().err.lower()
 
 
 def test_missing_packages_are_one_line_and_exit_with_2(
