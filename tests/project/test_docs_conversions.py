@@ -16,7 +16,7 @@ from emotion.data.class_names import AFFECTNET, ORDERS
 from emotion.data.layouts import read_class_names, read_records
 from emotion.data.records import Record
 
-RAF_DB = ORDERS[frozenset("1234567")]
+RAF_DB = ORDERS["RAF-DB"]
 
 
 def put(path: str, content: bytes) -> None:
