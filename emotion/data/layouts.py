@@ -25,6 +25,7 @@ LABEL_FILES: Final = {
     re.compile(r"list_par?tition_label\.txt"): "RAF-DB",
     re.compile(r"\d+_exp\.npy"): "AffectNet",
     re.compile(r"fer2013(train|valid|test)/(label\.csv|fer\d+\.png)"): "FER+",
+    re.compile(r"^labels/.+\.txt$"): "the YOLO form of AffectNet",
 }
 """Datasets whose classes are in files beside the pictures, by names in lower case; `docs/data.md` tells what to do."""
 

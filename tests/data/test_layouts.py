@@ -98,6 +98,7 @@ def test_pictures_in_numbered_folders_are_not_described_by_a_table_beside_them()
         (("basic/EmoLabel/list_patition_label.txt", "basic/Image/aligned/train_00001_aligned.jpg"), "RAF-DB"),
         (("train_set/annotations/0_exp.npy", "train_set/images/0.jpg"), "AffectNet"),
         (("data/FER2013Train/fer0000000.png", "data/FER2013Train/label.csv"), "FER\\+"),
+        (("YOLO_format/train/images/0.png", "YOLO_format/train/labels/0.txt"), "the YOLO form of AffectNet"),
     ],
 )
 def test_dataset_with_classes_beside_the_pictures_is_named_with_its_conversion(
