@@ -17,4 +17,6 @@ CONTENTS: Final[dict[Path, bytes]] = {}
 def remember() -> None:
     """Read the modules of `FOLDERS` in the working folder."""
     for folder in FOLDERS:
-        CONTENTS.update((path, path.read_bytes()) for path in Path(folder).absolute().rglob("*.py"))
+        # Editors mark a file that is being edited by a link that leads nowhere.
+        modules = filter(Path.is_file, Path(folder).absolute().rglob("*.py"))
+        CONTENTS.update((path, path.read_bytes()) for path in modules)

@@ -204,6 +204,13 @@ def test_source_that_changes_while_the_stage_imports_is_a_change_and_the_stage_d
     assert (project / "picture").read_text() == "blue"
 
 
+def test_lock_file_of_an_editor_is_no_source(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "emotion/.#face.py").symlink_to("ada@machine.123")
+    monkeypatch.setattr(source_files, "CONTENTS", {})
+    source_files.remember()
+    assert list(source_files.CONTENTS) == [project / "emotion/face.py"]
+
+
 @pytest.mark.usefixtures("project")
 def test_sources_of_another_folder_are_not_those_of_this_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_files, "CONTENTS", {ROOT / "emotion/face.py": b"x = 2"})
