@@ -39,6 +39,9 @@ Probabilities = NDArray[np.float32]
 OUTPUT: Final = "probabilities"
 """Name of the output of the ONNX file; its input is `faces`."""
 
+OLDEST_KERAS: Final = (3, 12)
+"""The oldest Keras that is supported, as in `pyproject.toml`. Version 3.6 writes a folder in place of an ONNX file."""
+
 BATCH: Final = 256
 """Faces per call; affects speed, not results."""
 
@@ -58,9 +61,10 @@ def export_formats(
         trained_with: the section `train`, with which the network must have been trained.
 
     Raises:
-        ModelError: the model file cannot be used, the network was trained with other settings or classes, or a format
-            differs by more than the tolerance.
+        ModelError: Keras is older than `OLDEST_KERAS`, the model file cannot be used, the network was trained with
+            other settings or classes, or a format differs by more than the tolerance.
     """
+    _check_keras()
     trained, facts = keras_file.load(source)
     faces = dataset.load(validation)
     _check_settings(facts, trained_with, source)
@@ -125,6 +129,15 @@ def _convert_constants(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+
+
+def _check_keras() -> None:
+    if tuple(map(int, keras.__version__.split(".")[:2])) < OLDEST_KERAS:
+        oldest = ".".join(map(str, OLDEST_KERAS))
+        raise ModelError(
+            f"export needs Keras {oldest} or newer, and this is Keras {keras.__version__}; "
+            f"run: pip install 'keras>={oldest}'"
+        )
 
 
 def _check_settings(facts: Metadata, expected: Train, source: Path) -> None:

@@ -33,6 +33,9 @@ IMAGENET: Final = ("efficientnetb0", "resnet50", "mobilenetv2", "vgg16")
 LARGEST_SHIFTED_CROP: Final = 44
 """Edge in pixels of the largest crop of a 48x48 face that can be shifted by 2 pixels in every direction."""
 
+WITHOUT_VOTES: Final = "-S download.votes=none -S train.votes=0"
+"""Both settings that leave the raters' votes out, for error messages; one alone is refused."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

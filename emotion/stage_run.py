@@ -1,24 +1,30 @@
 """Runs a stage as a command: shows its errors, and fails if what `dvc.lock` would record is not what it ran with.
 
-DVC records the settings, code and data of a stage as they are when it ends. So they must not change while it runs.
+DVC records the settings, code and data of a stage as they are when it ends. So they must not change while it runs. An
+experiment's record is all of `params.yaml`, so then no setting may change.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
-from emotion import params, yaml_text
+from emotion import params, source_files, yaml_text
 from emotion.dvc_lock import flatten
 from emotion.errors import EmotionError, one_line
 from emotion.files import sha256_of
 
 PIPELINE: Final = Path("dvc.yaml")
 IGNORED: Final = Path(".dvcignore")
+
+IN_EXPERIMENT: Final = "DVC_EXP_BASELINE_REV"
+"""Environment variable that DVC sets for the stages of an experiment."""
 
 ABSENT: Final = "nothing"
 """Shown for a setting that is not there."""
@@ -32,7 +38,7 @@ class Inputs:
     """What DVC records as that with which a stage ran.
 
     Attributes:
-        settings: values by dotted name, of the sections that the stage lists in `dvc.yaml`.
+        settings: values by dotted name, of the sections that the stage lists in `dvc.yaml`; in an experiment, all.
         files: SHA-256 by path, of the files that it lists there and of those in the folders; None if there is none.
     """
 
@@ -74,6 +80,7 @@ def run_as_command(command: Callable[[], Callable[[], None] | None]) -> None:
 
 def _run(name: str, command: Callable[[], Callable[[], None] | None]) -> None:
     before = read_inputs(name)
+    check_unchanged(_with_sources_at_start(before), before)
     finish = command()
     check_unchanged(before, read_inputs(name))
     if finish:
@@ -90,9 +97,16 @@ def read_inputs(stage: str) -> Inputs:
         return Inputs({}, {})
     listed = yaml_text.read(PIPELINE)["stages"][stage]
     settings = yaml_text.read(params.PATH)
-    sections = {name: settings[name] for name in listed["params"] if name in settings}
+    recorded = settings if IN_EXPERIMENT in os.environ else listed["params"]
+    sections = {name: settings[name] for name in recorded if name in settings}
     files = [path for dependency in listed["deps"] for path in _files_of(Path(dependency))]
     return Inputs(flatten(sections), {str(path): sha256_of(path) if path.is_file() else None for path in files})
+
+
+def _with_sources_at_start(inputs: Inputs) -> Inputs:
+    """Return inputs with the hashes that the source files had before the stage imported them."""
+    hashes = {path: hashlib.sha256(content).hexdigest() for path, content in source_files.CONTENTS.items()}
+    return replace(inputs, files={name: hashes.get(Path(name).absolute(), now) for name, now in inputs.files.items()})
 
 
 def _files_of(dependency: Path) -> Iterator[Path]:

@@ -17,9 +17,11 @@ def preprocess() -> None:
     settings = params.load().preprocess
     archive = Path("data/raw/faces.zip")
     class_names = read_class_names(archives.names(archive), settings.class_names)
+    for line in messages.describe_class_names(class_names, settings.class_names):
+        print(line, flush=True)
     records = read_records(archives.members(archive), class_names)
     cleaned = clean(raters.join(records, raters.read(Path("data/raw/votes.csv"))), settings)
-    for line in messages.describe_cleaning(class_names, cleaned.faults, cleaned.left_out):
+    for line in messages.describe_cleaning(cleaned.faults, cleaned.left_out):
         print(line)
     for split, faces in cleaned.datasets.items():
         dataset.save(faces, Path(f"data/faces/{split}.npz"))

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from packages import lowest_of_pyproject
 from small_networks import drawn, facts_of, files_below, one_line, run_stage, settings
 from small_runs import write_section
 from tensorflow.lite.tools import flatbuffer_utils
@@ -324,6 +325,19 @@ def test_network_of_other_classes_is_refused(
         )
     assert one_line(caught.value).endswith(f"faces have {', '.join(classes)}; run: dvc repro train")
     assert files_below(tmp_path) == {"validation.npz"}
+
+
+def test_keras_that_cannot_write_onnx_is_refused_before_anything_is_written(
+    trained: tuple[keras.Model, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras, "__version__", "3.6.0")
+    with pytest.raises(ModelError) as caught:
+        export.export_formats(*trained[1:], tmp_path, tmp_path / "export.json", SETTINGS, TRAINED_WITH)
+    oldest = lowest_of_pyproject("keras")
+    assert one_line(caught.value) == (
+        f"export needs Keras {oldest} or newer, and this is Keras 3.6.0; run: pip install 'keras>={oldest}'"
+    )
+    assert files_below(tmp_path) == set()
 
 
 def test_network_of_other_settings_is_refused(trained: tuple[keras.Model, Path, Path], tmp_path: Path) -> None:

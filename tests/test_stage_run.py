@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from emotion import source_files
 from emotion.errors import DataError
-from emotion.stage_run import run_as_command
+from emotion.stage_run import IN_EXPERIMENT, run_as_command
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +167,59 @@ def test_settings_that_cannot_be_read_any_more_are_one_line(project: Path) -> No
 def test_without_a_pipeline_nothing_is_recorded_and_nothing_is_compared(project: Path) -> None:
     (project / "dvc.yaml").unlink()
     assert run_while(writes("code.py", "x = 2\n")) is None
+
+
+DRAW = """
+from pathlib import Path
+
+from stages import pen
+
+Path("stages/pen.py").write_text("COLOUR = 'blue'")
+from emotion.stage_run import run_as_command
+
+
+def draw():
+    Path("picture").write_text(pen.COLOUR)
+
+
+run_as_command(draw)
+"""
+
+
+def test_source_that_changes_while_the_stage_imports_is_a_change_and_the_stage_does_not_work_in_vain(
+    project: Path,
+) -> None:
+    (project / "dvc.yaml").write_text("stages: {draw: {params: [draw], deps: [stages/draw.py, stages/pen.py]}}")
+    (project / "emotion/face.py").unlink()  # the real package is loaded
+    (project / "emotion").rmdir()
+    (project / "stages").mkdir()
+    shutil.copy(ROOT / "stages/__init__.py", project / "stages")
+    (project / "stages/pen.py").write_text("COLOUR = 'red'")
+    (project / "stages/draw.py").write_text(DRAW)
+    command = [sys.executable, "-m", "stages.draw"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    runs = [subprocess.run(command, env=environment, capture_output=True, text=True, check=False) for _ in range(2)]
+    assert [run.returncode for run in runs] == [1, 0]
+    assert runs[0].stderr.startswith("draw: changed while the stage ran: stages/pen.py; its result is not recorded; ")
+    assert (project / "picture").read_text() == "blue"
+
+
+def test_lock_file_of_an_editor_is_no_source(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "emotion/.#face.py").symlink_to("ada@machine.123")
+    monkeypatch.setattr(source_files, "CONTENTS", {})
+    source_files.remember()
+    assert list(source_files.CONTENTS) == [project / "emotion/face.py"]
+
+
+@pytest.mark.usefixtures("project")
+def test_sources_of_another_folder_are_not_those_of_this_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_files, "CONTENTS", {ROOT / "emotion/face.py": b"x = 2"})
+    assert run_while(lambda: None) is None
+
+
+@pytest.mark.usefixtures("project")
+def test_an_experiment_records_all_settings_so_none_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IN_EXPERIMENT, "0" * 40)
+    line = str(run_while(writes("params.yaml", SETTINGS.replace("50", "300"))))
+    assert "draw: changed while the stage ran: plot.dpi from 50 to 300; its result" in line
+    assert run_while(writes("params.yaml", f"# a comment\n{SETTINGS.replace('50', '300')}")) is None

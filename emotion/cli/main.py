@@ -5,7 +5,6 @@ Every command imports what it needs when it runs, so that `emotion --help` is fa
 
 from __future__ import annotations
 
-import errno
 import io
 import sys
 from typing import Annotated
@@ -13,7 +12,8 @@ from typing import Annotated
 import typer
 
 from emotion.cli import evaluate, predict, project, score, serve, video
-from emotion.errors import EmotionError, one_line, printable
+from emotion.cli.options import describe
+from emotion.errors import EmotionError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -26,15 +26,7 @@ def main() -> None:
     try:
         app(prog_name="emotion")
     except (EmotionError, OSError, MemoryError) as error:
-        sys.exit(f"emotion: {_describe(error)}")
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename else ""
-        advice = "; free some disk space" if error.errno == errno.ENOSPC else ""
-        return printable(f"{place}{error.strerror}{advice}")
-    return one_line(error) or "out of memory; close other programs"
+        sys.exit(f"emotion: {describe(error)}")
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from emotion.errors import one_line, printable
 from emotion.inference.devices import Device
 
 if TYPE_CHECKING:
@@ -57,6 +59,15 @@ def requiring(extra: str, status: int = 1) -> Iterator[None]:
     except ModuleNotFoundError as error:
         advice = f"run in the project's clone: pip install '.[{extra}]'"
         refuse(f"the packages of the extra {extra} are not installed ({error}); {advice}", status)
+
+
+def describe(error: Exception) -> str:
+    """Return an error as one line; one of the operating system without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        advice = "; free some disk space" if error.errno == errno.ENOSPC else ""
+        return printable(f"{place}{error.strerror}{advice}")
+    return one_line(error) or "out of memory; close other programs"
 
 
 def refuse(text: str, status: int) -> NoReturn:

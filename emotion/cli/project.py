@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from emotion.cli.options import refuse, requiring
-from emotion.errors import EmotionError, one_line
+from emotion.cli.options import describe, refuse, requiring
+from emotion.errors import EmotionError
 from emotion.files import write_text
 
 
@@ -37,7 +37,9 @@ def compare(
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also write a page for offline use, with both revisions' pictures."),
+        typer.Option(
+            metavar="FILE", help="Also write a page for offline use, with both revisions' pictures.", dir_okay=False
+        ),
     ] = None,
     fail_if_worse: Annotated[
         bool,
@@ -58,7 +60,7 @@ def compare(
                 pictures = read_pictures(revision), read_pictures(other)
                 write_text(html, page.describe(text, (before.name, after.name), pictures))
         except (EmotionError, OSError) as error:
-            refuse(one_line(error), 2)
+            refuse(describe(error), 2)
     print(text, end="")
     if fail_if_worse and comparison.verdict is significance.Verdict.WITHHELD:
         refuse(f"there is no verdict on {' and '.join(comparison.stale)}; run dvc repro and commit the result", 2)

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -280,5 +280,12 @@ def _differences_to(tree: Tree, params: Mapping[str, Any], stages: Mapping[str, 
     for sections in map(recorded_params, stages.values()):
         ran, present = flatten(sections), flatten({name: params[name] for name in sections if name in params})
         settings |= {key for key in {*ran, *present} if ran.get(key) != present.get(key)}
-    older = [f"{path}, newer than what {name} read" for name, path in older_inputs(stages)]
-    return [*changed, *sorted(settings), *older]
+    return [*changed, *sorted(settings), *_describe_older(older_inputs(stages))]
+
+
+def _describe_older(older: Sequence[tuple[str, str]]) -> list[str]:
+    """Say in one entry which files are newer than what stages read: each stage mostly read all of them."""
+    if not older:
+        return []
+    readers, paths = (", ".join(dict.fromkeys(each)) for each in zip(*older, strict=True))
+    return [f"{paths}, newer than what {readers} read"]

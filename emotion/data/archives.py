@@ -21,6 +21,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from emotion.errors import DataError, one_line
 from emotion.files import replacing
+from emotion.system_files import is_system_file
 
 EXPECTED: Final = "a .zip, .tar.gz or .csv file or a folder"
 """What `members` can read, for error messages."""
@@ -57,7 +58,7 @@ class Contents(NamedTuple):
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the files of an archive in the order of their names, with one at a time in memory.
 
-    Names are relative, with `/` between folders. Hidden files and `__MACOSX`, which desktop programs add, are left out.
+    Names are relative, with `/` between folders. Files of operating systems are left out (`is_system_file`).
     The only member of a csv file is the file itself.
 
     Args:
@@ -244,7 +245,7 @@ def _by_name(entries: Iterable[tuple[str, _Entry]], path: Path) -> dict[str, _En
     found: dict[str, _Entry] = {}
     for raw_name, entry in entries:
         name = _safe_name(raw_name, path)
-        if _is_system_file(name):
+        if any(map(is_system_file, PurePosixPath(name).parts)):
             continue
         if name in found:
             raise DataError(f"{path}: {name} is in the archive twice; pack it again")
@@ -258,10 +259,6 @@ def _safe_name(raw_name: str, path: Path) -> str:
     if name.is_absolute() or ".." in name.parts or PureWindowsPath(name).drive:
         raise DataError(f"{path}: the path {raw_name!r} leads out of the archive; do not trust this file")
     return str(name)
-
-
-def _is_system_file(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 @contextmanager

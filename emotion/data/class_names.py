@@ -31,14 +31,11 @@ AFFECTNET: Final = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "a
 
 _RAF_DB: Final = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 
-ORDERS: Final[Mapping[frozenset[str], dict[str, str]]] = {
-    frozenset(order): order
-    for order in (
-        {str(number): name for number, name in enumerate(CSV_CODES)},
-        {str(number): name for number, name in enumerate(_RAF_DB, start=1)},
-    )
+ORDERS: Final[Mapping[str, dict[str, str]]] = {
+    "FER-2013": {str(number): name for number, name in enumerate(CSV_CODES)},
+    "RAF-DB": {str(number): name for number, name in enumerate(_RAF_DB, start=1)},
 }
-"""The classes of FER-2013 (0 to 6) and of RAF-DB (1 to 7), by the set of numbers that tells the two apart."""
+"""The class by number (0 to 6, and 1 to 7) by the dataset that counts so; the set of numbers tells the two apart."""
 
 _NUMBERED: Final = re.compile(r"^\d+[ ._-]+(?=\D)")
 
@@ -68,4 +65,10 @@ def find_class(name: str, chosen: Mapping[str, str]) -> str:
 
 def find_order(folders: Iterable[str]) -> dict[str, str]:
     """Return the class by number if folders have exactly the numbers of FER-2013 or of RAF-DB, else nothing."""
-    return ORDERS.get(frozenset(name for name in map(plain, folders) if name.isdecimal()), {})
+    numbers = {name for name in map(plain, folders) if name.isdecimal()}
+    return next((order for order in ORDERS.values() if order.keys() == numbers), {})
+
+
+def find_counting(numbers: Mapping[str, str]) -> str:
+    """Return the dataset of `ORDERS` that gives these classes these numbers."""
+    return next(dataset for dataset, order in ORDERS.items() if numbers.items() <= order.items())

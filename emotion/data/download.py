@@ -18,6 +18,7 @@ from emotion.data.sample_votes import draw_table
 from emotion.errors import DataError, some
 from emotion.files import write_bytes, write_json
 from emotion.params import Download
+from emotion.system_files import is_system_file
 from emotion.votes import HEADER
 
 INCOMING: Final = Path("data/incoming")
@@ -60,12 +61,12 @@ def fetch(settings: Download) -> None:
 def find_archive(folder: Path) -> Path:
     """Return the only file or folder in a folder, or the folder itself if an archive was unpacked straight into it.
 
-    Hidden files and the votes of FER+ are ignored.
+    Files of operating systems and the votes of FER+ are ignored.
 
     Raises:
         DataError: there is nothing, or more than the folders of the splits and files beside them, or than tables.
     """
-    found = sorted(path for path in folder.glob("[!.]*") if path.name != ferplus.NAME)
+    found = sorted(path for path in folder.glob("*") if not is_system_file(path.name) and path.name != ferplus.NAME)
     if len(found) == 1 and not find_split(found[0].name):
         return found[0]
     if not found or not _is_unpacked(found):
@@ -108,9 +109,21 @@ def _votes(settings: Download, sha256: str) -> bytes:
 
 def _may_have_votes(settings: Download, sha256: str) -> bool:
     """Return whether the archive of the user may be FER-2013: nobody voted on other faces, so nothing is downloaded."""
-    names = [PurePosixPath(name.lower()) for name in archives.names(RAW / "faces.zip")]
-    tables = any(name.name in TABLES for name in names) or all(name.suffix == ".csv" for name in names)
-    return sha256 == settings.sha256 or (INCOMING / ferplus.NAME).is_file() or tables
+    return sha256 == settings.sha256 or (INCOMING / ferplus.NAME).is_file() or _has_full_table(RAW / "faces.zip")
+
+
+def _has_full_table(archive: Path) -> bool:
+    """Return whether an archive may have all rows of FER-2013 as a table: without `Usage`, it has only some."""
+    names = [PurePosixPath(name.lower()) for name in archives.names(archive)]
+    if not (any(name.name in TABLES for name in names) or all(name.suffix == ".csv" for name in names)):
+        return False
+    tables = (content for name, content in archives.members(archive) if name.lower().endswith(".csv"))
+    return any(_has_usage(content) for content in tables)
+
+
+def _has_usage(table: bytes) -> bool:
+    header = table.partition(b"\n")[0].lower()
+    return b"usage" in header.replace(b"\0", b"")  # in UTF-16, every other byte is zero
 
 
 def _sample_counts(settings: Download) -> dict[str, int]:

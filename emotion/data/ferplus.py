@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from emotion.data import retries
 from emotion.data.retries import Wait
 from emotion.errors import DataError, DownloadError
+from emotion.params import WITHOUT_VOTES
 
 NAME: Final = "fer2013new.csv"
 
@@ -22,7 +23,9 @@ SHA256: Final = "9206e20d62f56475939f516847d61753e4860caeac9718b560129541b776fc2
 VARIABLE: Final = "EMOTION_VOTES_URL"
 """Environment variable with another address of the same bytes, for networks that cannot reach GitHub."""
 
-OTHERWISE: Final = f"put {NAME} of github.com/microsoft/FERPlus into data/incoming/, or set download.votes to none"
+OTHERWISE: Final = (
+    f"put {NAME} of github.com/microsoft/FERPlus into data/incoming/, or do without votes: {WITHOUT_VOTES}"
+)
 """How to do without the download, for error messages."""
 
 TIMEOUT: Final = (10.0, 60.0)

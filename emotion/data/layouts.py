@@ -25,11 +25,11 @@ LABEL_FILES: Final = {
     re.compile(r"list_par?tition_label\.txt"): "RAF-DB",
     re.compile(r"\d+_exp\.npy"): "AffectNet",
     re.compile(r"fer2013(train|valid|test)/(label\.csv|fer\d+\.png)"): "FER+",
+    re.compile(r"^labels/.+\.txt$"): "the YOLO form of AffectNet",
 }
 """Datasets whose classes are in files beside the pictures, by names in lower case; `docs/data.md` tells what to do."""
 
 _OFFICIAL_NAME: Final = re.compile(rf"({'|'.join(OFFICIAL_SPLITS)})_")
-_DESKTOP_FILES: Final = {"desktop.ini", "thumbs.db"}
 
 
 def read_class_names(names: Iterable[str], settings: Mapping[str | int, str]) -> dict[str, str]:
@@ -95,8 +95,7 @@ def _other_layout(dataset: str) -> DataError:
 
 def _is_picture(path: PurePosixPath, class_names: Mapping[str, str]) -> bool:
     # Every file in a class folder counts, so that a picture with another suffix is reported and not overlooked.
-    listed = path.suffix.lower() in SUFFIXES or find_class(path.parent.name, class_names) in ALL_NAMES
-    return listed and path.name.lower() not in _DESKTOP_FILES
+    return path.suffix.lower() in SUFFIXES or find_class(path.parent.name, class_names) in ALL_NAMES
 
 
 def _read_picture(path: PurePosixPath, content: bytes, class_names: Mapping[str, str]) -> Record:

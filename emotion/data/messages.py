@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from emotion.data.class_names import AFFECTNET, SPELLINGS
+from emotion.data.class_names import AFFECTNET, SPELLINGS, find_counting, plain
 from emotion.data.public_names import SPLIT_FOLDERS
 from emotion.data.records import Fault
 from emotion.errors import some
@@ -46,18 +46,34 @@ def count_reasons(faults: Iterable[Fault]) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
 
 
-def describe_cleaning(
-    class_names: Mapping[str, str], faults: Sequence[Fault], left_out: Mapping[str, int]
-) -> Iterator[str]:
-    """Yield what a person should know of faces that were cleaned: what was assumed, dropped and left out.
+def describe_class_names(class_names: Mapping[str, str], chosen: Mapping[str | int, str]) -> Iterator[str]:
+    """Yield a line that says what class folders are taken for, and who says so; none where their names say it.
 
     Args:
-        class_names: what folders were taken to mean.
+        class_names: as `layouts.read_class_names` returns them.
+        chosen: the setting `preprocess.class_names`.
+    """
+    said = {plain(name) for name in chosen}
+    assumed = {name: emotion for name, emotion in class_names.items() if name not in said}
+    parts = [f"{_list_meanings(assumed)} (as in {find_counting(assumed)})"] if assumed else []
+    if said:
+        meanings = _list_meanings({name: class_names[name] for name in class_names if name in said})
+        parts.append(f"{meanings} (preprocess.class_names)")
+    if parts:
+        yield f"class folders: {'; '.join(parts)}"
+
+
+def _list_meanings(class_names: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} is {emotion}" for name, emotion in class_names.items())
+
+
+def describe_cleaning(faults: Sequence[Fault], left_out: Mapping[str, int]) -> Iterator[str]:
+    """Yield what a person should know of faces that were cleaned: what was dropped and left out.
+
+    Args:
         faults: the faces that were dropped.
         left_out: number of faces by folder or class that is not among the chosen classes.
     """
-    if class_names:
-        yield f"class folders: {', '.join(f'{name} is {emotion}' for name, emotion in class_names.items())}"
     for fault in faults[:EXAMPLES]:
         yield f"dropped {fault.name} ({fault.reason}): {fault.message}"
     if len(faults) > EXAMPLES:

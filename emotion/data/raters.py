@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from emotion.data.records import Fault, Record
 from emotion.errors import DataError
 from emotion.labels import NAMES, OFFICIAL_SPLITS
+from emotion.params import WITHOUT_VOTES
 from emotion.votes import CHOICES, HEADER
 
 ROWS: Final = Path(__file__).parent / "ferplus_rows.npz"
@@ -115,5 +116,5 @@ def _join_row(record: Record | Fault, table: VoteTable, position: int) -> Record
 def _other_rows(fact: str) -> DataError:
     return DataError(
         f"the rows of the csv are not those of fer2013.csv, for which the raters voted ({fact}); "
-        "use -S download.votes=none or another csv"
+        f"use {WITHOUT_VOTES} or another csv"
     )

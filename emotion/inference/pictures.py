@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from glob import escape, glob
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,17 @@ from PIL import Image, ImageOps
 
 from emotion.errors import ImageError
 from emotion.images import convert, read_image, to_grey
-from emotion.picture_formats import PILLOW_WARNINGS_OFF, SUFFIXES, open_picture
+from emotion.picture_formats import PILLOW_WARNINGS_OFF, START, SUFFIXES, newer_format, open_picture
+from emotion.system_files import is_system_file
 
 PictureSource = Path | str | bytes | NDArray[Any] | Image.Image
 """A picture: the path or the content of a file, a uint8 array (grey, RGB or RGBA), or a Pillow image."""
+
+MOVING: Final = ("GIF", "WEBP", "PNG", "AVIF")
+"""Formats in which several pictures are an animation; those in a JPEG or HEIC of a phone are not."""
+
+JPEG_STREAMS: Final = (".mjpg", ".mjpeg")
+"""Suffixes of videos that are JPEG pictures one after the other, so that their start is that of a picture."""
 
 
 def find_pictures(path: str, left_out: Counter[str] | None = None) -> Iterator[str]:
@@ -29,7 +36,7 @@ def find_pictures(path: str, left_out: Counter[str] | None = None) -> Iterator[s
 
     Args:
         path: a file, a folder, or a pattern such as `holiday/**/*.jpg`. A file may have any name and need not exist. In
-            a folder and its subfolders, the files with one of `SUFFIXES` are found, except hidden ones.
+            a folder and its subfolders, the files with one of `SUFFIXES` are found, except those of operating systems.
         left_out: gets the number of the other files in a folder, by their suffix in lower case.
 
     Yields:
@@ -50,8 +57,8 @@ def _is_folder(path: str) -> bool:
 def _search(path: str, left_out: Counter[str]) -> Iterator[str]:
     unreadable: list[str] = []
     for folder, folders, names in os.walk(path, onerror=lambda error: unreadable.append(error.filename)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible = sorted(name for name in names if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_system_file(name))
+        visible = sorted(name for name in names if not is_system_file(name))
         pictures = [name for name in visible if _suffix(name) in SUFFIXES]
         yield from (str(Path(folder, name)) for name in pictures)
         left_out.update(_suffix(name) for name in visible if _suffix(name) not in SUFFIXES)
@@ -63,13 +70,21 @@ def _suffix(name: str) -> str:
 
 
 def is_still(path: Path) -> bool:
-    """Tell whether a file has the suffix and the content of a picture that does not move."""
-    if path.suffix.lower() not in SUFFIXES:
+    """Tell whether a file holds a picture that does not move, whatever its name, and whether it can be opened here."""
+    if path.suffix.lower() in JPEG_STREAMS:
         return False
     try:
         with PILLOW_WARNINGS_OFF, open_picture(path) as image:
-            return getattr(image, "n_frames", 1) == 1
-    except Exception:  # not a picture, or a damaged one: Pillow raises a dozen types
+            return image.format not in MOVING or getattr(image, "n_frames", 1) == 1
+    except Exception:  # not a picture, a damaged one, or one for an extra: Pillow raises a dozen types
+        return _is_newer_picture(path)
+
+
+def _is_newer_picture(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return newer_format(stream.read(START)) is not None
+    except OSError:
         return False
 
 

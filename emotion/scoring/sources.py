@@ -18,6 +18,7 @@ from emotion.inference.pictures import find_pictures
 from emotion.picture_formats import SUFFIXES
 from emotion.scoring import tables
 from emotion.scoring.places import Place, explaining, is_address
+from emotion.system_files import is_system_file
 
 
 class Source(NamedTuple):
@@ -130,10 +131,10 @@ def _find_behind(place: Place, left_out: Counter[str]) -> Iterator[Source]:
 def _walk(place: Place, left_out: Counter[str]) -> Iterator[Source]:
     for _, folders, files in place.files.walk(place.path, detail=True, on_error="raise"):
         # `walk` goes on with what is left in this dictionary, in its order.
-        kept = {name: folders[name] for name in sorted(folders) if not name.startswith(".")}
+        kept = {name: folders[name] for name in sorted(folders) if not is_system_file(name)}
         folders.clear()
         folders.update(kept)
-        for name in sorted(name for name in files if name and not name.startswith(".")):
+        for name in sorted(name for name in files if name and not is_system_file(name)):
             suffix = posixpath.splitext(name)[1].lower()
             if suffix in SUFFIXES:
                 yield _behind(place, files[name])

@@ -185,17 +185,19 @@ def test_a_setting_that_the_pipeline_has_not_run_on_is_a_warning(
 
 
 def write_stages(project: Path, *, faces_read: str = "1", dpi: int = 50, flip: float = 0.5) -> None:
-    """Record a pipeline of three stages, of which `evaluate` read these faces and `plot` drew with this resolution."""
+    """Record a pipeline of three stages, of which the others read these faces, and `plot` drew with this resolution."""
     md5 = hashlib.md5((project / "data/predictions.csv").read_bytes(), usedforsecurity=False).hexdigest()
+    written = [{"path": path, "md5": "1"} for path in ("faces", "votes")]
+    read = [{"path": path, "md5": faces_read} for path in ("faces", "votes")]
     stages = {
-        "preprocess": {"params": {"params.yaml": {"train": {"flip": flip}}}, "outs": [{"path": "faces", "md5": "1"}]},
+        "preprocess": {"params": {"params.yaml": {"train": {"flip": flip}}}, "outs": written},
         "evaluate": {
-            "deps": [{"path": "faces", "md5": faces_read}, {"path": "emotion/files.py", "md5": "9"}],
+            "deps": [*read, {"path": "emotion/files.py", "md5": "9"}],
             "outs": [{"path": "data/predictions.csv", "md5": md5}],
         },
         "plot": {
             "params": {"params.yaml": {"plot": {"dpi": dpi}}},
-            "deps": [{"path": "data/predictions.csv", "md5": md5}],
+            "deps": [*read, {"path": "data/predictions.csv", "md5": md5}],
             "outs": [{"path": "plots", "md5": "2"}],
         },
     }
@@ -205,7 +207,7 @@ def write_stages(project: Path, *, faces_read: str = "1", dpi: int = 50, flip: f
 
 @pytest.mark.parametrize(
     ("recorded", "named"),
-    [({"faces_read": "0"}, "`faces, newer than what evaluate read`"), ({"flip": 0.4}, "`train.flip`")],
+    [({"faces_read": "0"}, "`faces, votes, newer than what evaluate, plot read`"), ({"flip": 0.4}, "`train.flip`")],
 )
 def test_no_verdict_is_given_over_predictions_that_are_older_than_data_or_settings(
     project: Path, compare: Compare, capsys: pytest.CaptureFixture[str], recorded: dict[str, Any], named: str
@@ -292,7 +294,18 @@ def test_page_that_cannot_be_written_is_one_line(
 ) -> None:
     (project / "file").touch()
     assert compare("main", "--html", "file/page.html") == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.startswith("emotion: file")
+    assert "Errno" not in line
+
+
+def test_folder_in_place_of_a_page_is_wrong_usage(
+    project: Path, compare: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "pages").mkdir()
+    assert compare("main", "--html", "pages") == 2
+    assert "file 'pages' is a directory." in capsys.readouterr().err.lower()
 
 
 def test_missing_packages_are_one_line_and_exit_with_2(

@@ -73,7 +73,8 @@ def test_a_csv_is_its_own_member(tmp_path: Path) -> None:
 
 
 def test_names_are_cleaned_and_system_files_left_out(tmp_path: Path) -> None:
-    files = {"./train/a.jpg": b"1", "test\\b.jpg": b"2", "__MACOSX/train/._a.jpg": b"3", "train/.DS_Store": b"4"}
+    files = {"./train/a.jpg": b"1", "test\\b.jpg": b"2", "__MACOSX/train/a.jpg": b"3", "train/.DS_Store": b"4"}
+    files |= {"train/Thumbs.db": b"5", "train/sad/desktop.ini": b"6"}
     assert list(archives.members(write_tar(tmp_path / "faces.tar.gz", files))) == [
         ("test/b.jpg", b"2"),
         ("train/a.jpg", b"1"),

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -166,12 +167,26 @@ def test_votes_are_not_downloaded_for_pictures_of_the_user(workspace: Path, monk
     assert Path("data/raw/votes.csv").read_text() == ",".join(HEADER) + "\n"
 
 
-@pytest.mark.parametrize("form", ["pinned", "csv"])
+@pytest.mark.parametrize("names", [["train.csv"], ["train.csv", "test.csv"], ["fer2013.csv"]])
+def test_votes_are_not_downloaded_for_a_table_without_usage(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    choose(source="incoming", votes="ferplus")
+    for name in names:
+        (workspace / "data/incoming" / name).write_bytes(b"emotion,pixels\n0,1 2 3 usage\n")
+    monkeypatch.setattr(ferplus, "download", lambda *_: pytest.fail("the votes are downloaded"))
+    download()
+    assert Path("data/raw/votes.csv").read_text() == ",".join(HEADER) + "\n"
+
+
+@pytest.mark.parametrize("form", ["pinned", "csv", "other name", "UTF-16"])
 def test_votes_are_downloaded_for_fer2013_of_the_user(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    if form == "csv":
-        (workspace / "data/incoming/fer2013.csv").write_bytes(b"emotion,pixels,Usage\n")
+    if form != "pinned":
+        (workspace / "data/incoming" / f"{'fer2013' if form == 'csv' else 'mine'}.csv").write_bytes(
+            "emotion,pixels,Usage\n".encode("utf-16" if form == "UTF-16" else "utf-8")
+        )
     else:
         put_zip(workspace / "data/incoming")
         choose(sha256=archives.content_hash(workspace / "data/incoming/mine.zip"))
@@ -223,6 +238,19 @@ def test_an_archive_unpacked_straight_into_incoming_is_taken_as_a_whole(
     download()
     assert raw_members() == {name: name.encode() for name in files}
     assert source()["dataset"] == "incoming"
+
+
+def test_files_of_operating_systems_are_ignored_in_incoming_and_in_its_folders(workspace: Path) -> None:
+    choose(source="incoming")
+    for name in ("train/sad/1.jpg", "test/sad/2.jpg", "__MACOSX/train/sad/._1.jpg", "test/Thumbs.db", ".DS_Store"):
+        (workspace / "data/incoming" / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / "data/incoming" / name).write_bytes(name.encode())
+    download()
+    assert list(raw_members()) == ["test/sad/2.jpg", "train/sad/1.jpg"]
+    (workspace / "data/incoming/desktop.ini").touch()
+    shutil.rmtree(workspace / "data/incoming/train")
+    shutil.move(workspace / "data/incoming/test", workspace / "data/incoming/mine")
+    assert sources.find_archive(workspace / "data/incoming").name == "mine"
 
 
 @pytest.mark.parametrize("names", [("train", "mine"), ("train", "test", "faces.zip")])
@@ -368,7 +396,7 @@ def test_votes_that_cannot_be_had_are_one_line(server: Kaggle, tmp_path: Path) -
     assert result.stderr.splitlines()[-1] == (
         f"download: cannot download fer2013new.csv from 127.0.0.1:{server.port}: HTTP 503 (Service Unavailable) "
         "(attempt 1, the last); run it again later to continue, or put fer2013new.csv of github.com/microsoft/FERPlus "
-        "into data/incoming/, or set download.votes to none"
+        "into data/incoming/, or do without votes: -S download.votes=none -S train.votes=0"
     )
     assert "Traceback" not in result.stderr
     # The next run continues with the archive of Kaggle that is there.

@@ -55,7 +55,7 @@ def test_server_that_stays_busy_is_an_error_that_names_the_other_ways(server: Ka
         DownloadError, match=r"cannot download fer2013new.csv .*HTTP 503 .* \(attempt 2, the last\)"
     ) as it:
         ferplus.read(tmp_path, attempts=2, wait=lambda _: None)
-    assert "into data/incoming/, or set download.votes to none" in str(it.value)
+    assert "into data/incoming/, or do without votes: -S download.votes=none -S train.votes=0" in str(it.value)
     assert "\n" not in str(it.value)
 
 

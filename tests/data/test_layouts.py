@@ -62,7 +62,7 @@ def test_class_half_and_official_split_are_read_from_the_name(
     assert records([(name, b"content")]) == [Record(name, emotion, folder, official, b"content")]
 
 
-@pytest.mark.parametrize("name", ["README", "fer2013/fer2013.bib", "train/labels.txt", "train/angry/Thumbs.db"])
+@pytest.mark.parametrize("name", ["README", "fer2013/fer2013.bib", "train/labels.txt"])
 def test_files_that_are_not_faces_are_skipped(name: str) -> None:
     assert records([(name, b"text")]) == []
 
@@ -98,6 +98,7 @@ def test_pictures_in_numbered_folders_are_not_described_by_a_table_beside_them()
         (("basic/EmoLabel/list_patition_label.txt", "basic/Image/aligned/train_00001_aligned.jpg"), "RAF-DB"),
         (("train_set/annotations/0_exp.npy", "train_set/images/0.jpg"), "AffectNet"),
         (("data/FER2013Train/fer0000000.png", "data/FER2013Train/label.csv"), "FER\\+"),
+        (("YOLO_format/train/images/0.png", "YOLO_format/train/labels/0.txt"), "the YOLO form of AffectNet"),
     ],
 )
 def test_dataset_with_classes_beside_the_pictures_is_named_with_its_conversion(

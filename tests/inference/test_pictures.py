@@ -171,7 +171,18 @@ def test_folder_is_searched_for_pictures(tree: Path) -> None:
 
 
 def test_files_of_other_kinds_are_counted(tree: Path) -> None:
-    for name in ("clip.MP4", "deep/more.txt", "deep/LICENSE", "photo.heic", "photo.jfif", "photo.avif"):
+    for name in (
+        "clip.MP4",
+        "deep/more.txt",
+        "deep/LICENSE",
+        "photo.heic",
+        "photo.jfif",
+        "photo.avif",
+        "Thumbs.db",
+        ".DS_Store",
+        "__MACOSX/a.jpg",
+    ):
+        (tree / name).parent.mkdir(exist_ok=True)
         (tree / name).touch()
     left_out: Counter[str] = Counter()
     found = list(find_pictures(".", left_out))

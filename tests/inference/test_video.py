@@ -205,6 +205,33 @@ def test_picture_is_no_video_and_the_other_command_is_named(tmp_path: Path, name
     assert one_line(error)
 
 
+def test_picture_with_the_name_of_a_video_is_no_video(tmp_path: Path) -> None:
+    noise(1, (60, 50), "RGB").save(tmp_path / "photo.mp4", "JPEG")
+    with pytest.raises(VideoError, match=r"photo.mp4 is a picture; use emotion predict$"):
+        video.open_source(str(tmp_path / "photo.mp4"))
+
+
+def test_picture_that_cannot_be_opened_here_is_no_video_either(tmp_path: Path) -> None:
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x1cftypheic" + bytes(100))
+    with pytest.raises(VideoError, match=r"photo.heic is a picture; use emotion predict$"):
+        video.open_source(str(tmp_path / "photo.heic"))
+
+
+def test_photo_that_carries_a_second_picture_does_not_move(tmp_path: Path) -> None:
+    photo, depth = noise(1, (60, 50), "RGB"), noise(2, (60, 50), "RGB")
+    photo.save(tmp_path / "photo.jpg", "MPO", save_all=True, append_images=[depth])
+    with pytest.raises(VideoError, match=r"photo.jpg is a picture; use emotion predict$"):
+        video.open_source(str(tmp_path / "photo.jpg"))
+
+
+def test_stream_of_jpeg_pictures_is_read_as_a_video(tmp_path: Path) -> None:
+    noise(1, (64, 48), "RGB").save(tmp_path / "clip.mjpeg", "JPEG")
+    content = (tmp_path / "clip.mjpeg").read_bytes()
+    (tmp_path / "clip.mjpeg").write_bytes(content * 3)
+    with video.open_source(str(tmp_path / "clip.mjpeg")) as source:
+        assert len(list(source)) == 3
+
+
 def test_animation_is_read_as_a_video(tmp_path: Path) -> None:
     first, *others = [noise(seed, (60, 50), "RGB") for seed in range(4)]
     first.save(tmp_path / "moving.gif", save_all=True, append_images=others, duration=100)

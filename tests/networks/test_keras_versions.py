@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from packaging.requirements import Requirement
+from packages import lowest_of_pyproject
 from small_networks import CLASSES, drawn, facts_of, settings
 
 from emotion import export
@@ -19,7 +18,6 @@ from emotion.networks import architectures, keras_file
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 FACES = drawn().pixels
 OLDEST = "3.6.0"
 """The files are said to load from this version on; the pipeline itself needs a newer one."""
@@ -33,13 +31,6 @@ faces = np.load("faces.npy")
 found = {path: keras.models.load_model(path, compile=False).predict(faces, verbose=0).tolist() for path in sys.argv[1:]}
 print(json.dumps({"version": keras.__version__, "found": found}))
 """
-
-
-def lowest_of_pyproject() -> str:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = map(Requirement, project["optional-dependencies"]["pipeline"])
-    (specifier,) = next(requirement.specifier for requirement in needed if requirement.name == "keras")
-    return f"{specifier.version}.0"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +50,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, np.ndarray]:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("version", [f"=={OLDEST}", f"=={lowest_of_pyproject()}", f">={keras.__version__}"])
+@pytest.mark.parametrize("version", [f"=={OLDEST}", f"=={lowest_of_pyproject('keras')}.0", f">={keras.__version__}"])
 def test_keras_of_another_version_reads_the_files_and_computes_the_same(
     files: dict[Path, np.ndarray], tmp_path: Path, version: str
 ) -> None:

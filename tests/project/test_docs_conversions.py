@@ -15,8 +15,9 @@ from emotion.data.archives import members
 from emotion.data.class_names import AFFECTNET, ORDERS
 from emotion.data.layouts import read_class_names, read_records
 from emotion.data.records import Record
+from emotion.labels import SPLITS
 
-RAF_DB = ORDERS[frozenset("1234567")]
+RAF_DB = ORDERS["RAF-DB"]
 
 
 def put(path: str, content: bytes) -> None:
@@ -26,7 +27,7 @@ def put(path: str, content: bytes) -> None:
 
 def convert(names: str, result: str, chosen: dict[str | int, str]) -> set[tuple[str, str | None]]:
     """Run the conversion that names a folder, and return class and split of each face of the result."""
-    (script,) = (block for block in blocks("docs/data.md", "python") if names in block)
+    (script,) = (block for block in blocks("docs/data.md", "python") if f'"{names}' in block)
     Path("script.py").write_text(script, encoding="utf-8")
     runpy.run_path("script.py")
     converted = list(members(Path(result)))
@@ -59,3 +60,14 @@ def test_affectnet() -> None:
     (written,) = (yaml.safe_load(block) for block in blocks("docs/data.md", "yaml"))
     expected = {(name, split) for name in AFFECTNET for split in ("train", "test")}
     assert convert("val_set", "affectnet", written["preprocess"]["class_names"]) == expected
+
+
+def test_affectnet_in_the_form_of_yolo() -> None:
+    names = ["Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
+    put("YOLO_format/data.yaml", yaml.safe_dump({"names": names}).encode())
+    for split in ("train", "valid", "test"):
+        for number in range(len(names)):
+            put(f"YOLO_format/{split}/images/{number}.png", encode(noise(1)))
+            put(f"YOLO_format/{split}/labels/{number}.txt", f"{number} 0.5 0.5 1 1\n".encode())
+    expected = {(name, split) for name in AFFECTNET for split in SPLITS}
+    assert convert("YOLO_format", "affectnet_yolo", {}) == expected

@@ -30,6 +30,7 @@ EXEMPT = {
     "emotion/errors.py",
     "emotion/params.py",
     "emotion/params_faults.py",
+    "emotion/source_files.py",
     "emotion/stage_run.py",
     "emotion/yaml_text.py",
 }
@@ -319,14 +320,18 @@ EDITS_THE_SETTINGS = """
 from pathlib import Path
 
 path = Path("params.yaml")
-path.write_text(path.read_text().replace("  learning_rate: 0.003", "  learning_rate: 0.004"))
+path.write_text(path.read_text().replace("  {before}", "  {after}"))
 """
+
+
+def edit_settings_in_training(folder: Path, before: str, after: str) -> None:
+    with (folder / "emotion/learning/schedules.py").open("a") as stream:
+        stream.write(EDITS_THE_SETTINGS.format(before=before, after=after))  # when the stage loads this module
 
 
 def test_what_is_recorded_is_what_a_stage_ran_with_when_settings_change_meanwhile(copy: Path) -> None:
     lock = (copy / "dvc.lock").read_bytes()
-    with (copy / "emotion/learning/schedules.py").open("a") as stream:
-        stream.write(EDITS_THE_SETTINGS)  # when the stage loads this module
+    edit_settings_in_training(copy, "learning_rate: 0.003", "learning_rate: 0.004")
     runs = set((copy / ".dvc/cache/runs").rglob("*"))
     result = attempt(copy, sys.executable, "-m", "dvc", "repro", "train")
     assert result.returncode == 255
@@ -339,6 +344,16 @@ def test_what_is_recorded_is_what_a_stage_ran_with_when_settings_change_meanwhil
     with zipfile.ZipFile(copy / "models/emotion.keras") as network:
         learned = json.loads(network.read("emotion.json"))["parameters"]["train"]
     assert recorded["learning_rate"] == learned["learning_rate"] == 0.004
+
+
+def test_in_an_experiment_no_setting_may_change_meanwhile_and_otherwise_only_those_of_the_stage(copy: Path) -> None:
+    edit_settings_in_training(copy, "dpi: 50", "dpi: 60")
+    result = attempt(copy, sys.executable, "-m", "dvc", "exp", "run", "train")
+    assert result.returncode == 255
+    assert "train: changed while the stage ran: plot.dpi from 50 to 60; its result" in result.stdout
+    edit_settings_in_training(copy, "dpi: 60", "dpi: 70")
+    assert ran(dvc(copy, "repro", "train")) == ["train"]
+    assert yaml.safe_load((copy / "params.yaml").read_text())["plot"]["dpi"] == 70
 
 
 def test_make_demo_ends_with_a_network_that_knows_the_drawn_faces(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ def prefix(server: str, pictures: Path) -> str:  # noqa: ARG001  the server must
     client = boto3.client("s3")
     for path in pictures.rglob("*.*"):
         client.put_object(Bucket=BUCKET, Key=f"new/{path.relative_to(pictures)}", Body=path.read_bytes())
+    for name in ("Thumbs.db", "__MACOSX/photo.jpg", "deep/.DS_Store"):
+        client.put_object(Bucket=BUCKET, Key=f"new/{name}", Body=b"")
     return f"s3://{BUCKET}/new"
 
 
@@ -62,8 +64,10 @@ def test_pictures_are_read_from_a_bucket_and_rows_written_into_it(
 
 
 def test_sizes_come_with_the_names(prefix: str) -> None:
-    found = list(sources.find(prefix, sources.describe(prefix, None), Counter()))
+    left_out: Counter[str] = Counter()
+    found = list(sources.find(prefix, sources.describe(prefix, None), left_out))
     assert len(found) == 42
+    assert ".db" not in left_out
     assert all(source.size is not None for source in found)
 
 

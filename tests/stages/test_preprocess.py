@@ -14,6 +14,8 @@ from small_archives import Members, encode, noise, pictures, row, rows, table
 
 from emotion import dataset
 from emotion.data.archives import write_canonical
+from emotion.data.class_names import ORDERS
+from emotion.errors import DataError
 from emotion.files import read_json, write_csv
 from emotion.labels import CSV_CODES, NAMES, SPLITS
 from emotion.stage_run import run_as_command
@@ -138,16 +140,32 @@ def test_numbered_folders_are_read_and_what_they_were_taken_for_is_printed(
     prepare(tmp_path, archive)
     preprocess()
     assert dataset.load(tmp_path / "data/faces/train.npz").counts() == dict.fromkeys(NAMES, 2)
-    assert capsys.readouterr().out.startswith(
-        "class folders: 0 is angry, 1 is disgust, 2 is fear, 3 is happy, 4 is sad,"
+    assert capsys.readouterr().out == (
+        "class folders: 0 is angry, 1 is disgust, 2 is fear, 3 is happy, 4 is sad, 5 is surprise, 6 is neutral "
+        "(as in FER-2013)\n"
     )
 
 
-def test_setting_says_what_a_folder_means(tmp_path: Path) -> None:
+def test_numbers_that_the_setting_does_not_name_are_told_apart_also_when_the_stage_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = {name: number for number, name in ORDERS["RAF-DB"].items()}
+    archive = [(f"{half}/{numbers[name]}/{file}", content) for half, name, file, content in _parts(pictures(2))]
+    prepare(tmp_path, archive, class_names={1: "neutral"})
+    with pytest.raises(DataError, match="no faces of surprise"):
+        preprocess()
+    assert capsys.readouterr().out == (
+        "class folders: 2 is fear, 3 is disgust, 4 is happy, 5 is sad, 6 is angry, 7 is neutral (as in RAF-DB); "
+        "1 is neutral (preprocess.class_names)\n"
+    )
+
+
+def test_setting_says_what_a_folder_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     archive = [(name.replace("/happy/", "/Joy/"), content) for name, content in pictures(2)]
     prepare(tmp_path, archive, class_names={"joy": "happy"})
     preprocess()
     assert dataset.load(tmp_path / "data/faces/train.npz").counts()["happy"] == 2
+    assert capsys.readouterr().out == "class folders: joy is happy (preprocess.class_names)\n"
 
 
 def _parts(archive: Members) -> list[tuple[str, str, str, bytes]]:
