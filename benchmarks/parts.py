@@ -131,8 +131,8 @@ PARTS: Final = {
   call of the network for each face. It knows no broken files, goes on with nothing, and writes labels alone.
 - Peak memory is looked up {1 / scoring.EVERY:.0f} times a second: of the process that the user starts, and of the
   largest worker. If memory is flat, few and many pictures need alike.
-- One worker on two cores uses more than one of them: its threads that decode pictures, and Ray itself, run on the other.
-  So the speed of a core is that of a worker that shares a single core with them.
+- One worker on two cores uses more than one of them: its threads that decode pictures, and Ray itself, run on the
+  other. So the speed of a core is that of a worker that shares a single core with them.
 - The lines of arithmetic are no measurement: they divide ten million by the median speed of one core. They leave out
   a slower network or store, and cores that differ from this one.
 """,

@@ -19,6 +19,14 @@ from web import prepare
 
 
 class _Silent(SimpleHTTPRequestHandler):
+    max_age = 0
+
+    def end_headers(self) -> None:
+        """Let browsers keep files for a while, as GitHub Pages does."""
+        if self.max_age:
+            self.send_header("Cache-Control", f"max-age={self.max_age}")
+        super().end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
 
@@ -32,9 +40,10 @@ def build_site(folder: Path) -> Path:
 
 
 @contextmanager
-def plainly_served(folder: Path) -> Iterator[str]:
-    """Serve the files of a folder without any header of its own, and yield the address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(folder))) as server:
+def plainly_served(folder: Path, max_age: int = 0) -> Iterator[str]:
+    """Serve the files of a folder and yield the address; browsers may keep them for `max_age` seconds."""
+    handler = type("_Handler", (_Silent,), {"max_age": max_age})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -59,7 +59,8 @@ function hashOfAll() {
   const hash = createHash("sha256");
   const sources = [join(HERE, "src"), PAGE].flatMap(filesOf);
   const made = filesOf(join(site, "engine"));
-  for (const path of [...sources, ...made, join(HERE, "package.json")]) hash.update(readFileSync(path));
+  const others = ["package.json", "build.mjs", ...LICENSES].map((name) => join(HERE, name));
+  for (const path of [...sources, ...made, ...others]) hash.update(readFileSync(path));
   return JSON.stringify(hash.digest("hex").slice(0, 16));
 }
 

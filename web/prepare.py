@@ -17,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from emotion import images
+from emotion.errors import EmotionError, one_line
 from emotion.files import sha256_of
 from emotion.inference import detection, detector_weights, tracking, yunet, yunet_rows
 from emotion.inference.network import SHIPPED
@@ -100,4 +101,7 @@ def _numbers(module: ModuleType) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1]))
+    try:
+        prepare(Path(sys.argv[1]))
+    except EmotionError as error:
+        sys.exit(f"make site: {one_line(error)}")

@@ -136,6 +136,10 @@ def _add_page(app: FastAPI) -> None:
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
+    @app.get("/service_worker.js", include_in_schema=False)
+    def service_worker() -> FileResponse:
+        return FileResponse(STATIC / "retire.js")
+
     @app.get("/healthz", summary="Tell whether the server answers")
     async def health() -> dict[str, str]:
         return {"status": "ok"}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 from small_models import write_model
 
+from emotion.inference import detector_weights
 from emotion.inference.network import Network
 from web.prepare import SIGNIFICANT_BITS, shorten, write_network
+
+ROOT = Path(__file__).parents[2]
 
 WEIGHTS = np.random.default_rng(0).normal(scale=0.05, size=(64, 3, 3, 32)).astype(np.float32)
 
@@ -35,3 +41,14 @@ def test_network_of_the_page_has_rounded_weights_and_the_same_answers(tmp_path: 
     )
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(found, before, atol=1e-3)
+
+
+def test_missing_detector_ends_the_build_with_one_line(tmp_path: Path) -> None:
+    missing = {**os.environ, detector_weights.VARIABLE: str(tmp_path / "nowhere.onnx")}
+    result = subprocess.run(
+        [sys.executable, "-m", "web.prepare", str(tmp_path)],
+        cwd=ROOT, env=missing, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.startswith("make site: ")
+    assert result.stderr.count("\n") == 1

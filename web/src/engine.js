@@ -3,13 +3,13 @@ import { fetchOnce } from "./files.js";
 
 const EDGE = 640; // longest edge of a camera frame, in pixels, as the server gets it
 
-// `base` is the address of the folder with the worker and the networks.
-export function browserEngine(base) {
+// `base` is the address of the folder with the worker and the networks; `site` that of the page, if it keeps its files.
+export function browserEngine(base, site = null) {
   let facts = null;
   let worker = null;
   let tell = () => {};
 
-  const describe = () => (facts ??= readFacts(base).catch((error) => {
+  const describe = () => (facts ??= readFacts(base, site).catch((error) => {
     facts = null; // the next try fetches again
     throw error;
   }));
@@ -17,7 +17,7 @@ export function browserEngine(base) {
   // Loads the networks, once; `say(text)` hears how far it is.
   function prepare(say = () => {}) {
     tell = ({ loaded, size }) => say(`Loading the networks: ${megabytes(loaded)} of ${megabytes(size)} MB ...`);
-    return (worker ??= describe().then((known) => start(base, known, (far) => tell(far))).catch((error) => {
+    return (worker ??= describe().then((known) => start({ base, site, facts: known }, (far) => tell(far))).catch((error) => {
       worker = null;
       throw error;
     }));
@@ -36,7 +36,7 @@ export function browserEngine(base) {
   };
 }
 
-const readFacts = async (base) => JSON.parse(new TextDecoder().decode(await fetchOnce(`${base}facts.json`)));
+const readFacts = async (base, site) => JSON.parse(new TextDecoder().decode(await fetchOnce(`${base}facts.json`, site)));
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
@@ -66,8 +66,8 @@ async function frameOf(video) {
 }
 
 // Returns the function that calls a task of the worker, once its networks are loaded.
-async function start(base, facts, tell) {
-  const worker = new Worker(underThePolicyOfThePage(`${base}worker.js`), { type: "module" });
+async function start(options, tell) {
+  const worker = new Worker(underThePolicyOfThePage(`${options.base}worker.js`), { type: "module" });
   const waiting = new Map();
   let count = 0;
   const call = (task, options, transferred = []) => new Promise((resolve, reject) => {
@@ -78,7 +78,7 @@ async function start(base, facts, tell) {
     worker.addEventListener("error", () => reject(new Error("The engine could not be started; reload this page.")));
   });
   worker.addEventListener("message", ({ data }) => data.id ? settle(waiting, data) : tell(data));
-  await Promise.race([call("load", { base, facts }), failed]);
+  await Promise.race([call("load", options), failed]);
   return call;
 }
 

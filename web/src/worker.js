@@ -1,5 +1,5 @@
 // The engine's own thread: answers { id, task, ... } with { id, result } or { id, error }, and tells { loaded, size }.
-import { dropOlder, fetchOnce, unpack } from "./files.js";
+import { fetchOnce, unpack } from "./files.js";
 import { loadNetworks } from "./networks.js";
 import { pixelsOf, readPicture } from "./pictures.js";
 import { Predictor } from "./predictor.js";
@@ -11,16 +11,15 @@ let predictor = null;
 let video = null;
 
 const tasks = {
-  async load({ base, facts }) {
+  async load({ base, site, facts }) {
     const size = Object.values(facts.sizes).reduce((sum, bytes) => sum + bytes, 0);
     let loaded = 0;
     const tell = (bytes) => postMessage({ loaded: loaded += bytes, size });
-    const fetchFile = async (name) => unpack(await fetchOnce(base + name, tell));
+    const fetchFile = async (name) => unpack(await fetchOnce(base + name, site, tell));
     const [wasm, emotion, yunet] = await Promise.all(FILES.map(fetchFile));
     const weights = unshuffle(new Uint8Array(emotion));
     const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion: weights, yunet }, facts);
     predictor = new Predictor(networks, facts);
-    await dropOlder();
   },
   async predict({ file }) {
     return predictor.predict(await readPicture(file, predictor.facts.limits), file.name);
