@@ -121,7 +121,8 @@ def _say_what_is_to_do(prepared: Prepared) -> None:
         print("emotion: this run is complete; nothing is left to do", file=sys.stderr)
     elif prepared.left < prepared.pictures:
         done = f"{prepared.pictures - prepared.left:,} of {prepared.pictures:,} pictures are scored already"
-        print(f"emotion: {done}; going on with the others", file=sys.stderr)
+        rest = "going on with the others" if prepared.left else "checking them for the summary"
+        print(f"emotion: {done}; {rest}", file=sys.stderr)
 
 
 def _describe_size(found: Mapping[str, int]) -> str:

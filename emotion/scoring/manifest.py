@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from emotion.errors import EmotionError
 from emotion.evaluation import drift
 from emotion.evaluation.drift import Reference
 from emotion.files import rounded
@@ -65,7 +66,12 @@ def write(out: Place, manifest: Manifest) -> None:
 def read(out: Place) -> dict[str, Any] | None:
     """Return the manifest of a complete run; None if the run is not complete."""
     content = out.read(FILE)
-    return None if content is None else dict(json.loads(content))
+    if content is None:
+        return None
+    try:
+        return dict(json.loads(content))
+    except ValueError as error:
+        raise EmotionError(f"{out.url}/{FILE} is damaged; delete it and run the same command again") from error
 
 
 def headlines(manifest: Manifest) -> Iterator[str]:

@@ -48,9 +48,13 @@ def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
         return None
     if not resume:
         raise EmotionError(f"{out.url} holds results already; choose another folder, or leave out --no-resume")
-    earlier = json.loads(content)
-    check_same(out.url, earlier["settings"], settings)
-    return Begun(Totals(**earlier["totals"]), earlier["base"], frozenset(partition.finished(out)))
+    try:
+        earlier = json.loads(content)
+        totals, base, written = Totals(**earlier["totals"]), earlier["base"], earlier["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EmotionError(f"{out.url}/{FILE} is damaged; choose another folder for the results") from error
+    check_same(out.url, written, settings)
+    return Begun(totals, base, frozenset(partition.finished(out)))
 
 
 def begin(out: Place, settings: Settings, sources: Iterable[Source], base: str) -> Begun:

@@ -12,10 +12,13 @@ from typing import Final, NamedTuple
 
 from fsspec.core import url_to_fs
 
-from emotion.errors import one_line
+from emotion.errors import EmotionError, one_line
 from emotion.scoring.places import is_address
 from emotion.scoring.sources import Sources, locate
 from emotion.scoring.tables import read_rows
+
+WEB: Final = ("http://", "https://")
+"""Addresses of many hosts: one that does not answer is a fault of its pictures. A store that fails ends the run."""
 
 AHEAD: Final = 16
 """Pictures that are fetched at once, and in memory."""
@@ -43,6 +46,9 @@ def fetch(names: Sequence[str], first: int, sources: Sources, left_out: Set[int]
         first: number of the first one in the input.
         sources: where the input lies.
         left_out: places of pictures that are not wanted.
+
+    Raises:
+        EmotionError: an object store does not answer, or no longer takes the credentials.
     """
     wanted = [place for place in range(len(names)) if place not in left_out]
     if sources.kind == "bytes":
@@ -79,5 +85,19 @@ def _fetch_one(place: int, address: str) -> Fetched:
         return Fetched(place, files.cat_file(path))
     except FileNotFoundError:
         return Fetched(place, None, "no readable file (No such file or directory)")
-    except Exception as error:  # a fault of one picture, whatever its store raises, must not stop the others
-        return Fetched(place, None, f"no readable file ({one_line(error)})")
+    except Exception as error:  # whatever a store raises
+        reason = one_line(error)
+        if not address.startswith(WEB) and not _is_known(address):
+            raise EmotionError(f"{address} cannot be read: {reason}; to go on, run the same command again") from error
+        return Fetched(place, None, f"no readable file ({reason})")
+
+
+def _is_known(address: str) -> bool:
+    """Tell whether its store still knows a picture. If not, the store is down or the credentials are of no use."""
+    try:
+        files, path = url_to_fs(address)
+        files.invalidate_cache()
+        files.info(path)
+    except Exception:  # whatever a store raises
+        return False
+    return True

@@ -15,7 +15,7 @@ from emotion.inference.devices import Device
 from emotion.inference.network import SHIPPED
 from emotion.inference.precision import Precision
 from emotion.inference.predictor import Predictor
-from emotion.scoring import listing, manifest, output, partition, pipeline, sources
+from emotion.scoring import listing, manifest, output, partition, pipeline, sources, tries
 from emotion.scoring.manifest import Effort
 from emotion.scoring.output import Begun
 from emotion.scoring.places import Place
@@ -134,6 +134,7 @@ def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
         EmotionError: Ray cannot be started or gives up.
     """
     request, begun, counted = prepared.request, prepared.begun, Statistics()
+    tries.forget(prepared.job.out)
     with pipeline.running(request.address, request.workers):
         most = max(1, begun.totals.partitions - len(begun.finished))
         workers = min(most, pipeline.workers_for(prepared.job.device, request.workers))

@@ -63,10 +63,12 @@ def describe(text: str, column: str | None) -> Sources:
     Raises:
         EmotionError: there is nothing of that name, or a table has no such column.
     """
-    if not text.endswith((".csv", ".parquet")):
+    if not text.lower().endswith((".csv", ".parquet")):
         if column:
             raise EmotionError(f"--column {column} is for a table, and {text} is neither .csv nor .parquet")
         return Sources("paths", text if is_address(text) else str(Path.cwd()))
+    if "*" in text or (not is_address(text) and Path(text).is_dir()):
+        raise EmotionError(f"{text} is more than one table; give one .csv or .parquet file, and score each on its own")
     with explaining(text):
         columns = tables.columns_of(text)
     chosen = tables.choose(text, columns, column)

@@ -26,7 +26,7 @@ PICTURES_AT_ONCE: Final = 16
 
 def columns_of(table: str) -> dict[str, bool]:
     """Return the columns that can hold pictures, and whether they hold their bytes and not their paths."""
-    if table.endswith(".csv"):
+    if table.lower().endswith(".csv"):
         with _opened(table) as stream:
             return dict.fromkeys(next(csv.reader(_as_text(stream)), []), False)
     with _opened(table) as stream:
@@ -56,7 +56,7 @@ def paths_in(table: str, column: str) -> Iterator[str]:
         EmotionError: a row has none.
     """
     with _opened(table) as stream:
-        for value in _texts(stream, column) if table.endswith(".csv") else _values(stream, column):
+        for value in _texts(stream, column) if table.lower().endswith(".csv") else _values(stream, column):
             if not value:
                 raise EmotionError(f"{table} has a row without a path; fill it or leave the row out")
             yield value

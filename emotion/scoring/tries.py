@@ -12,8 +12,16 @@ from typing import Final
 
 from emotion.scoring.places import Place
 
+FOLDER: Final = "work/tries"
+
 MOST: Final = 3
-"""Workers that one picture may kill, on its own, before it counts as a fault."""
+"""Workers that one picture may kill in one run, on its own, before it counts as a fault."""
+
+
+def forget(out: Place) -> None:
+    """Delete the notes of earlier runs: a picture that was in hand when a run was stopped did not kill its worker."""
+    for name in out.names(FOLDER):
+        out.delete(f"{FOLDER}/{name}")
 
 
 class Tries:
@@ -26,7 +34,7 @@ class Tries:
 
     def __init__(self, out: Place, partition: int) -> None:
         """Read the note of an earlier worker, count the picture that it had in hand, and leave a note."""
-        self._out, self._name = out, f"work/tries/{partition:06}.json"
+        self._out, self._name = out, f"{FOLDER}/{partition:06}.json"
         found = out.read(self._name)
         self.again = found is not None
         self.deaths: Counter[int] = Counter()

@@ -77,6 +77,20 @@ def test_prefix_that_is_not_there_is_one_line(server: str) -> None:  # noqa: ARG
             list(sources.find(place, sources.describe(place, None), Counter()))
 
 
+def test_store_that_no_longer_answers_ends_the_run_and_leaves_no_false_faults(
+    prefix: str, prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepare(source=prefix, out=str(tmp_path / "out"))
+    scorer, rows = Scorer(prepared.job), listing.read(prepared.job.out, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(moto.settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0)  # the credentials are refused from now on
+        with pytest.raises(EmotionError, match=r"cannot be read: .*; to go on, run the same command again"):
+            scorer(rows)
+    assert partition.finished(prepared.job.out) == set()
+    scorer(rows)
+    assert not [row for row in rows_in(prepared.job.out) if "no readable file" in str(row["error"])]
+
+
 def test_wrong_credentials_are_one_line(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moto.settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0)  # every request is checked now
     with pytest.raises(EmotionError) as raised:

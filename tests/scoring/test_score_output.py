@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from emotion.errors import EmotionError
-from emotion.scoring import manifest, partition
+from emotion.scoring import listing, manifest, partition, run, statistics
 from emotion.scoring.run import Prepared, count_kept
-from emotion.scoring.worker import Scorer
+from emotion.scoring.statistics import Statistics
+from emotion.scoring.tries import MOST, Tries
+from emotion.scoring.worker import KILLED, Job, Scorer
 
 Prepare = Callable[..., Prepared]
 
@@ -18,8 +21,6 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def score_first(prepared: Prepared) -> None:
-    from emotion.scoring import listing
-
     Scorer(prepared.job)(listing.read(prepared.job.out, 0))
 
 
@@ -112,3 +113,36 @@ def test_files_that_are_no_partitions_do_not_count_as_finished(prepare: Prepare,
     (tmp_path / "out/faces").mkdir()
     (tmp_path / "out/faces/.part-000001.partial.parquet").touch()
     assert partition.finished(prepared.job.out) == set()
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_damaged_settings_are_one_line(prepare: Prepare, tmp_path: Path, content: str) -> None:
+    prepare()
+    (tmp_path / "out/work/settings.json").write_text(content)
+    with pytest.raises(EmotionError, match=r"settings\.json is damaged; choose another folder"):
+        prepare()
+
+
+def test_damaged_manifest_is_one_line(prepare: Prepare, tmp_path: Path) -> None:
+    prepare()
+    (tmp_path / "out/manifest.json").write_text("{")
+    with pytest.raises(EmotionError, match=r"manifest\.json is damaged; delete it and run the same command again"):
+        prepare()
+
+
+def test_picture_in_hand_when_runs_were_stopped_is_not_blamed(
+    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score_here(job: Job, partitions: int, _: int) -> Iterator[tuple[int, Statistics]]:
+        for number in range(partitions):
+            (text,) = Scorer(job)(listing.read(job.out, number)).column("statistics").to_pylist()
+            yield number, statistics.parse(text)
+
+    monkeypatch.setattr(run.pipeline, "running", lambda *_: nullcontext())
+    monkeypatch.setattr(run.pipeline, "workers_for", lambda *_: 1)
+    monkeypatch.setattr(run.pipeline, "score", score_here)
+    for _ in range(MOST):
+        Tries(prepare().job.out, 0).start(5)
+    result = run.score(prepare(), lambda _: None)
+    assert result["pictures"] == 42
+    assert KILLED not in result["faults_by_reason"]

@@ -69,6 +69,18 @@ def test_parquet_of_paths_is_read_by_its_column(tmp_path: Path) -> None:
         names_in(str(table))
 
 
+def test_suffix_of_a_table_may_have_capitals(tmp_path: Path) -> None:
+    (tmp_path / "LIST.CSV").write_text("file\nb.jpg\n")
+    assert names_in(str(tmp_path / "LIST.CSV")) == ["b.jpg"]
+
+
+@pytest.mark.parametrize("name", ["*.parquet", "data.parquet"])
+def test_several_tables_are_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data.parquet").mkdir()
+    with pytest.raises(EmotionError, match="is more than one table; give one"):
+        sources.describe(str(tmp_path / name), None)
+
+
 def test_row_without_a_path_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text('path\na.jpg\n""\n')
     with pytest.raises(EmotionError, match="has a row without a path"):
