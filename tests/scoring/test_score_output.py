@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emotion.errors import EmotionError
-from emotion.scoring import listing, manifest, partition, run, statistics
+from emotion.scoring import listing, manifest, partition, pipeline, run, statistics
 from emotion.scoring.run import Prepared, count_kept
 from emotion.scoring.statistics import Statistics
 from emotion.scoring.tries import MOST, Tries
@@ -138,9 +138,9 @@ def test_picture_in_hand_when_runs_were_stopped_is_not_blamed(
             (text,) = Scorer(job)(listing.read(job.out, number)).column("statistics").to_pylist()
             yield number, statistics.parse(text)
 
-    monkeypatch.setattr(run.pipeline, "running", lambda *_: nullcontext())
-    monkeypatch.setattr(run.pipeline, "workers_for", lambda *_: 1)
-    monkeypatch.setattr(run.pipeline, "score", score_here)
+    monkeypatch.setattr(pipeline, "running", lambda *_: nullcontext())
+    monkeypatch.setattr(pipeline, "workers_for", lambda *_: 1)
+    monkeypatch.setattr(pipeline, "score", score_here)
     for _ in range(MOST):
         Tries(prepare().job.out, 0).start(5)
     result = run.score(prepare(), lambda _: None)
