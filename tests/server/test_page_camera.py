@@ -84,6 +84,29 @@ def test_exit_while_the_camera_opens_keeps_the_page_stopped(browser: Browser) ->
         expect(page.get_by_role("button", name="Start")).to_be_disabled()
 
 
+def test_stop_while_the_camera_opens_releases_it_and_the_next_start_works(page: Page) -> None:
+    hold_camera(page)
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#live-status")).to_contain_text("Stopped")
+    page.get_by_role("button", name="Start").click()
+    page.evaluate("allow()")
+    expect_tracks(page, "ended", "live")
+    expect(page.locator("#live-status")).to_contain_text("Live.")
+
+
+def test_live_stops_and_says_so_when_the_camera_is_lost(page: Page) -> None:
+    start_live(page)
+    page.wait_for_function("() => window.labelled >= 1")
+    page.evaluate(
+        """() => document.getElementById('live-video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))"""
+    )
+    expect(page.locator("#live-status")).to_contain_text("The camera was lost.")
+    expect(page.locator("#fps")).to_have_text("0")
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+
+
 def test_keyboard_focus_moves_between_start_and_stop(page: Page) -> None:
     page.get_by_role("tab", name="Live").click()
     page.get_by_role("button", name="Start").press("Enter")

@@ -117,14 +117,17 @@ async function useCamera() {
   if (!at("snapshot").hidden) return;
   at("snapshot").hidden = false;
   try {
-    await openCamera(video);
-    // The person may have cancelled or left the tab in the meantime.
-    if (at("snapshot").hidden) closeCamera(video);
-    else at("take").focus();
+    // The person may cancel or leave the tab in the meantime.
+    await openCamera(video, () => !at("snapshot").hidden, failCamera);
+    at("take").focus();
   } catch (error) {
-    if (!at("snapshot").hidden) say(error.message, true);
-    leaveCamera();
+    failCamera(error.message);
   }
+}
+
+function failCamera(problem) {
+  if (!at("snapshot").hidden) say(problem, true);
+  leaveCamera();
 }
 
 function leaveCamera() {
