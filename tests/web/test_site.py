@@ -127,6 +127,16 @@ def test_annotated_picture_has_the_size_of_the_image_and_its_box(page: Page) -> 
     assert picture.getpixel((500, 500)) == astronaut().getpixel((500, 500))
 
 
+def test_photo_that_replaces_a_large_one_does_not_wait_for_it(page: Page) -> None:
+    before = page.workers
+    choose(page, "large.png", encoded(Image.new("L", (7000, 6000)), "png"))
+    expect(page.locator("#photo-status")).to_contain_text("Looking for faces in large.png")
+    choose(page, "astronaut.jpg", encoded(astronaut()))
+    expect(page.locator("#photo-status")).to_have_text("astronaut.jpg: 1 face", timeout=60_000)
+    assert len(page.workers) == len(before)
+    assert page.workers != before
+
+
 def test_live_labels_frames_until_stop_releases_the_camera(page: Page) -> None:
     start_live(page)
     page.wait_for_function("() => window.labelled >= 10")

@@ -1,5 +1,6 @@
 // The engine in this browser: the same interface as the server's (emotion/server/static/server_engine.js).
 import { fetchOnce } from "./files.js";
+import { tasksOf } from "./tasks.js";
 
 const EDGE = 640; // longest edge of a camera frame, in pixels, as the server gets it
 
@@ -17,8 +18,9 @@ export function browserEngine(base) {
   // Loads the networks, once; `say(text)` hears how far it is.
   function prepare(say = () => {}) {
     tell = ({ loaded, size }) => say(`Loading the networks: ${megabytes(loaded)} of ${megabytes(size)} MB ...`);
-    return (worker ??= describe().then((known) => start(base, known, (far) => tell(far))).catch((error) => {
-      worker = null;
+    const forget = () => { worker = null; };
+    return (worker ??= describe().then((known) => start(base, known, (far) => tell(far), forget)).catch((error) => {
+      forget();
       throw error;
     }));
   }
@@ -27,7 +29,7 @@ export function browserEngine(base) {
     kind: "browser",
     describe,
     prepare,
-    predict: async (file) => (await prepare())("predict", { file }),
+    predict: async (file, signal) => (await prepare())("predict", { file }, { signal }),
     async live({ smoothing, answered }) {
       const call = await prepare();
       await call("startVideo", { smoothing });
@@ -49,7 +51,7 @@ function videoOf(call, answered) {
     async send(video) {
       const bitmap = await frameOf(video);
       if (!bitmap) return false;
-      const answer = await call("frame", { bitmap, time: performance.now() / 1000 }, [bitmap]);
+      const answer = await call("frame", { bitmap, time: performance.now() / 1000 }, { transferred: [bitmap] });
       if (open) answered(answer);
       return true;
     },
@@ -66,27 +68,12 @@ async function frameOf(video) {
 }
 
 // Returns the function that calls a task of the worker, once its networks are loaded.
-async function start(base, facts, tell) {
+async function start(base, facts, tell, ended) {
   const worker = new Worker(underThePolicyOfThePage(`${base}worker.js`), { type: "module" });
-  const waiting = new Map();
-  let count = 0;
-  const call = (task, options, transferred = []) => new Promise((resolve, reject) => {
-    waiting.set(++count, { resolve, reject });
-    worker.postMessage({ id: count, task, ...options }, transferred);
-  });
-  const failed = new Promise((_, reject) => {
-    worker.addEventListener("error", () => reject(new Error("The engine could not be started; reload this page.")));
-  });
-  worker.addEventListener("message", ({ data }) => data.id ? settle(waiting, data) : tell(data));
-  await Promise.race([call("load", { base, facts }), failed]);
+  const call = tasksOf(worker, ended);
+  worker.addEventListener("message", ({ data }) => { if ("loaded" in data) tell(data); });
+  await call("load", { base, facts });
   return call;
-}
-
-function settle(waiting, { id, result, error }) {
-  const { resolve, reject } = waiting.get(id);
-  waiting.delete(id);
-  if (error) reject(new Error(error));
-  else resolve(result);
 }
 
 // A worker has the Content-Security-Policy of its own answer, which a plain file server does not send. One that starts
