@@ -12,14 +12,15 @@ export function browserEngine(base) {
 
   const describe = () => (facts ??= readFacts(base).catch((error) => {
     facts = null; // the next try fetches again
-    throw error;
+    throw notLoaded("The description of the network", error);
   }));
 
   // Loads the networks, once; `say(text)` hears how far it is.
   function prepare(say = () => {}) {
     tell = ({ loaded, size }) => say(`Loading the networks: ${megabytes(loaded)} of ${megabytes(size)} MB ...`);
     const forget = () => { worker = null; };
-    return (worker ??= describe().then((known) => start(base, known, (far) => tell(far), forget)).catch((error) => {
+    const load = async () => start(base, await describe(), (far) => tell(far), forget);
+    return (worker ??= load().catch((error) => {
       forget();
       throw error;
     }));
@@ -39,6 +40,10 @@ export function browserEngine(base) {
 }
 
 const readFacts = async (base) => JSON.parse(new TextDecoder().decode(await fetchOnce(`${base}facts.json`)));
+
+// What browsers say of a failed request differs, and says too little.
+const notLoaded = (what, cause) =>
+  new Error(`${what} could not be loaded. Check the connection, then try again or reload this page.`, { cause });
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
@@ -72,7 +77,10 @@ async function start(base, facts, tell, ended) {
   const worker = new Worker(underThePolicyOfThePage(`${base}worker.js`), { type: "module" });
   const call = tasksOf(worker, ended);
   worker.addEventListener("message", ({ data }) => { if ("loaded" in data) tell(data); });
-  await call("load", { base, facts });
+  await call("load", { base, facts }).catch((error) => {
+    worker.terminate();
+    throw notLoaded("The networks", error);
+  });
   return call;
 }
 
