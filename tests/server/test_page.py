@@ -8,7 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
-from opened_page import choose, needs_chromium, opened, photograph
+from opened_page import choose, drop, needs_chromium, opened, paste, photograph
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, expect
 from running_server import encoded, running
@@ -69,17 +69,9 @@ def test_photo_that_the_browser_cannot_show_still_gets_its_faces_and_a_message(p
 
 
 def test_photo_can_be_dropped_and_pasted(page: Page) -> None:
-    script = """([kind, bytes]) => {
-        const transfer = new DataTransfer();
-        transfer.items.add(new File([new Uint8Array(bytes)], `${kind}.jpg`, { type: "image/jpeg" }));
-        const event = kind === "paste"
-            ? new ClipboardEvent(kind, { clipboardData: transfer, bubbles: true })
-            : new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
-        document.getElementById("drop").dispatchEvent(event);
-    }"""
-    for kind in ("drop", "paste"):
-        page.evaluate(script, [kind, list(encoded(astronaut(256)))])
-        expect(page.locator("#photo-status")).to_have_text(f"{kind}.jpg: 1 face")
+    for give in (drop, paste):
+        give(page, f"{give.__name__}.jpg", encoded(astronaut(256)))
+        expect(page.locator("#photo-status")).to_have_text(f"{give.__name__}.jpg: 1 face")
 
 
 def test_model_tab_shows_metrics_confusion_matrix_and_card(browser: Browser, tmp_path: Path) -> None:

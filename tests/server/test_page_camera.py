@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from opened_page import expect_tracks, hold_camera, needs_chromium, opened, photograph, start_live
+from opened_page import expect_tracks, hold_camera, needs_chromium, opened, paste, photograph, start_live
 from playwright.sync_api import Browser, Page, expect
-from running_server import serving
+from running_server import encoded, serving
+from small_photos import astronaut
 
 pytestmark = needs_chromium
 
@@ -68,6 +69,11 @@ def test_exit_stops_the_server_and_the_camera(browser: Browser) -> None:
         expect(page.locator("#live-status")).to_contain_text("The server has stopped")
         assert page.evaluate("() => document.getElementById('live-video').srcObject") is None
         assert process.wait(timeout=30) == 0
+        page.get_by_role("tab", name="Photo").click()
+        paste(page, "later.jpg", encoded(astronaut(256)))
+        expect(page.locator("#photo-status")).to_be_empty()
+        for name in ("#choose", "#file", "#engines [value=browser]"):
+            expect(page.locator(name)).to_be_disabled()
 
 
 def test_exit_while_the_camera_opens_keeps_the_page_stopped(browser: Browser) -> None:

@@ -132,7 +132,8 @@ async function exit(server) {
     return say(error.message, true);
   }
   exited = true;
-  for (const button of document.querySelectorAll("#live button, #photo button")) button.disabled = true;
+  // The engine in the browser, too, comes from the server.
+  for (const part of document.querySelectorAll("#live button, #photo button, #file, #engines")) part.disabled = true;
   say("The server has stopped. You can close this page.");
 }
 

@@ -144,7 +144,7 @@ async function take() {
 function listenForImages() {
   const drop = at("drop");
   const take = (event, files) => {
-    if (at("photo").hidden || !files?.length) return;
+    if (at("photo").hidden || at("file").disabled || !files?.length) return; // disabled after Exit
     event.preventDefault();
     show([...files]);
   };
