@@ -10,7 +10,7 @@ from pathlib import Path
 
 from opened_page import choose, drop, needs_chromium, opened, paste, photograph
 from PIL import Image, ImageFilter
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 from running_server import encoded, running
 from small_photos import astronaut
 
@@ -48,6 +48,30 @@ def test_faces_of_a_photo_are_downloaded_as_json_and_csv(page: Page) -> None:
         text = download.value.path().read_text()
         source = json.loads(text)["source"] if kind == "JSON" else next(csv.DictReader(text.splitlines()))["source"]
         assert source == "astronaut.jpg"
+
+
+def test_faces_of_several_images_can_be_downloaded_once_all_are_read(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold_second(route: Route) -> None:
+        if b"second.jpg" in (route.request.post_data_buffer or b""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/predict*", hold_second)
+    content = encoded(astronaut(256))
+    page.locator("#file").set_input_files(
+        [FilePayload(name=name, mimeType="image/jpeg", buffer=content) for name in ("first.jpg", "second.jpg")]
+    )
+    expect(page.locator("#photo-status")).to_contain_text("(2 of 2)")
+    expect(page.locator("#photo-result")).to_be_visible()
+    kept = page.get_by_role("button", name=re.compile("Download (JSON|CSV)"))
+    for button in kept.all():
+        expect(button).to_be_disabled()
+    held[0].continue_()
+    for button in kept.all():
+        expect(button).to_be_enabled()
 
 
 def test_photo_without_a_face_and_a_file_that_is_not_an_image_get_a_message(page: Page) -> None:

@@ -28,9 +28,12 @@ async function show(files) {
   at("photo-result").hidden = true;
   [pictures, chosen] = [[], null];
   list();
+  setComplete(false);
   try {
     await readAll(files, signal);
-    if (!signal.aborted) sayAll();
+    if (signal.aborted) return;
+    setComplete(true);
+    sayAll();
   } catch (error) {
     if (!signal.aborted) say(error.message, true);
   }
@@ -90,6 +93,11 @@ function display(picture) {
 function setShown(shown) {
   at("photo-stage").classList.toggle("no-preview", !shown);
   at("download-picture").disabled = !shown;
+}
+
+// A file of the first few of several images would look complete.
+function setComplete(complete) {
+  for (const format of ["json", "csv"]) at(`download-${format}`).disabled = !complete;
 }
 
 function download(format) {
