@@ -70,7 +70,7 @@ def test_turned_photo_of_a_phone_is_upright(page: Page) -> None:
 def test_several_images_are_listed_chosen_and_kept_as_one_file(page: Page) -> None:
     wall = encoded(Image.new("RGB", (90, 90), "grey"), "png")
     give(page, wall=wall, astronaut=encoded(astronaut(), "png"), broken=b"PK")
-    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face")
+    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face, 1 cannot be read")
     buttons = page.locator("#photo-list button")
     expect(buttons).to_contain_text(["0 faces", "1 face", "cannot be read"])
     expect(buttons.last).to_be_disabled()
@@ -111,7 +111,7 @@ def test_group_of_drawn_faces_has_marks_and_lines(page: Page) -> None:
 def test_csv_has_the_layout_of_python(page: Page) -> None:
     wall = encoded(Image.new("RGB", (90, 90), "grey"), "png")
     give(page, **{"a, b": encoded(astronaut(), "png"), "wall": wall, "broken": b"PK"})
-    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face")
+    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face, 1 cannot be read")
     answers = json.loads(download(page, "JSON").path().read_text())
     assert download(page, "CSV").path().read_text() == csv_text(map(picture_of, answers), NAMES)
 

@@ -72,7 +72,10 @@ const counted = (count) => count === 0 ? "no face found" : count === 1 ? "1 face
 
 function sayAll() {
   const faces = pictures.reduce((sum, { answer }) => sum + answer.faces.length, 0);
-  say(`${pictures.length > 1 ? `${pictures.length} images` : pictures[0].answer.source}: ${counted(faces)}`);
+  const unread = pictures.filter(({ answer }) => answer.error).length;
+  const found = unread === pictures.length ? [] : [counted(faces)];
+  if (unread) found.push(`${unread} cannot be read`);
+  say(`${pictures.length > 1 ? `${pictures.length} images` : pictures[0].answer.source}: ${found.join(", ")}`);
 }
 
 function list() {
