@@ -82,6 +82,28 @@ def choose(page: Page, name: str, content: bytes) -> None:
     page.locator("#file").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": content})
 
 
+def drop(page: Page, name: str, content: bytes) -> None:
+    _hand_over(page, "drop", name, content)
+
+
+def paste(page: Page, name: str, content: bytes) -> None:
+    _hand_over(page, "paste", name, content)
+
+
+def _hand_over(page: Page, kind: str, name: str, content: bytes) -> None:
+    page.evaluate(
+        """([kind, name, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/jpeg" }));
+            const event = kind === "paste"
+                ? new ClipboardEvent(kind, { clipboardData: transfer, bubbles: true })
+                : new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
+            document.getElementById("drop").dispatchEvent(event);
+        }""",
+        [kind, name, list(content)],
+    )
+
+
 def start_live(page: Page) -> None:
     """Press Start, and count the labelled frames in `labelled`."""
     page.get_by_role("tab", name="Live").click()

@@ -8,9 +8,9 @@ import re
 import shutil
 from pathlib import Path
 
-from opened_page import choose, needs_chromium, opened, photograph
+from opened_page import choose, drop, needs_chromium, opened, paste, photograph
 from PIL import Image, ImageFilter
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 from running_server import encoded, running
 from small_photos import astronaut
 
@@ -50,6 +50,30 @@ def test_faces_of_a_photo_are_downloaded_as_json_and_csv(page: Page) -> None:
         assert source == "astronaut.jpg"
 
 
+def test_faces_of_several_images_can_be_downloaded_once_all_are_read(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold_second(route: Route) -> None:
+        if b"second.jpg" in (route.request.post_data_buffer or b""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/predict*", hold_second)
+    content = encoded(astronaut(256))
+    page.locator("#file").set_input_files(
+        [FilePayload(name=name, mimeType="image/jpeg", buffer=content) for name in ("first.jpg", "second.jpg")]
+    )
+    expect(page.locator("#photo-status")).to_contain_text("(2 of 2)")
+    expect(page.locator("#photo-result")).to_be_visible()
+    kept = page.get_by_role("button", name=re.compile("Download (JSON|CSV)"))
+    for button in kept.all():
+        expect(button).to_be_disabled()
+    held[0].continue_()
+    for button in kept.all():
+        expect(button).to_be_enabled()
+
+
 def test_photo_without_a_face_and_a_file_that_is_not_an_image_get_a_message(page: Page) -> None:
     choose(page, "wall.jpg", encoded(Image.new("RGB", (200, 200), "grey")))
     expect(page.locator("#photo-status")).to_have_text("wall.jpg: no face found")
@@ -69,17 +93,9 @@ def test_photo_that_the_browser_cannot_show_still_gets_its_faces_and_a_message(p
 
 
 def test_photo_can_be_dropped_and_pasted(page: Page) -> None:
-    script = """([kind, bytes]) => {
-        const transfer = new DataTransfer();
-        transfer.items.add(new File([new Uint8Array(bytes)], `${kind}.jpg`, { type: "image/jpeg" }));
-        const event = kind === "paste"
-            ? new ClipboardEvent(kind, { clipboardData: transfer, bubbles: true })
-            : new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
-        document.getElementById("drop").dispatchEvent(event);
-    }"""
-    for kind in ("drop", "paste"):
-        page.evaluate(script, [kind, list(encoded(astronaut(256)))])
-        expect(page.locator("#photo-status")).to_have_text(f"{kind}.jpg: 1 face")
+    for give in (drop, paste):
+        give(page, f"{give.__name__}.jpg", encoded(astronaut(256)))
+        expect(page.locator("#photo-status")).to_have_text(f"{give.__name__}.jpg: 1 face")
 
 
 def test_model_tab_shows_metrics_confusion_matrix_and_card(browser: Browser, tmp_path: Path) -> None:

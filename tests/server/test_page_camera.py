@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from opened_page import expect_tracks, hold_camera, needs_chromium, opened, photograph, start_live
+from opened_page import expect_tracks, hold_camera, needs_chromium, opened, paste, photograph, start_live
 from playwright.sync_api import Browser, Page, expect
-from running_server import serving
+from running_server import encoded, serving
+from small_photos import astronaut
 
 pytestmark = needs_chromium
 
@@ -68,6 +69,11 @@ def test_exit_stops_the_server_and_the_camera(browser: Browser) -> None:
         expect(page.locator("#live-status")).to_contain_text("The server has stopped")
         assert page.evaluate("() => document.getElementById('live-video').srcObject") is None
         assert process.wait(timeout=30) == 0
+        page.get_by_role("tab", name="Photo").click()
+        paste(page, "later.jpg", encoded(astronaut(256)))
+        expect(page.locator("#photo-status")).to_be_empty()
+        for name in ("#choose", "#file", "#engines [value=browser]"):
+            expect(page.locator(name)).to_be_disabled()
 
 
 def test_exit_while_the_camera_opens_keeps_the_page_stopped(browser: Browser) -> None:
@@ -82,6 +88,29 @@ def test_exit_while_the_camera_opens_keeps_the_page_stopped(browser: Browser) ->
         expect_tracks(page, "ended")
         expect(page.locator("#live-status")).to_contain_text("The server has stopped")
         expect(page.get_by_role("button", name="Start")).to_be_disabled()
+
+
+def test_stop_while_the_camera_opens_releases_it_and_the_next_start_works(page: Page) -> None:
+    hold_camera(page)
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#live-status")).to_contain_text("Stopped")
+    page.get_by_role("button", name="Start").click()
+    page.evaluate("allow()")
+    expect_tracks(page, "ended", "live")
+    expect(page.locator("#live-status")).to_contain_text("Live.")
+
+
+def test_live_stops_and_says_so_when_the_camera_is_lost(page: Page) -> None:
+    start_live(page)
+    page.wait_for_function("() => window.labelled >= 1")
+    page.evaluate(
+        """() => document.getElementById('live-video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))"""
+    )
+    expect(page.locator("#live-status")).to_contain_text("The camera was lost.")
+    expect(page.locator("#fps")).to_have_text("0")
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
 
 
 def test_keyboard_focus_moves_between_start_and_stop(page: Page) -> None:

@@ -109,3 +109,8 @@ def test_port_gives_the_pixels_of_python(make: Any, facts: dict[str, Any], tmp_p
 def test_bytes_are_shuffled_and_unshuffled(facts: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "cases.json").write_text(json.dumps({"facts": facts, "cases": []}))
     run_node("shuffle", tmp_path / "cases.json", tests=2)
+
+
+def test_task_that_is_given_up_keeps_no_other_waiting(facts: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "cases.json").write_text(json.dumps({"facts": facts, "cases": []}))
+    run_node("tasks", tmp_path / "cases.json", tests=4)

@@ -70,7 +70,7 @@ def test_turned_photo_of_a_phone_is_upright(page: Page) -> None:
 def test_several_images_are_listed_chosen_and_kept_as_one_file(page: Page) -> None:
     wall = encoded(Image.new("RGB", (90, 90), "grey"), "png")
     give(page, wall=wall, astronaut=encoded(astronaut(), "png"), broken=b"PK")
-    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face")
+    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face, 1 cannot be read")
     buttons = page.locator("#photo-list button")
     expect(buttons).to_contain_text(["0 faces", "1 face", "cannot be read"])
     expect(buttons.last).to_be_disabled()
@@ -111,7 +111,7 @@ def test_group_of_drawn_faces_has_marks_and_lines(page: Page) -> None:
 def test_csv_has_the_layout_of_python(page: Page) -> None:
     wall = encoded(Image.new("RGB", (90, 90), "grey"), "png")
     give(page, **{"a, b": encoded(astronaut(), "png"), "wall": wall, "broken": b"PK"})
-    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face")
+    expect(page.locator("#photo-status")).to_have_text("3 images: 1 face, 1 cannot be read")
     answers = json.loads(download(page, "JSON").path().read_text())
     assert download(page, "CSV").path().read_text() == csv_text(map(picture_of, answers), NAMES)
 
@@ -125,6 +125,16 @@ def test_annotated_picture_has_the_size_of_the_image_and_its_box(page: Page) -> 
     assert picture.size == (512, 512)
     assert picture.getpixel((178, 120)) != astronaut().getpixel((178, 120))
     assert picture.getpixel((500, 500)) == astronaut().getpixel((500, 500))
+
+
+def test_photo_that_replaces_a_large_one_does_not_wait_for_it(page: Page) -> None:
+    before = page.workers
+    choose(page, "large.png", encoded(Image.new("L", (7000, 6000)), "png"))
+    expect(page.locator("#photo-status")).to_contain_text("Looking for faces in large.png")
+    choose(page, "astronaut.jpg", encoded(astronaut()))
+    expect(page.locator("#photo-status")).to_have_text("astronaut.jpg: 1 face", timeout=60_000)
+    assert len(page.workers) == len(before)
+    assert page.workers != before
 
 
 def test_live_labels_frames_until_stop_releases_the_camera(page: Page) -> None:

@@ -1,5 +1,6 @@
 // The engine in this browser: the same interface as the server's (emotion/server/static/server_engine.js).
 import { fetchOnce } from "./files.js";
+import { tasksOf } from "./tasks.js";
 
 const EDGE = 640; // longest edge of a camera frame, in pixels, as the server gets it
 
@@ -11,14 +12,16 @@ export function browserEngine(base, site = null) {
 
   const describe = () => (facts ??= readFacts(base, site).catch((error) => {
     facts = null; // the next try fetches again
-    throw error;
+    throw notLoaded("The description of the network", error);
   }));
 
   // Loads the networks, once; `say(text)` hears how far it is.
   function prepare(say = () => {}) {
     tell = ({ loaded, size }) => say(`Loading the networks: ${megabytes(loaded)} of ${megabytes(size)} MB ...`);
-    return (worker ??= describe().then((known) => start({ base, site, facts: known }, (far) => tell(far))).catch((error) => {
-      worker = null;
+    const forget = () => { worker = null; };
+    const load = async () => start({ base, site, facts: await describe() }, (far) => tell(far), forget);
+    return (worker ??= load().catch((error) => {
+      forget();
       throw error;
     }));
   }
@@ -27,7 +30,7 @@ export function browserEngine(base, site = null) {
     kind: "browser",
     describe,
     prepare,
-    predict: async (file) => (await prepare())("predict", { file }),
+    predict: async (file, signal) => (await prepare())("predict", { file }, { signal }),
     async live({ smoothing, answered }) {
       const call = await prepare();
       await call("startVideo", { smoothing });
@@ -37,6 +40,10 @@ export function browserEngine(base, site = null) {
 }
 
 const readFacts = async (base, site) => JSON.parse(new TextDecoder().decode(await fetchOnce(`${base}facts.json`, site)));
+
+// What browsers say of a failed request differs, and says too little.
+const notLoaded = (what, cause) =>
+  new Error(`${what} could not be loaded. Check the connection, then try again or reload this page.`, { cause });
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
@@ -49,7 +56,7 @@ function videoOf(call, answered) {
     async send(video) {
       const bitmap = await frameOf(video);
       if (!bitmap) return false;
-      const answer = await call("frame", { bitmap, time: performance.now() / 1000 }, [bitmap]);
+      const answer = await call("frame", { bitmap, time: performance.now() / 1000 }, { transferred: [bitmap] });
       if (open) answered(answer);
       return true;
     },
@@ -66,27 +73,15 @@ async function frameOf(video) {
 }
 
 // Returns the function that calls a task of the worker, once its networks are loaded.
-async function start(options, tell) {
+async function start(options, tell, ended) {
   const worker = new Worker(underThePolicyOfThePage(`${options.base}worker.js`), { type: "module" });
-  const waiting = new Map();
-  let count = 0;
-  const call = (task, options, transferred = []) => new Promise((resolve, reject) => {
-    waiting.set(++count, { resolve, reject });
-    worker.postMessage({ id: count, task, ...options }, transferred);
+  const call = tasksOf(worker, ended);
+  worker.addEventListener("message", ({ data }) => { if ("loaded" in data) tell(data); });
+  await call("load", options).catch((error) => {
+    worker.terminate();
+    throw notLoaded("The networks", error);
   });
-  const failed = new Promise((_, reject) => {
-    worker.addEventListener("error", () => reject(new Error("The engine could not be started; reload this page.")));
-  });
-  worker.addEventListener("message", ({ data }) => data.id ? settle(waiting, data) : tell(data));
-  await Promise.race([call("load", options), failed]);
   return call;
-}
-
-function settle(waiting, { id, result, error }) {
-  const { resolve, reject } = waiting.get(id);
-  waiting.delete(id);
-  if (error) reject(new Error(error));
-  else resolve(result);
 }
 
 // A worker has the Content-Security-Policy of its own answer, which a plain file server does not send. One that starts

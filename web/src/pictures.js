@@ -2,6 +2,7 @@
 import { makePicture } from "./opencv.js";
 
 const AS_STORED = { imageOrientation: "from-image", colorSpaceConversion: "none" };
+const READABLE = /^(\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP)/s; // the first bytes of what every browser reads
 
 export async function readPicture(file, { pixels: most }) {
   const bitmap = await decode(file);
@@ -15,8 +16,15 @@ async function decode(file) {
   try {
     return await createImageBitmap(file, AS_STORED);
   } catch {
-    throw new Error(`${file.name} is not a picture that this browser can read; save it as JPEG or PNG.`);
+    throw new Error(`${file.name} ${await faultOf(file)}`);
   }
+}
+
+async function faultOf(file) {
+  if (!file.size) return "is empty.";
+  const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  if (READABLE.test(start)) return "is damaged or too large for this browser.";
+  return "is not a picture that this browser can read; save it as JPEG or PNG.";
 }
 
 // Returns the pixels of a bitmap, and closes it.

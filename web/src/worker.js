@@ -1,4 +1,4 @@
-// The engine's own thread: answers { id, task, ... } with { id, result } or { id, error }, and tells { loaded, size }.
+// The engine's own thread: answers { task, ... } with { result } or { error }, and tells { loaded, size }.
 import { fetchOnce, unpack } from "./files.js";
 import { loadNetworks } from "./networks.js";
 import { pixelsOf, readPicture } from "./pictures.js";
@@ -35,15 +35,10 @@ const tasks = {
   },
 };
 
-// One after the other, because the networks share their memory.
-let last = Promise.resolve();
-
-addEventListener("message", ({ data: { id, task, ...options } }) => {
-  last = last.then(async () => {
-    try {
-      postMessage({ id, result: await tasks[task](options) });
-    } catch (error) {
-      postMessage({ id, error: error.message });
-    }
-  });
+addEventListener("message", async ({ data: { task, ...options } }) => {
+  try {
+    postMessage({ result: await tasks[task](options) });
+  } catch (error) {
+    postMessage({ error: error.message });
+  }
 });

@@ -5,11 +5,16 @@ const REASONS = {
   NotReadableError: "The camera is used by another program. Close it and try again.",
 };
 
-export async function openCamera(video) {
+const LOST = "The camera was lost. Connect it, or allow it for this page, and try again.";
+
+// A camera that opens after `wanted()` turned false is closed at once. `lost(problem)` hears that it is gone.
+export async function openCamera(video, wanted, lost) {
   if (!navigator.mediaDevices) throw new Error("Browsers allow the camera only on localhost or over https.");
   const stream = await ask();
+  if (!wanted()) return release(stream);
   closeCamera(video); // another request may have opened it in the meantime
   video.srcObject = stream;
+  stream.getVideoTracks()[0].addEventListener("ended", () => lost(LOST));
   try {
     await video.play();
   } catch (error) {
@@ -27,8 +32,12 @@ async function ask() {
 }
 
 export function closeCamera(video) {
-  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  if (video.srcObject) release(video.srcObject);
   video.srcObject = null;
+}
+
+function release(stream) {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 // Returns the current frame as a JPEG of at most `edge` pixels per side, or null if there is none yet.

@@ -25,18 +25,23 @@ function say(text, problem = false) {
 
 async function start() {
   const number = ++starts;
+  const wanted = () => number === starts;
   const engine = choice.engine();
   at("start").disabled = true;
+  at("stop").disabled = false;
+  keepFocus("stop");
   say("Opening the camera ...");
   try {
     ({ colours } = await engine.describe());
-    await openCamera(video);
-    // The person may have left the tab or stopped the server in the meantime.
-    if (exited || at("live").hidden) return stop();
-    await engine.prepare((text) => { if (number === starts) say(text); });
-    if (number === starts) await connect(engine, number);
+    await openCamera(video, wanted, (problem) => { if (wanted()) stop(problem); });
+    if (!wanted()) return;
+    showFaces({ width: video.videoWidth, height: video.videoHeight, faces: [] }, colours);
+    at("live-result").hidden = false;
+    say("Getting ready to find faces ...");
+    await engine.prepare((text) => { if (wanted()) say(text); });
+    if (wanted()) await connect(engine, number);
   } catch (error) {
-    if (number === starts) stop(error.message);
+    if (wanted()) stop(error.message);
   }
 }
 
@@ -44,9 +49,6 @@ async function connect(engine, number) {
   const opened = await engine.live({ smoothing: smoothing(), answered: receive, closed: stop });
   if (number !== starts) return opened.close();
   session = opened;
-  at("stop").disabled = false;
-  keepFocus("stop");
-  at("live-result").hidden = false;
   say("Live.");
   due = true;
   watchFrames(number);
@@ -117,15 +119,21 @@ function smooth() {
   session?.smooth(smoothing());
 }
 
+// Stop is enabled from Start on.
+function leave() {
+  if (!at("stop").disabled) stop();
+}
+
 async function exit(server) {
-  if (session) stop();
+  leave();
   try {
     await server.stop();
   } catch (error) {
     return say(error.message, true);
   }
   exited = true;
-  for (const button of document.querySelectorAll("#live button, #photo button")) button.disabled = true;
+  // The engine in the browser, too, comes from the server.
+  for (const part of document.querySelectorAll("#live button, #photo button, #file, #engines")) part.disabled = true;
   say("The server has stopped. You can close this page.");
 }
 
@@ -138,5 +146,5 @@ export function startLive(engines) {
   at("exit")?.addEventListener("click", () => exit(first));
   at("smoothing").addEventListener("input", smooth);
   addEventListener("pagehide", () => stop());
-  return () => { if (session || video.srcObject) stop(); };
+  return leave;
 }

@@ -6,11 +6,8 @@ const at = (id) => document.getElementById(id);
 const share = (value) => value == null ? "n/a" : `${(value * 100).toFixed(1)}%`;
 
 export async function showModel(facts) {
-  const model = await facts.catch(() => null);
-  if (!model) {
-    at("model-status").textContent = "The description of the network cannot be loaded. Is the server still running? Reload this page.";
-    return;
-  }
+  const model = await facts.catch((error) => { at("model-status").textContent = error.message; });
+  if (!model) return;
   if (!model.card) {
     at("model-status").textContent = "This model file has no model card. Evaluate the model before you rely on it.";
     return;

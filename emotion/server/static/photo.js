@@ -28,9 +28,12 @@ async function show(files) {
   at("photo-result").hidden = true;
   [pictures, chosen] = [[], null];
   list();
+  setComplete(false);
   try {
     await readAll(files, signal);
-    if (!signal.aborted) sayAll();
+    if (signal.aborted) return;
+    setComplete(true);
+    sayAll();
   } catch (error) {
     if (!signal.aborted) say(error.message, true);
   }
@@ -69,7 +72,10 @@ const counted = (count) => count === 0 ? "no face found" : count === 1 ? "1 face
 
 function sayAll() {
   const faces = pictures.reduce((sum, { answer }) => sum + answer.faces.length, 0);
-  say(`${pictures.length > 1 ? `${pictures.length} images` : pictures[0].answer.source}: ${counted(faces)}`);
+  const unread = pictures.filter(({ answer }) => answer.error).length;
+  const found = unread === pictures.length ? [] : [counted(faces)];
+  if (unread) found.push(`${unread} cannot be read`);
+  say(`${pictures.length > 1 ? `${pictures.length} images` : pictures[0].answer.source}: ${found.join(", ")}`);
 }
 
 function list() {
@@ -90,6 +96,11 @@ function display(picture) {
 function setShown(shown) {
   at("photo-stage").classList.toggle("no-preview", !shown);
   at("download-picture").disabled = !shown;
+}
+
+// A file of the first few of several images would look complete.
+function setComplete(complete) {
+  for (const format of ["json", "csv"]) at(`download-${format}`).disabled = !complete;
 }
 
 function download(format) {
@@ -117,14 +128,17 @@ async function useCamera() {
   if (!at("snapshot").hidden) return;
   at("snapshot").hidden = false;
   try {
-    await openCamera(video);
-    // The person may have cancelled or left the tab in the meantime.
-    if (at("snapshot").hidden) closeCamera(video);
-    else at("take").focus();
+    // The person may cancel or leave the tab in the meantime.
+    await openCamera(video, () => !at("snapshot").hidden, failCamera);
+    at("take").focus();
   } catch (error) {
-    if (!at("snapshot").hidden) say(error.message, true);
-    leaveCamera();
+    failCamera(error.message);
   }
+}
+
+function failCamera(problem) {
+  if (!at("snapshot").hidden) say(problem, true);
+  leaveCamera();
 }
 
 function leaveCamera() {
@@ -141,7 +155,7 @@ async function take() {
 function listenForImages() {
   const drop = at("drop");
   const take = (event, files) => {
-    if (at("photo").hidden || !files?.length) return;
+    if (at("photo").hidden || at("file").disabled || !files?.length) return; // disabled after Exit
     event.preventDefault();
     show([...files]);
   };

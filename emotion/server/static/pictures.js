@@ -13,14 +13,19 @@ export function listPictures(list, pictures, chosen, choose) {
 
 function buttonOf(picture, choose) {
   const { file, answer } = picture;
-  const small = element("img", { alt: "" });
-  small.src = URL.createObjectURL(file);
-  small.addEventListener("load", () => URL.revokeObjectURL(small.src));
-  small.addEventListener("error", () => small.removeAttribute("src"));
   const text = answer.error ? "cannot be read" : `${answer.faces.length} ${answer.faces.length === 1 ? "face" : "faces"}`;
   const words = element("span", { class: answer.error ? "problem" : "" }, element("b", {}, file.name), text);
-  const button = element("button", { type: "button", title: answer.error ?? file.name }, small, words);
+  const small = answer.error ? [] : [smallOf(file)];
+  const button = element("button", { type: "button", title: answer.error ?? file.name }, ...small, words);
   button.disabled = Boolean(answer.error);
   button.addEventListener("click", () => choose(picture));
   return button;
+}
+
+function smallOf(file) {
+  const small = element("img", { alt: "" });
+  small.src = URL.createObjectURL(file);
+  small.addEventListener("load", () => URL.revokeObjectURL(small.src));
+  small.addEventListener("error", () => { URL.revokeObjectURL(small.src); small.remove(); }); // the server reads more
+  return small;
 }

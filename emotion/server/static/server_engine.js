@@ -10,15 +10,20 @@ import { grab } from "./camera.js";
 
 const EDGE = 640; // longest edge of a frame that is sent, in pixels
 const QUALITY = 0.8;
-const SILENT = "The server does not answer. Is it still running?";
+const SILENT = "The server does not answer. Is it still running? Try again, or reload this page.";
 
 export function serverEngine() {
   let description = null;
-  return { kind: "server", describe: () => (description ??= describe()), prepare: async () => {}, predict, live, stop };
+  const forget = (error) => {
+    description = null; // the next try asks again
+    throw error;
+  };
+  const known = () => (description ??= describe().catch(forget));
+  return { kind: "server", describe: known, prepare: async () => {}, predict, live, stop };
 }
 
 async function describe() {
-  const answer = await fetch("api/model");
+  const answer = await fetch("api/model").catch(explain);
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
   return answer.json();
 }
