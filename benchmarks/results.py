@@ -74,8 +74,8 @@ class Result:
 
 
 def digits(value: float) -> str:
-    """Write a number of at least 0 with three significant digits, without an exponent; zero as `0`."""
-    decimals = max(0, 2 - math.floor(math.log10(value))) if value else 0
+    """Write a number with three significant digits, without an exponent; zero as `0`."""
+    decimals = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
     return f"{value:,.{decimals}f}"
 
 

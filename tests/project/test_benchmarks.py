@@ -100,7 +100,9 @@ def test_table_without_training_has_no_arithmetic_columns() -> None:
     assert {len(cells_of(line)) for line in results.table([STARTED]).splitlines()} == {5}
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.05678, "0.0568"), (1.0, "1.00"), (371.4, "371"), (28709.0, "28,709")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.05678, "0.0568"), (1.0, "1.00"), (371.4, "371"), (28709.0, "28,709"), (-2.31, "-2.31")]
+)
 def test_numbers_have_three_significant_digits_and_no_exponent(value: float, text: str) -> None:
     assert results.digits(value) == text
 
