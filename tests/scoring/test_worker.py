@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from shut_folders import make_shut_folder
 from small_models import write_int8
 
 from emotion.errors import EmotionError
@@ -133,6 +134,16 @@ def test_pictures_inside_a_table_are_scored(prepare: Prepare, pictures: Path, tm
     assert counted.counts["faces"] == 30
     assert counted.faults["the row is empty"] == 1
     assert rows_in(prepared.job.out)[0]["source"] == f"{table}#0"
+
+
+def test_folder_that_cannot_be_read_is_a_fault_that_names_it(
+    prepare: Prepare, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = make_shut_folder(pictures / "shut", monkeypatch)
+    prepared = prepare()
+    assert score_all(prepared).faults["no readable folder"] == 1
+    assert rows_in(prepared.job.out)[-1]["source"] == str(shut)
+    assert rows_in(prepared.job.out)[-1]["error"] == "no readable folder (Permission denied)"
 
 
 def test_pictures_behind_an_address_are_fetched(prepare: Prepare, pictures: Path) -> None:
