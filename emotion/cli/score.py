@@ -113,12 +113,18 @@ def _bar(stack: ExitStack, left: int) -> Callable[[int], None]:
 
 
 def _say_what_is_to_do(prepared: Prepared) -> None:
+    from emotion.cli.output import count
     from emotion.cli.predict import describe_left_out
 
     if prepared.left_out:
         print(f"emotion: {printable(describe_left_out(prepared.left_out))}", file=sys.stderr)
     if prepared.complete:
         print("emotion: this run is complete; nothing is left to do", file=sys.stderr)
+    elif prepared.lost:
+        lost = f"{prepared.lost:,} of {count(prepared.begun.totals.partitions, 'partition')}"
+        which = f"{prepared.left:,} of {count(prepared.pictures, 'picture')}"
+        where = printable(f"{prepared.request.out}/faces")
+        print(f"emotion: {where} lacks {lost} of a complete run ({which}); scoring them again", file=sys.stderr)
     elif prepared.left < prepared.pictures:
         done = f"{prepared.pictures - prepared.left:,} of {prepared.pictures:,} pictures are scored already"
         rest = "going on with the others" if prepared.left else "checking them for the summary"

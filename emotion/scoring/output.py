@@ -34,6 +34,11 @@ class Begun:
     base: str
     finished: frozenset[int] = frozenset()
 
+    @property
+    def missing(self) -> frozenset[int]:
+        """The partitions that are not scored."""
+        return frozenset(range(self.totals.partitions)) - self.finished
+
 
 def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
     """Look for an earlier run with these settings; None if the output is new.

@@ -72,6 +72,7 @@ class Prepared:
         job: what the workers need.
         begun: the listing and what is scored already.
         complete: the manifest of a run that is complete; None if there is work to do.
+        lost: number of partitions whose files are gone, though the run was complete.
         left_out: number of files beside the pictures, by suffix.
     """
 
@@ -79,6 +80,7 @@ class Prepared:
     job: Job
     begun: Begun
     complete: dict[str, Any] | None = None
+    lost: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -116,11 +118,12 @@ def prepare(request: Request) -> Prepared:
     out, left_out = Place(request.out), Counter[str]()
     begun = output.find_begun(out, settings, resume=request.resume)
     complete = manifest.read(out) if begun else None
+    lost = len(begun.missing) if begun and complete else 0
     begun = begun or output.begin(out, settings, sources.find(request.source, where, left_out), where.base)
     where = replace(where, base=begun.base)  # the earlier run may have started in another folder
     device: Device = "gpu" if settings.device == "gpu" else "cpu"  # `auto` is what it found here
     job = Job(out, settings, where, _absolute(request.model), _absolute(request.detector), device)
-    return Prepared(request, job, begun, complete, left_out)
+    return Prepared(request, job, begun, None if lost else complete, lost, left_out)
 
 
 def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
@@ -135,8 +138,9 @@ def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
     """
     request, begun, counted = prepared.request, prepared.begun, Statistics()
     tries.forget(prepared.job.out)
+    prepared.job.out.delete(manifest.FILE)  # there is one where files of a complete run are gone
     with pipeline.running(request.address, request.workers):
-        most = max(1, begun.totals.partitions - len(begun.finished))
+        most = max(1, len(begun.missing))
         workers = min(most, pipeline.workers_for(prepared.job.device, request.workers))
         start = time.monotonic()
         for number, statistics in pipeline.score(prepared.job, begun.totals.partitions, workers):

@@ -69,14 +69,19 @@ def test_interrupted_run_says_what_is_kept_and_how_to_go_on(
     assert not (tmp_path / "out/manifest.json").exists()
 
 
+def write_manifest(out: Path) -> None:
+    facts = {"pictures": 40, "faces": 40, "without_face": 0, "faults": 0, "uncertain": 10, "labels": {"sad": 40}}
+    rest = {"faults_by_reason": {}, "scored_in_the_last_run": 0, "drift": None}
+    (out / "manifest.json").write_text(json.dumps({**facts, **rest}))
+
+
 def test_complete_run_is_told_again_without_work(
     score: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run, "score", stopping)
     score("photos", "--out", "out")
-    facts = {"pictures": 40, "faces": 40, "without_face": 0, "faults": 0, "uncertain": 10, "labels": {"sad": 40}}
-    rest = {"faults_by_reason": {}, "scored_in_the_last_run": 0, "drift": None}
-    (tmp_path / "out/manifest.json").write_text(json.dumps({**facts, **rest}))
+    (tmp_path / "out/faces/part-000001.parquet").touch()
+    write_manifest(tmp_path / "out")
     capsys.readouterr()
     assert score("photos", "--out", "out") == 0
     printed = capsys.readouterr()
@@ -85,6 +90,19 @@ def test_complete_run_is_told_again_without_work(
         "40 pictures: 40 faces, 0 without a face, 0 faults.\nUncertain: 10 of 40 faces (25.0%)."
     )
     assert printed.out.endswith("Rows: out/faces; summary: out/summary.md\n")
+
+
+def test_partition_that_a_complete_run_lost_is_told(
+    score: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "score", stopping)
+    score("photos", "--out", "out")
+    write_manifest(tmp_path / "out")
+    capsys.readouterr()
+    assert score("photos", "--out", "out") == 130
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "emotion: out/faces lacks 1 of 2 partitions of a complete run (8 of 40 pictures); scoring them again"
+    )
 
 
 @pytest.mark.parametrize(
