@@ -113,22 +113,38 @@ def _bar(stack: ExitStack, left: int) -> Callable[[int], None]:
 
 
 def _say_what_is_to_do(prepared: Prepared) -> None:
-    from emotion.cli.output import count
     from emotion.cli.predict import describe_left_out
 
-    if prepared.left_out:
-        print(f"emotion: {printable(describe_left_out(prepared.left_out))}", file=sys.stderr)
+    left_out = describe_left_out(prepared.left_out) if prepared.left_out else None
+    for line in filter(None, (left_out, _describe_earlier(prepared), _describe_workers(prepared))):
+        print(f"emotion: {printable(line)}", file=sys.stderr)
+
+
+def _describe_earlier(prepared: Prepared) -> str | None:
+    """Say what an earlier run has scored; None if there was none."""
+    from emotion.cli.output import count
+
     if prepared.complete:
-        print("emotion: this run is complete; nothing is left to do", file=sys.stderr)
-    elif prepared.lost:
+        return "this run is complete; nothing is left to do"
+    if prepared.lost:
         lost = f"{prepared.lost:,} of {count(prepared.begun.totals.partitions, 'partition')}"
         which = f"{prepared.left:,} of {count(prepared.pictures, 'picture')}"
-        where = printable(f"{prepared.request.out}/faces")
-        print(f"emotion: {where} lacks {lost} of a complete run ({which}); scoring them again", file=sys.stderr)
-    elif prepared.left < prepared.pictures:
+        return f"{prepared.request.out}/faces lacks {lost} of a complete run ({which}); scoring them again"
+    if prepared.left < prepared.pictures:
         done = f"{prepared.pictures - prepared.left:,} of {prepared.pictures:,} pictures are scored already"
-        rest = "going on with the others" if prepared.left else "checking them for the summary"
-        print(f"emotion: {done}; {rest}", file=sys.stderr)
+        return f"{done}; {'going on with the others' if prepared.left else 'checking them for the summary'}"
+    return None
+
+
+def _describe_workers(prepared: Prepared) -> str | None:
+    """Say how many workers start if they are fewer than the user wants."""
+    from emotion.cli.output import count
+
+    wanted = prepared.request.workers or 0
+    if prepared.complete or wanted <= prepared.most_workers:
+        return None
+    left = count(len(prepared.begun.missing), "partition")
+    return f"{count(prepared.most_workers, 'worker')} instead of {wanted:,}; {left} left to score"
 
 
 def _describe_size(found: Mapping[str, int]) -> str:

@@ -93,6 +93,11 @@ class Prepared:
         """Number of pictures that are not scored yet."""
         return self.pictures - listing.pictures_in(self.begun.finished, self.begun.totals)
 
+    @property
+    def most_workers(self) -> int:
+        """Number of actors beyond which some would have no partition."""
+        return max(1, len(self.begun.missing))
+
 
 def count_kept(prepared: Prepared) -> int:
     """Return the number of pictures whose rows are in the output by now."""
@@ -139,9 +144,9 @@ def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
     request, begun, counted = prepared.request, prepared.begun, Statistics()
     tries.forget(prepared.job.out)
     prepared.job.out.delete(manifest.FILE)  # there is one where files of a complete run are gone
-    with pipeline.running(request.address, request.workers):
-        most = max(1, len(begun.missing))
-        workers = min(most, pipeline.workers_for(prepared.job.device, request.workers))
+    wanted = request.workers and min(request.workers, prepared.most_workers)
+    with pipeline.running(request.address, wanted):
+        workers = min(prepared.most_workers, pipeline.workers_for(prepared.job.device, wanted))
         start = time.monotonic()
         for number, statistics in pipeline.score(prepared.job, begun.totals.partitions, workers):
             counted.add(statistics)

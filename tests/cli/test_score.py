@@ -69,6 +69,16 @@ def test_interrupted_run_says_what_is_kept_and_how_to_go_on(
     assert not (tmp_path / "out/manifest.json").exists()
 
 
+def test_workers_that_would_have_nothing_to_do_are_not_started(
+    score: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "score", stopping)
+    score("photos", "--out", "out", "--workers", "2")
+    assert "instead of" not in capsys.readouterr().err
+    score("photos", "--out", "more", "--workers", "99")
+    assert capsys.readouterr().err.startswith("emotion: 2 workers instead of 99; 2 partitions left to score\n")
+
+
 def write_manifest(out: Path) -> None:
     facts = {"pictures": 40, "faces": 40, "without_face": 0, "faults": 0, "uncertain": 10, "labels": {"sad": 40}}
     rest = {"faults_by_reason": {}, "scored_in_the_last_run": 0, "drift": None}
