@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from emotion.cli.options import Cropped, Detector, DeviceOption, Largest, Model, Smallest, detection_of, requiring
-from emotion.errors import printable
+from emotion.errors import EmotionError, printable
 from emotion.inference.precision import Precision
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def score(
     with requiring("ray"):
         from emotion.scoring.run import Request, measure
 
+    if not out:
+        raise EmotionError("--out is empty; give a new folder, or a prefix such as s3://bucket/results")
     found = detection_of(detector)
     request = Request(
         source, out, column, limit, resume, workers, address, face, found, smallest, largest, device, precision, model

@@ -122,6 +122,8 @@ def test_partition_that_a_complete_run_lost_is_told(
         (["photos", "--out", "photos"], "photos holds other files (00.png, 01.png, 02.png and 37 more); choose a new"),
         (["photos", "--column", "path"], "--column path is for a table, and photos is neither .csv nor .parquet"),
         (["photos", "--address", "127.0.0.1:1"], "Ray cannot be reached at 127.0.0.1:1: Connection refused; is the"),
+        (["photos", "--out", ""], "--out is empty; give a new folder, or a prefix such as s3://bucket/results"),
+        (["photos", "--out", "", "--dry-run"], "--out is empty; give a new folder"),
         (["nowhere://photos"], "nowhere://photos cannot be used: Protocol not known: nowhere"),
     ],
 )
