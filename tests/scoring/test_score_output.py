@@ -106,6 +106,27 @@ def test_folder_with_other_files_is_refused(prepare: Prepare, tmp_path: Path) ->
         prepare()
 
 
+@pytest.mark.parametrize("name", ["work/", "work/tries/", "work/report.txt", "work/listing/notes.txt"])
+def test_work_folder_of_something_else_is_refused(prepare: Prepare, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "out" / name
+    (path if name.endswith("/") else path.parent).mkdir(parents=True)
+    if not name.endswith("/"):
+        path.touch()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(EmotionError, match=rf"out holds other files \({name.rstrip('/')}\); choose a new folder"):
+        prepare()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["listing/.000000.partial.parquet", ".settings.partial.json", "settings.json.partial"])
+def test_run_that_was_stopped_while_it_wrote_its_listing_lists_again(
+    prepare: Prepare, tmp_path: Path, name: str
+) -> None:
+    prepare()
+    (tmp_path / "out/work/settings.json").rename(tmp_path / "out/work" / name)
+    assert prepare().left == 42
+
+
 def test_folder_without_pictures_is_told(prepare: Prepare, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     with pytest.raises(EmotionError, match=r"there are no pictures in .*nothing; choose another folder"):
