@@ -72,8 +72,12 @@ def describe(text: str, column: str | None) -> Sources:
     with explaining(text):
         columns = tables.columns_of(text)
     chosen = tables.choose(text, columns, column)
-    folder = posixpath.dirname(text) if is_address(text) else str(Path(text).resolve().parent)
-    return Sources("bytes", resolve(text), chosen) if columns[chosen] else Sources("paths", folder, chosen)
+    return Sources("bytes", resolve(text), chosen) if columns[chosen] else Sources("paths", folder_of(text), chosen)
+
+
+def folder_of(table: str) -> str:
+    """Return the folder or prefix to which the paths in a table belong."""
+    return posixpath.dirname(table) if is_address(table) else str(Path(table).resolve().parent)
 
 
 def find(text: str, sources: Sources, left_out: Counter[str], *, sized: bool = False) -> Iterator[Source]:

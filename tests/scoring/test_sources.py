@@ -69,6 +69,13 @@ def test_parquet_of_paths_is_read_by_its_column(tmp_path: Path) -> None:
         names_in(str(table))
 
 
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+def test_paths_may_be_any_kind_of_text(tmp_path: Path, kind: pa.DataType) -> None:
+    table = tmp_path / "list.parquet"
+    pq.write_table(pa.table({"path": pa.array(["b.jpg", "a.jpg", "b.jpg"]).cast(kind)}), table)
+    assert names_in(str(table)) == ["b.jpg", "a.jpg", "b.jpg"]
+
+
 def test_suffix_of_a_table_may_have_capitals(tmp_path: Path) -> None:
     (tmp_path / "LIST.CSV").write_text("file\nb.jpg\n")
     assert names_in(str(tmp_path / "LIST.CSV")) == ["b.jpg"]
@@ -97,6 +104,30 @@ def test_pictures_inside_a_parquet_file_are_numbered_and_read_back(tmp_path: Pat
     assert names_in(str(table))[:2] == [f"{table}#0", f"{table}#1"]
     for first, count in ((0, 50), (15, 10), (39, 3), (41, 9)):
         assert list(tables.read_rows(str(table), "image", first, count)) == content[first : first + count]
+
+
+@pytest.mark.parametrize("kind", [pa.large_binary(), pa.binary(99), pa.dictionary(pa.int32(), pa.binary())])
+def test_pictures_may_be_any_kind_of_bytes(tmp_path: Path, kind: pa.DataType) -> None:
+    table, content = tmp_path / "photos.parquet", [b"a" * 99, b"b" * 99]
+    pq.write_table(pa.table({"image": pa.array(content).cast(kind)}), table)
+    assert sources.describe(str(table), None).kind == "bytes"
+    assert list(tables.read_rows(str(table), "image", 0, 2)) == content
+
+
+def test_column_of_hashes_holds_no_pictures(tmp_path: Path) -> None:
+    hashes = pa.array([bytes(32)], pa.binary(32))
+    pq.write_table(pa.table({"sha256": hashes, "image": [b"picture"]}), tmp_path / "photos.parquet")
+    assert sources.describe(str(tmp_path / "photos.parquet"), None).column == "image"
+
+
+def test_size_of_pictures_that_a_table_only_names_is_not_known(tmp_path: Path) -> None:
+    table = tmp_path / "photos.parquet"
+    rows = [{"bytes": None, "path": "a.jpg"}] * 2 + [{"bytes": bytes(50_000), "path": None}] * 2
+    column = pa.array(rows, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(pa.table({"image": column}), table, row_group_size=2, compression="none", use_dictionary=False)
+    sizes = [source.size for source in sources.find(str(table), sources.describe(str(table), None), Counter())]
+    assert sizes[:2] == [None, None]
+    assert all(50_000 <= (size or 0) < 55_000 for size in sizes[2:])
 
 
 def test_column_of_a_folder_is_refused(pictures: Path) -> None:
