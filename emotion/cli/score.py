@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from emotion.cli.options import Cropped, Detector, DeviceOption, Largest, Model, Smallest, detection_of, requiring
+from emotion.cli.stopping import stoppable
 from emotion.errors import EmotionError, printable
 from emotion.inference.precision import Precision
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SETTLED: Final = 1.0
 """Seconds after the first partition from which on a speed is shown."""
+
+GO_ON: Final = "To go on, run the same command again"
 
 
 def score(
@@ -81,15 +84,16 @@ def _run(request: Request) -> None:
     from emotion.scoring import manifest, run
 
     prepared = None
-    try:
-        prepared = run.prepare(request)
-        _say_what_is_to_do(prepared)
-        with ExitStack() as stack:
-            result = prepared.complete or run.score(prepared, _bar(stack, prepared.left))
-    except KeyboardInterrupt:
-        kept = f"{run.count_kept(prepared):,} of {prepared.pictures:,} pictures are" if prepared else "nothing is"
-        print(f"emotion: interrupted; {kept} scored. To go on, run the same command again", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with stoppable(f"emotion: interrupted. {GO_ON}") as stop:
+        try:
+            prepared = run.prepare(request)
+            _say_what_is_to_do(prepared)
+            with ExitStack() as stack:
+                result = prepared.complete or run.score(prepared, _bar(stack, prepared.left))
+        except KeyboardInterrupt:
+            kept = f"{run.count_kept(prepared):,} of {prepared.pictures:,} pictures are" if prepared else "nothing is"
+            print(f"emotion: interrupted; {kept} scored. {GO_ON}", file=sys.stderr)
+            raise typer.Exit(stop.code) from None
     print("\n".join([*manifest.headlines(result), "", *manifest.terminal_table(result), ""]))
     print(printable(f"Rows: {request.out}/faces; summary: {request.out}/summary.md"))
 
