@@ -109,6 +109,8 @@ def locate(name: str, base: str) -> str:
 
 
 def _find_here(text: str, left_out: Counter[str], *, sized: bool) -> Iterator[Source]:
+    if os.path.isdir(text):  # noqa: PTH112  Path.is_dir raises on names too long
+        os.scandir(text).close()  # raises where the folder cannot be read; a subfolder becomes a row with an error
     for name in find_pictures(text, left_out):
         if name == text and not os.path.lexists(text):
             raise EmotionError(f"there is no file or folder {text}, and nothing matches it; check the name")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shut_folders import make_shut_folder
 
 from emotion.errors import EmotionError
 from emotion.inference.pictures import find_pictures
@@ -45,6 +46,12 @@ def test_sizes_are_looked_up_only_on_request(pictures: Path) -> None:
 def test_input_that_is_not_there_is_told_in_one_line(name: str) -> None:
     with pytest.raises(EmotionError, match=rf"there is (no file or folder|nothing at) {name.replace('*', '.')}"):
         names_in(name)
+
+
+def test_input_that_cannot_be_listed_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shut = make_shut_folder(tmp_path / "shut", monkeypatch)
+    with pytest.raises(EmotionError, match="shut cannot be used: Permission denied"):
+        names_in(str(shut))
 
 
 def test_csv_gives_the_paths_in_its_rows_relative_to_its_folder(tmp_path: Path) -> None:
