@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from emotion.cli.options import Cropped, Detector, DeviceOption, Largest, Model, Smallest, detection_of, requiring
-from emotion.errors import printable
+from emotion.cli.stopping import stoppable
+from emotion.errors import EmotionError, printable
 from emotion.inference.precision import Precision
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SETTLED: Final = 1.0
 """Seconds after the first partition from which on a speed is shown."""
+
+GO_ON: Final = "To go on, run the same command again"
 
 
 def score(
@@ -65,6 +68,8 @@ def score(
     with requiring("ray"):
         from emotion.scoring.run import Request, measure
 
+    if not out:
+        raise EmotionError("--out is empty; give a new folder, or a prefix such as s3://bucket/results")
     found = detection_of(detector)
     request = Request(
         source, out, column, limit, resume, workers, address, face, found, smallest, largest, device, precision, model
@@ -79,15 +84,16 @@ def _run(request: Request) -> None:
     from emotion.scoring import manifest, run
 
     prepared = None
-    try:
-        prepared = run.prepare(request)
-        _say_what_is_to_do(prepared)
-        with ExitStack() as stack:
-            result = prepared.complete or run.score(prepared, _bar(stack, prepared.left))
-    except KeyboardInterrupt:
-        kept = f"{run.count_kept(prepared):,} of {prepared.pictures:,} pictures are" if prepared else "nothing is"
-        print(f"emotion: interrupted; {kept} scored. To go on, run the same command again", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with stoppable(f"emotion: interrupted. {GO_ON}") as stop:
+        try:
+            prepared = run.prepare(request)
+            _say_what_is_to_do(prepared)
+            with ExitStack() as stack:
+                result = prepared.complete or run.score(prepared, _bar(stack, prepared.left))
+        except KeyboardInterrupt:
+            kept = f"{run.count_kept(prepared):,} of {prepared.pictures:,} pictures are" if prepared else "nothing is"
+            print(f"emotion: interrupted; {kept} scored. {GO_ON}", file=sys.stderr)
+            raise typer.Exit(stop.code) from None
     print("\n".join([*manifest.headlines(result), "", *manifest.terminal_table(result), ""]))
     print(printable(f"Rows: {request.out}/faces; summary: {request.out}/summary.md"))
 
@@ -115,14 +121,36 @@ def _bar(stack: ExitStack, left: int) -> Callable[[int], None]:
 def _say_what_is_to_do(prepared: Prepared) -> None:
     from emotion.cli.predict import describe_left_out
 
-    if prepared.left_out:
-        print(f"emotion: {printable(describe_left_out(prepared.left_out))}", file=sys.stderr)
+    left_out = describe_left_out(prepared.left_out) if prepared.left_out else None
+    for line in filter(None, (left_out, _describe_earlier(prepared), _describe_workers(prepared))):
+        print(f"emotion: {printable(line)}", file=sys.stderr)
+
+
+def _describe_earlier(prepared: Prepared) -> str | None:
+    """Say what an earlier run has scored; None if there was none."""
+    from emotion.cli.output import count
+
     if prepared.complete:
-        print("emotion: this run is complete; nothing is left to do", file=sys.stderr)
-    elif prepared.left < prepared.pictures:
+        return "this run is complete; nothing is left to do"
+    if prepared.lost:
+        lost = f"{prepared.lost:,} of {count(prepared.begun.totals.partitions, 'partition')}"
+        which = f"{prepared.left:,} of {count(prepared.pictures, 'picture')}"
+        return f"{prepared.request.out}/faces lacks {lost} of a complete run ({which}); scoring them again"
+    if prepared.left < prepared.pictures:
         done = f"{prepared.pictures - prepared.left:,} of {prepared.pictures:,} pictures are scored already"
-        rest = "going on with the others" if prepared.left else "checking them for the summary"
-        print(f"emotion: {done}; {rest}", file=sys.stderr)
+        return f"{done}; {'going on with the others' if prepared.left else 'checking them for the summary'}"
+    return None
+
+
+def _describe_workers(prepared: Prepared) -> str | None:
+    """Say how many workers start if they are fewer than the user wants."""
+    from emotion.cli.output import count
+
+    wanted = prepared.request.workers or 0
+    if prepared.complete or wanted <= prepared.most_workers:
+        return None
+    left = count(len(prepared.begun.missing), "partition")
+    return f"{count(prepared.most_workers, 'worker')} instead of {wanted:,}; {left} left to score"
 
 
 def _describe_size(found: Mapping[str, int]) -> str:

@@ -144,11 +144,21 @@ def _read_file(path: str) -> Image.Image:
         if not isinstance(error.__cause__, OSError) or error.reason != "not_found":
             raise
         text = f"no readable file ({error.__cause__.strerror})"
-        if "://" in path:
+        if _is_folder(path) and (reason := _fault_of_folder(path)):
+            text = f"no readable folder ({reason})"
+        elif "://" in path:
             text = "this is an address; download the picture first"
         elif escape(path) != path and isinstance(error.__cause__, FileNotFoundError):
             text = "no file matches this pattern"
         raise ImageError(error.reason, text) from error
+
+
+def _fault_of_folder(path: str) -> str | None:
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -19,7 +19,9 @@ FEW_FACES: Final = 20
 
 def say(drift: Drift | None) -> Iterator[str]:
     """Yield a line on what is unlike the test split, and one on what is alike; nothing without faces."""
-    if drift and drift["faces"] < FEW_FACES:
+    if drift and drift["faces"] == 1:
+        yield "One face is too few to compare it with the test split."
+    elif drift and drift["faces"] < FEW_FACES:
         yield f"The {drift['faces']} found faces are too few to compare them with the test split."
     elif drift:
         measures = drift["measures"]
@@ -42,8 +44,8 @@ def describe(drift: Drift | None, figure: str | None = None) -> Iterator[str]:
         return
     yield "## Distance from the test split"
     yield (
-        f"Measured on {drift['faces']:,} found faces. Of faces like those of the test split, 10% would lie outside its "
-        "5-95% range."
+        f"Measured on {drift['faces']:,} found face{'' if drift['faces'] == 1 else 's'}. Of faces like those of the "
+        "test split, 10% would lie outside its 5-95% range."
     )
     heading = ["", "yours: median (5-95%)", "test split: median (5-95%)", "outside", "half of yours are"]
     rows = [[name, *_measure_cells(name, each)] for name, each in drift["measures"].items()]

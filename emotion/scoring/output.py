@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import PurePosixPath
+from typing import Final
 
 from emotion.errors import EmotionError, some
 from emotion.scoring import listing, partition
@@ -16,8 +18,11 @@ from emotion.scoring.places import Place
 from emotion.scoring.settings import FILE, Settings, check_same
 from emotion.scoring.sources import Source
 
-OWN = PurePosixPath(FILE).parts[0]
-"""The folder that a run makes first; alone, it is what is left of a run that was stopped while it listed."""
+OWN: Final = PurePosixPath(FILE).parts[0]
+"""The folder that a run makes first."""
+
+LISTED: Final = re.compile(rf"{listing.FOLDER}(/\d+\.parquet)?|{FILE}")
+"""What lies in it when a run is stopped while it lists."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Begun:
     base: str
     finished: frozenset[int] = frozenset()
 
+    @property
+    def missing(self) -> frozenset[int]:
+        """The partitions that are not scored."""
+        return frozenset(range(self.totals.partitions)) - self.finished
+
 
 def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
     """Look for an earlier run with these settings; None if the output is new.
@@ -43,7 +53,7 @@ def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
     """
     content = out.read(FILE)
     if content is None:
-        if others := sorted(out.names() - {OWN}):
+        if others := sorted(_find_others(out)):
             raise EmotionError(f"{out.url} holds other files ({some(others, 3)}); choose a new folder for the results")
         return None
     if not resume:
@@ -55,6 +65,16 @@ def find_begun(out: Place, settings: Settings, *, resume: bool) -> Begun | None:
         raise EmotionError(f"{out.url}/{FILE} is damaged; choose another folder for the results") from error
     check_same(out.url, written, settings)
     return Begun(totals, base, frozenset(partition.finished(out)))
+
+
+def _find_others(out: Place) -> set[str]:
+    """Return what lies in an output that has no settings, except what a run leaves that is stopped while it lists."""
+    names = out.names()
+    if OWN not in names:
+        return names
+    inside = {f"{folder}/{name}" for folder in (OWN, listing.FOLDER) for name in out.names(folder)}
+    others = {name for name in inside if not LISTED.fullmatch(name.replace("/.", "/").replace(".partial", ""))}
+    return (names - {OWN}) | (others if inside else {OWN})
 
 
 def begin(out: Place, settings: Settings, sources: Iterable[Source], base: str) -> Begun:

@@ -18,7 +18,7 @@ from emotion.errors import EmotionError, one_line
 from emotion.inference.devices import Device
 from emotion.scoring import listing, statistics
 from emotion.scoring.places import Place
-from emotion.scoring.ray_library import ray, silence, without_messages
+from emotion.scoring.ray_library import keeping_sigterm, ray, silence, without_messages
 from emotion.scoring.statistics import Statistics
 from emotion.scoring.worker import Job, Scorer
 
@@ -88,7 +88,7 @@ def running(address: str | None, workers: int | None) -> Iterator[None]:
         own = {"num_cpus": workers or cores(), "include_dashboard": False, "object_store_memory": STORE}
         quiet |= own
     try:
-        with without_messages():
+        with keeping_sigterm(), without_messages():
             ray.init(address=address or "local", **quiet)
     except Exception as error:  # Ray raises bare ones too, such as on a machine too busy to start it
         fact = f"Ray cannot be reached at {address}" if address else "Ray cannot be started"
@@ -97,7 +97,8 @@ def running(address: str | None, workers: int | None) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        with keeping_sigterm():
+            ray.shutdown()
 
 
 def cores() -> int:

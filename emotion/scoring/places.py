@@ -6,6 +6,7 @@ Every fault of a file system becomes one line that names the place.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from emotion.files import write_bytes
 MOVED: Final = frozenset({"sftp", "ssh", "smb", "hdfs"})
 """Protocols by which half a file can be seen, so a file is written under another name and moved. Object stores show an
 object when it is whole."""
+
+REFUSED: Final = re.compile(r"permission|denied|forbidden|auth|credential|access key|token|signature", re.IGNORECASE)
+"""How the packages behind fsspec call an error that credentials can cause, in its type or text."""
 
 
 def is_address(text: str) -> bool:
@@ -44,7 +48,8 @@ def explaining(place: str) -> Iterator[None]:
         raise EmotionError(f"{place} needs a package that is not installed ({one_line(error)})") from error
     except Exception as error:
         reason = (isinstance(error, OSError) and error.strerror) or one_line(error) or type(error).__name__
-        advice = "; check the credentials" if is_address(place) else ""
+        refused = is_address(place) and REFUSED.search(f"{type(error).__name__} {reason}")
+        advice = "; check the credentials" if refused else ""
         raise EmotionError(f"{place} cannot be used: {reason}{advice}") from error
 
 

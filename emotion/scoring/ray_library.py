@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 import ray.data
 
-__all__ = ["ray", "silence", "without_messages"]
+__all__ = ["keeping_sigterm", "ray", "silence", "without_messages"]
 
 
 def silence() -> None:
@@ -28,6 +29,16 @@ def silence() -> None:
     for handler in (*logging.getLogger("ray").handlers, *logging.getLogger("ray.data").handlers):
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def keeping_sigterm() -> Iterator[None]:
+    """Put the handler of SIGTERM back: Ray sets one that prints a stack, and the system's when it is shut down."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from fsspec.core import url_to_fs
 
 from emotion.errors import EmotionError, one_line
 from emotion.scoring.places import is_address
-from emotion.scoring.sources import Sources, locate
+from emotion.scoring.sources import Sources, folder_of, locate
 from emotion.scoring.tables import read_rows
 
 WEB: Final = ("http://", "https://")
@@ -62,7 +62,11 @@ def fetch(names: Sequence[str], first: int, sources: Sources, left_out: Set[int]
 
 def _from_table(sources: Sources, first: int, count: int, left_out: Set[int]) -> Iterator[Fetched]:
     for place, content in enumerate(read_rows(sources.base, str(sources.column), first, count)):
-        if place not in left_out:
+        if place in left_out:
+            continue
+        if isinstance(content, str):
+            yield _fetch_one(place, locate(content, folder_of(sources.base)))
+        else:
             yield Fetched(place, content, None if content is not None else "the row is empty")
 
 

@@ -72,6 +72,7 @@ class Prepared:
         job: what the workers need.
         begun: the listing and what is scored already.
         complete: the manifest of a run that is complete; None if there is work to do.
+        lost: number of partitions whose files are gone, though the run was complete.
         left_out: number of files beside the pictures, by suffix.
     """
 
@@ -79,6 +80,7 @@ class Prepared:
     job: Job
     begun: Begun
     complete: dict[str, Any] | None = None
+    lost: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -90,6 +92,11 @@ class Prepared:
     def left(self) -> int:
         """Number of pictures that are not scored yet."""
         return self.pictures - listing.pictures_in(self.begun.finished, self.begun.totals)
+
+    @property
+    def most_workers(self) -> int:
+        """Number of actors beyond which some would have no partition."""
+        return max(1, len(self.begun.missing))
 
 
 def count_kept(prepared: Prepared) -> int:
@@ -116,11 +123,12 @@ def prepare(request: Request) -> Prepared:
     out, left_out = Place(request.out), Counter[str]()
     begun = output.find_begun(out, settings, resume=request.resume)
     complete = manifest.read(out) if begun else None
+    lost = len(begun.missing) if begun and complete else 0
     begun = begun or output.begin(out, settings, sources.find(request.source, where, left_out), where.base)
     where = replace(where, base=begun.base)  # the earlier run may have started in another folder
     device: Device = "gpu" if settings.device == "gpu" else "cpu"  # `auto` is what it found here
     job = Job(out, settings, where, _absolute(request.model), _absolute(request.detector), device)
-    return Prepared(request, job, begun, complete, left_out)
+    return Prepared(request, job, begun, None if lost else complete, lost, left_out)
 
 
 def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
@@ -135,9 +143,10 @@ def score(prepared: Prepared, watch: Callable[[int], object]) -> dict[str, Any]:
     """
     request, begun, counted = prepared.request, prepared.begun, Statistics()
     tries.forget(prepared.job.out)
-    with pipeline.running(request.address, request.workers):
-        most = max(1, begun.totals.partitions - len(begun.finished))
-        workers = min(most, pipeline.workers_for(prepared.job.device, request.workers))
+    prepared.job.out.delete(manifest.FILE)  # there is one where files of a complete run are gone
+    wanted = request.workers and min(request.workers, prepared.most_workers)
+    with pipeline.running(request.address, wanted):
+        workers = min(prepared.most_workers, pipeline.workers_for(prepared.job.device, wanted))
         start = time.monotonic()
         for number, statistics in pipeline.score(prepared.job, begun.totals.partitions, workers):
             counted.add(statistics)

@@ -72,8 +72,12 @@ def describe(text: str, column: str | None) -> Sources:
     with explaining(text):
         columns = tables.columns_of(text)
     chosen = tables.choose(text, columns, column)
-    folder = posixpath.dirname(text) if is_address(text) else str(Path(text).resolve().parent)
-    return Sources("bytes", resolve(text), chosen) if columns[chosen] else Sources("paths", folder, chosen)
+    return Sources("bytes", resolve(text), chosen) if columns[chosen] else Sources("paths", folder_of(text), chosen)
+
+
+def folder_of(table: str) -> str:
+    """Return the folder or prefix to which the paths in a table belong."""
+    return posixpath.dirname(table) if is_address(table) else str(Path(table).resolve().parent)
 
 
 def find(text: str, sources: Sources, left_out: Counter[str], *, sized: bool = False) -> Iterator[Source]:
@@ -105,6 +109,8 @@ def locate(name: str, base: str) -> str:
 
 
 def _find_here(text: str, left_out: Counter[str], *, sized: bool) -> Iterator[Source]:
+    if os.path.isdir(text):  # noqa: PTH112  Path.is_dir raises on names too long
+        os.scandir(text).close()  # raises where the folder cannot be read; a subfolder becomes a row with an error
     for name in find_pictures(text, left_out):
         if name == text and not os.path.lexists(text):
             raise EmotionError(f"there is no file or folder {text}, and nothing matches it; check the name")

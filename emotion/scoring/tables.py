@@ -20,6 +20,9 @@ PATH_COLUMNS: Final = ("path", "file", "source", "url")
 AT_ONCE: Final = 10_000
 """Rows that are read at once for their paths."""
 
+LONGEST_HASH: Final = 64
+"""Bytes of the longest usual hash. A column of so few bytes a row, or of fewer, holds no pictures."""
+
 PICTURES_AT_ONCE: Final = 16
 """Pictures that are in memory at once."""
 
@@ -62,18 +65,24 @@ def paths_in(table: str, column: str) -> Iterator[str]:
             yield value
 
 
-def sizes_in(table: str, column: str) -> Iterator[int]:
-    """Yield the bytes of each picture in a Parquet file: the mean of its group of rows, which needs no reading."""
+def sizes_in(table: str, column: str) -> Iterator[int | None]:
+    """Yield the bytes of each picture in a Parquet file: the mean of its group of rows, which needs no reading.
+
+    None where the group only names its pictures.
+    """
     with _opened(table) as stream:
         metadata = pq.ParquetFile(stream).metadata
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         parts = [group.column(index) for index in range(group.num_columns)]
-        size = sum(part.total_uncompressed_size for part in parts if part.path_in_schema.split(".")[0] == column)
-        yield from [size // max(group.num_rows, 1)] * group.num_rows
+        held = [part for part in parts if part.path_in_schema in (column, f"{column}.bytes") and not _is_empty(part)]
+        size = sum(part.total_uncompressed_size for part in held) // max(group.num_rows, 1)
+        yield from [size or None] * group.num_rows
 
 
-def read_rows(table: str, column: str, first: int, count: int) -> Iterator[bytes | None]:
+def read_rows(table: str, column: str, first: int, count: int) -> Iterator[bytes | str | None]:
     """Yield the pictures in some rows of a Parquet file; None where a row is empty.
+
+    A row of structs may hold no bytes, but the field `path`: this path is yielded.
 
     Args:
         table: path or address of the file.
@@ -86,10 +95,20 @@ def read_rows(table: str, column: str, first: int, count: int) -> Iterator[bytes
         groups, skip = _groups_from(parquet.metadata, first)
         for batch in parquet.iter_batches(PICTURES_AT_ONCE, row_groups=groups, columns=[column]):
             values = batch.column(0)[skip : skip + count].to_pylist()
-            yield from (value["bytes"] if isinstance(value, dict) else value for value in values)
+            yield from map(_picture_of, values)
             skip, count = max(0, skip - len(batch)), count - len(values)
             if not count:
                 return
+
+
+def _picture_of(value: Any) -> bytes | str | None:
+    fields = value if isinstance(value, dict) else {"bytes": value}
+    held: bytes | str | None = fields["bytes"]
+    return held if held is not None else fields.get("path") or None
+
+
+def _is_empty(part: Any) -> bool:
+    return bool(part.statistics and part.statistics.null_count == part.num_values)
 
 
 def _groups_from(metadata: Any, first: int) -> tuple[list[int], int]:
@@ -117,11 +136,20 @@ def _as_text(stream: Any) -> Iterator[str]:
 def _holds_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return bool(kind.get_field_index("bytes") >= 0)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    if pa.types.is_fixed_size_binary(kind):
+        return bool(kind.byte_width > LONGEST_HASH)
+    plain = _values_of(kind)
+    return bool(pa.types.is_binary(plain) or pa.types.is_large_binary(plain) or pa.types.is_binary_view(plain))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    plain = _values_of(kind)
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_string_view(plain))
+
+
+def _values_of(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values in a column; pandas writes categories as a dictionary."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 @contextmanager

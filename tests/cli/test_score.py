@@ -69,14 +69,29 @@ def test_interrupted_run_says_what_is_kept_and_how_to_go_on(
     assert not (tmp_path / "out/manifest.json").exists()
 
 
+def test_workers_that_would_have_nothing_to_do_are_not_started(
+    score: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "score", stopping)
+    score("photos", "--out", "out", "--workers", "2")
+    assert "instead of" not in capsys.readouterr().err
+    score("photos", "--out", "more", "--workers", "99")
+    assert capsys.readouterr().err.startswith("emotion: 2 workers instead of 99; 2 partitions left to score\n")
+
+
+def write_manifest(out: Path) -> None:
+    facts = {"pictures": 40, "faces": 40, "without_face": 0, "faults": 0, "uncertain": 10, "labels": {"sad": 40}}
+    rest = {"faults_by_reason": {}, "scored_in_the_last_run": 0, "drift": None}
+    (out / "manifest.json").write_text(json.dumps({**facts, **rest}))
+
+
 def test_complete_run_is_told_again_without_work(
     score: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run, "score", stopping)
     score("photos", "--out", "out")
-    facts = {"pictures": 40, "faces": 40, "without_face": 0, "faults": 0, "uncertain": 10, "labels": {"sad": 40}}
-    rest = {"faults_by_reason": {}, "scored_in_the_last_run": 0, "drift": None}
-    (tmp_path / "out/manifest.json").write_text(json.dumps({**facts, **rest}))
+    (tmp_path / "out/faces/part-000001.parquet").touch()
+    write_manifest(tmp_path / "out")
     capsys.readouterr()
     assert score("photos", "--out", "out") == 0
     printed = capsys.readouterr()
@@ -87,6 +102,19 @@ def test_complete_run_is_told_again_without_work(
     assert printed.out.endswith("Rows: out/faces; summary: out/summary.md\n")
 
 
+def test_partition_that_a_complete_run_lost_is_told(
+    score: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "score", stopping)
+    score("photos", "--out", "out")
+    write_manifest(tmp_path / "out")
+    capsys.readouterr()
+    assert score("photos", "--out", "out") == 130
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "emotion: out/faces lacks 1 of 2 partitions of a complete run (8 of 40 pictures); scoring them again"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -94,6 +122,8 @@ def test_complete_run_is_told_again_without_work(
         (["photos", "--out", "photos"], "photos holds other files (00.png, 01.png, 02.png and 37 more); choose a new"),
         (["photos", "--column", "path"], "--column path is for a table, and photos is neither .csv nor .parquet"),
         (["photos", "--address", "127.0.0.1:1"], "Ray cannot be reached at 127.0.0.1:1: Connection refused; is the"),
+        (["photos", "--out", ""], "--out is empty; give a new folder, or a prefix such as s3://bucket/results"),
+        (["photos", "--out", "", "--dry-run"], "--out is empty; give a new folder"),
         (["nowhere://photos"], "nowhere://photos cannot be used: Protocol not known: nowhere"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from shut_folders import make_shut_folder
 from small_archives import encode, noise
 from small_models import write_model
 from small_photos import astronaut, box_of_only_face, holds_face
@@ -81,6 +82,12 @@ def test_unreadable_picture_says_why_and_the_others_are_read(small: Predictor, t
         "no readable file (No such file or directory)",
         "no readable file (a folder)",
     ]
+
+
+def test_folder_that_cannot_be_read_says_why(small: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shut = make_shut_folder(tmp_path / "shut", monkeypatch)
+    (picture,) = small.predict(list(find_pictures(str(tmp_path))))
+    assert (picture.source, picture.error) == (str(shut), "no readable folder (Permission denied)")
 
 
 @pytest.mark.parametrize(

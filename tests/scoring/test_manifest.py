@@ -62,6 +62,13 @@ def test_run_without_a_face_has_a_summary(prepare: Prepare) -> None:
     assert "2 pictures: 0 faces, 0 without a face, 2 faults." in manifest.summary(described)
 
 
+def test_one_face_is_told_in_the_singular(prepare: Prepare) -> None:
+    text = manifest.summary(manifest.describe(some(1), prepare().job.settings, Effort(1.0, 1, 1), reference()))
+    assert "\n- One face is too few to compare it with the test split.\n" in text
+    assert "\nMeasured on 1 found face. " in text
+    assert "1 found faces" not in text
+
+
 def test_manifest_is_written_after_the_summary(prepare: Prepare, described: dict[str, object]) -> None:
     out = prepare().job.out
     manifest.write(out, described)

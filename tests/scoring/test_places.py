@@ -40,7 +40,7 @@ def test_pickled_local_place_is_found_from_another_folder(tmp_path: Path, monkey
 
 
 def test_unknown_protocol_is_told_in_one_line() -> None:
-    with pytest.raises(EmotionError, match="nowhere://a cannot be used: Protocol not known: nowhere"):
+    with pytest.raises(EmotionError, match=r"nowhere://a cannot be used: Protocol not known: nowhere$"):
         Place("nowhere://a")
 
 
@@ -55,7 +55,10 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (PermissionError("Access\nDenied"), "s3://b cannot be used: Access Denied; check the credentials"),
         (FileNotFoundError(), "there is nothing at s3://b; check the name"),
-        (RuntimeError(), "s3://b cannot be used: RuntimeError; check the credentials"),
+        (RuntimeError("No credentials"), "s3://b cannot be used: No credentials; check the credentials"),
+        (OSError(22, "Invalid token"), "s3://b cannot be used: Invalid token; check the credentials"),
+        (ConnectionError("Could not connect"), "s3://b cannot be used: Could not connect"),
+        (RuntimeError(), "s3://b cannot be used: RuntimeError"),
     ],
 )
 def test_faults_of_a_store_are_one_line(error: Exception, text: str) -> None:

@@ -169,16 +169,29 @@ def test_killed_driver_is_gone_on_with_and_the_rows_are_those_of_predict(photos:
     assert_equal_rows(rows_in(out), rows_of_predict(photos))
 
 
-def test_interrupted_run_ends_in_one_line(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_run_ends_in_one_line(photos: Path, tmp_path: Path, number: int, code: int) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(command(photos, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for_partitions(out, 2, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         printed, said = process.communicate()
-    assert (process.returncode, printed) == (130, "")
+    assert (process.returncode, printed) == (code, "")
     assert said.startswith("emotion: interrupted; ")
     assert said.endswith("To go on, run the same command again\n")
     assert said.count("\n") == 1
+
+
+def test_run_that_is_interrupted_again_and_again_ends_in_one_line(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(command(photos, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_partitions(out, 2, process)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        printed, said = process.communicate()
+    assert (process.returncode, printed) == (130, "")
+    assert said == "emotion: interrupted. To go on, run the same command again\n"
 
 
 @pytest.fixture

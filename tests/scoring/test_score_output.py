@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emotion.errors import EmotionError
-from emotion.scoring import listing, manifest, partition, pipeline, run, statistics
+from emotion.scoring import listing, partition, pipeline, run, statistics
 from emotion.scoring.run import Prepared, count_kept
 from emotion.scoring.statistics import Statistics
 from emotion.scoring.tries import MOST, Tries
@@ -22,6 +22,20 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def score_first(prepared: Prepared) -> None:
     Scorer(prepared.job)(listing.read(prepared.job.out, 0))
+
+
+@pytest.fixture
+def score_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `run.score` score in this process, without Ray."""
+
+    def score(job: Job, partitions: int, _: int) -> Iterator[tuple[int, Statistics]]:
+        for number in range(partitions):
+            (text,) = Scorer(job)(listing.read(job.out, number)).column("statistics").to_pylist()
+            yield number, statistics.parse(text)
+
+    monkeypatch.setattr(pipeline, "running", lambda *_: nullcontext())
+    monkeypatch.setattr(pipeline, "workers_for", lambda *_: 1)
+    monkeypatch.setattr(pipeline, "score", score)
 
 
 def test_new_output_has_everything_to_do(prepare: Prepare) -> None:
@@ -92,6 +106,27 @@ def test_folder_with_other_files_is_refused(prepare: Prepare, tmp_path: Path) ->
         prepare()
 
 
+@pytest.mark.parametrize("name", ["work/", "work/tries/", "work/report.txt", "work/listing/notes.txt"])
+def test_work_folder_of_something_else_is_refused(prepare: Prepare, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "out" / name
+    (path if name.endswith("/") else path.parent).mkdir(parents=True)
+    if not name.endswith("/"):
+        path.touch()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(EmotionError, match=rf"out holds other files \({name.rstrip('/')}\); choose a new folder"):
+        prepare()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["listing/.000000.partial.parquet", ".settings.partial.json", "settings.json.partial"])
+def test_run_that_was_stopped_while_it_wrote_its_listing_lists_again(
+    prepare: Prepare, tmp_path: Path, name: str
+) -> None:
+    prepare()
+    (tmp_path / "out/work/settings.json").rename(tmp_path / "out/work" / name)
+    assert prepare().left == 42
+
+
 def test_folder_without_pictures_is_told(prepare: Prepare, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     with pytest.raises(EmotionError, match=r"there are no pictures in .*nothing; choose another folder"):
@@ -102,10 +137,23 @@ def test_limit_takes_the_first_pictures(prepare: Prepare) -> None:
     assert prepare(limit=33).begun.totals.partitions == 2
 
 
+@pytest.mark.usefixtures("score_here")
 def test_complete_run_gives_its_manifest(prepare: Prepare) -> None:
+    result = run.score(prepare(), lambda _: None)
+    assert (prepare().complete, prepare().lost) == (result, 0)
+
+
+@pytest.mark.usefixtures("score_here")
+def test_deleted_file_of_a_complete_run_is_noticed_and_made_again(prepare: Prepare, tmp_path: Path) -> None:
+    result, path, seen = run.score(prepare(), lambda _: None), tmp_path / "out/faces/part-000001.parquet", []
+    content = path.read_bytes()
+    path.unlink()
     prepared = prepare()
-    prepared.job.out.write(manifest.FILE, b'{"pictures": 42}')
-    assert prepare().complete == {"pictures": 42}
+    assert (prepared.complete, prepared.lost, prepared.left) == (None, 1, 10)
+    again = run.score(prepared, lambda pictures: seen.append((pictures, (tmp_path / "out/manifest.json").exists())))
+    assert seen == [(10, False)]
+    assert (path.read_bytes(), again["labels"]) == (content, result["labels"])
+    assert prepare().complete == again
 
 
 def test_files_that_are_no_partitions_do_not_count_as_finished(prepare: Prepare, tmp_path: Path) -> None:
@@ -130,17 +178,8 @@ def test_damaged_manifest_is_one_line(prepare: Prepare, tmp_path: Path) -> None:
         prepare()
 
 
-def test_picture_in_hand_when_runs_were_stopped_is_not_blamed(
-    prepare: Prepare, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def score_here(job: Job, partitions: int, _: int) -> Iterator[tuple[int, Statistics]]:
-        for number in range(partitions):
-            (text,) = Scorer(job)(listing.read(job.out, number)).column("statistics").to_pylist()
-            yield number, statistics.parse(text)
-
-    monkeypatch.setattr(pipeline, "running", lambda *_: nullcontext())
-    monkeypatch.setattr(pipeline, "workers_for", lambda *_: 1)
-    monkeypatch.setattr(pipeline, "score", score_here)
+@pytest.mark.usefixtures("score_here")
+def test_picture_in_hand_when_runs_were_stopped_is_not_blamed(prepare: Prepare) -> None:
     for _ in range(MOST):
         Tries(prepare().job.out, 0).start(5)
     result = run.score(prepare(), lambda _: None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shut_folders import make_shut_folder
 
 from emotion.errors import EmotionError
 from emotion.inference.pictures import find_pictures
@@ -47,6 +48,12 @@ def test_input_that_is_not_there_is_told_in_one_line(name: str) -> None:
         names_in(name)
 
 
+def test_input_that_cannot_be_listed_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shut = make_shut_folder(tmp_path / "shut", monkeypatch)
+    with pytest.raises(EmotionError, match="shut cannot be used: Permission denied"):
+        names_in(str(shut))
+
+
 def test_csv_gives_the_paths_in_its_rows_relative_to_its_folder(tmp_path: Path) -> None:
     table = tmp_path / "list.csv"
     with table.open("w", newline="") as stream:
@@ -67,6 +74,13 @@ def test_parquet_of_paths_is_read_by_its_column(tmp_path: Path) -> None:
     assert names_in(str(table), "where") == ["b.jpg", "a.jpg"]
     with pytest.raises(EmotionError, match="expected a column path or file or source or url, received where"):
         names_in(str(table))
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+def test_paths_may_be_any_kind_of_text(tmp_path: Path, kind: pa.DataType) -> None:
+    table = tmp_path / "list.parquet"
+    pq.write_table(pa.table({"path": pa.array(["b.jpg", "a.jpg", "b.jpg"]).cast(kind)}), table)
+    assert names_in(str(table)) == ["b.jpg", "a.jpg", "b.jpg"]
 
 
 def test_suffix_of_a_table_may_have_capitals(tmp_path: Path) -> None:
@@ -97,6 +111,30 @@ def test_pictures_inside_a_parquet_file_are_numbered_and_read_back(tmp_path: Pat
     assert names_in(str(table))[:2] == [f"{table}#0", f"{table}#1"]
     for first, count in ((0, 50), (15, 10), (39, 3), (41, 9)):
         assert list(tables.read_rows(str(table), "image", first, count)) == content[first : first + count]
+
+
+@pytest.mark.parametrize("kind", [pa.large_binary(), pa.binary(99), pa.dictionary(pa.int32(), pa.binary())])
+def test_pictures_may_be_any_kind_of_bytes(tmp_path: Path, kind: pa.DataType) -> None:
+    table, content = tmp_path / "photos.parquet", [b"a" * 99, b"b" * 99]
+    pq.write_table(pa.table({"image": pa.array(content).cast(kind)}), table)
+    assert sources.describe(str(table), None).kind == "bytes"
+    assert list(tables.read_rows(str(table), "image", 0, 2)) == content
+
+
+def test_column_of_hashes_holds_no_pictures(tmp_path: Path) -> None:
+    hashes = pa.array([bytes(32)], pa.binary(32))
+    pq.write_table(pa.table({"sha256": hashes, "image": [b"picture"]}), tmp_path / "photos.parquet")
+    assert sources.describe(str(tmp_path / "photos.parquet"), None).column == "image"
+
+
+def test_size_of_pictures_that_a_table_only_names_is_not_known(tmp_path: Path) -> None:
+    table = tmp_path / "photos.parquet"
+    rows = [{"bytes": None, "path": "a.jpg"}] * 2 + [{"bytes": bytes(50_000), "path": None}] * 2
+    column = pa.array(rows, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(pa.table({"image": column}), table, row_group_size=2, compression="none", use_dictionary=False)
+    sizes = [source.size for source in sources.find(str(table), sources.describe(str(table), None), Counter())]
+    assert sizes[:2] == [None, None]
+    assert all(50_000 <= (size or 0) < 55_000 for size in sizes[2:])
 
 
 def test_column_of_a_folder_is_refused(pictures: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from shut_folders import make_shut_folder
 from small_models import write_int8
 
 from emotion.errors import EmotionError
@@ -133,6 +134,30 @@ def test_pictures_inside_a_table_are_scored(prepare: Prepare, pictures: Path, tm
     assert counted.counts["faces"] == 30
     assert counted.faults["the row is empty"] == 1
     assert rows_in(prepared.job.out)[0]["source"] == f"{table}#0"
+
+
+def test_pictures_that_a_table_names_beside_its_own_are_scored(
+    prepare: Prepare, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = ["pictures/01.png", str(pictures / "02.png"), f"file://{pictures}/03.png", "absent.png", ""]
+    rows: list[dict[str, Any]] = [{"bytes": None, "path": path} for path in paths]
+    rows.append({"bytes": (pictures / "05.png").read_bytes(), "path": "elsewhere.png"})
+    pq.write_table(pa.table({"image": rows}), tmp_path / "photos.parquet")
+    prepared = prepare(source=str(tmp_path / "photos.parquet"))
+    monkeypatch.chdir("/")
+    counted = score_all(prepared)
+    assert counted.counts["faces"] == 4
+    assert counted.faults == {"no readable file": 1, "the row is empty": 1}
+
+
+def test_folder_that_cannot_be_read_is_a_fault_that_names_it(
+    prepare: Prepare, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut = make_shut_folder(pictures / "shut", monkeypatch)
+    prepared = prepare()
+    assert score_all(prepared).faults["no readable folder"] == 1
+    assert rows_in(prepared.job.out)[-1]["source"] == str(shut)
+    assert rows_in(prepared.job.out)[-1]["error"] == "no readable folder (Permission denied)"
 
 
 def test_pictures_behind_an_address_are_fetched(prepare: Prepare, pictures: Path) -> None:
