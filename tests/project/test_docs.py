@@ -160,8 +160,9 @@ def test_recipe_table_says_what_the_experiments_measured() -> None:
     assert list(table) == ["default", *reversed([run["Experiment"] for run in measured if run["Experiment"]])]
     for run in measured:
         _, *cells, _ = table[run["Experiment"] or "default"]
-        names = ("accuracy", "accuracy_unseen", "macro_f1")
-        shares = [f"{float(run[f'metrics/test.json:{name}']):.2%}" for name in names]
+        names = ("accuracy", "accuracy_unseen", "macro_f1", "accuracy_votes", "balanced_accuracy_votes")
+        values = [run[f"metrics/test.json:{name}"] for name in names]
+        shares = [f"{float(value):.2%}" if value else "" for value in values]
         assert cells == [*shares, f"{int(float(run['parameters'])):,}", run["train.epochs"]]
 
 
