@@ -148,6 +148,13 @@ def test_speeds_are_the_measured_ones() -> None:
     assert [row for row in table if f"| {row[0]} | {row[1]} |" not in measured] == []
 
 
+def test_costs_of_scoring_are_the_measured_ones() -> None:
+    measured = read("benchmarks/scoring.md")
+    table = rows("docs/scale.md", "What it costs")
+    assert len(table) == 11
+    assert [row for row in table if f"| {row[0]} | {row[1]} |" not in measured] == []
+
+
 def test_the_prose_on_speed_has_no_figure_of_its_own() -> None:
     prose = re.sub(r"^\|.*$|\[.*?\]\(.*?\)", "", read("docs/performance.md"), flags=re.MULTILINE)
     assert set(re.findall(r"\d+", prose)) == {"512", "64", "48", "32", "40", "16", "8"}  # AVX-512, faces, pixels, bits
