@@ -142,7 +142,8 @@ def test_experiment_on_drawn_faces_is_that_of_the_demo() -> None:
 
 def test_speeds_are_the_measured_ones() -> None:
     measured = "".join(read(f"benchmarks/{name}.md") for name in ("use", "results", "accuracy", "web"))
-    headings = ("Prediction", "The page without a server", "The network alone", "Training and the pipeline")
+    networks = ("The network alone", "The network in int8")
+    headings = ("Prediction", "The page without a server", *networks, "Training and the pipeline")
     table = [row for heading in headings for row in rows("docs/performance.md", heading)]
     assert len(table) > 20
     assert [row for row in table if f"| {row[0]} | {row[1]} |" not in measured] == []
