@@ -11,8 +11,8 @@ from emotion.cli.stopping import SIGNALS, stoppable
 
 @pytest.fixture(autouse=True)
 def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep pytest's own handlers, and its process."""
-    earlier = {each: signal.getsignal(each) for each in SIGNALS}
+    """Start with no signal ignored, as some are under `nohup`; keep pytest's own handlers, and its process."""
+    earlier = {each: signal.signal(each, signal.default_int_handler) for each in SIGNALS}
     monkeypatch.setattr(os, "_exit", exit_code)
     yield
     for each, handler in earlier.items():
