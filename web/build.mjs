@@ -11,6 +11,8 @@ import { shuffle } from "./src/shuffle.js";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PAGE = join(HERE, "../emotion/server/static");
 const RUNTIME = join(dirname(createRequire(import.meta.url).resolve("onnxruntime-web/wasm")), "ort-wasm-simd-threaded");
+const GPU_RUNTIME = `${RUNTIME}.jsep`;
+const ON_DEMAND = "engine/gpu/"; // only for browsers that have a GPU, so not among the files of a first visit
 const LICENSES = ["../LICENSE", "../emotion/inference/yunet_license.txt", "onnxruntime_license.txt"];
 const STYLES = ["style.css", "groups.css", "icon.svg"];
 
@@ -22,6 +24,13 @@ const POLICY = [
 
 const [prepared, site] = process.argv.slice(2);
 
+// Packs here, because many file servers do not; the file is named so that none unpacks it on the way. Returns its size.
+function pack(name, bytes) {
+  const content = gzipSync(bytes, { level: 9 });
+  writeFileSync(join(site, name), content);
+  return content.length;
+}
+
 function packFiles() {
   const packed = {
     "runtime.bin": readFileSync(`${RUNTIME}.wasm`),
@@ -29,18 +38,17 @@ function packFiles() {
     "yunet.bin": readFileSync(join(prepared, "yunet.onnx")),
   };
   const sizes = {};
-  for (const [name, bytes] of Object.entries(packed)) {
-    // Packed here, because many file servers do not; named so that none unpacks it on the way.
-    const content = gzipSync(bytes, { level: 9 });
-    writeFileSync(join(site, "engine", name), content);
-    sizes[name] = content.length;
-  }
+  for (const [name, bytes] of Object.entries(packed)) sizes[name] = pack(`engine/${name}`, bytes);
+  pack("engine/gpu/runtime.bin", readFileSync(`${GPU_RUNTIME}.wasm`));
   const facts = JSON.parse(readFileSync(join(prepared, "facts.json"), "utf8"));
   writeFileSync(join(site, "engine/facts.json"), JSON.stringify({ ...facts, sizes }));
 }
 
 // Apart from the worker, because the runtime embeds it only where it can tell that it is at home, which blobs hide.
-const copyLoader = () => cpSync(`${RUNTIME}.mjs`, join(site, "engine/runtime.js"));
+function copyLoaders() {
+  cpSync(`${RUNTIME}.mjs`, join(site, "engine/runtime.js"));
+  cpSync(`${GPU_RUNTIME}.mjs`, join(site, "engine/gpu/runtime.js"));
+}
 
 function writePage() {
   const meta = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`;
@@ -70,14 +78,19 @@ const bundle = (entries, defined) => build({
 });
 
 rmSync(site, { recursive: true, force: true });
-for (const name of ["static", "engine"]) mkdirSync(join(site, name), { recursive: true });
+for (const name of ["static", "engine/gpu"]) mkdirSync(join(site, name), { recursive: true });
 packFiles();
-copyLoader();
+copyLoaders();
 writePage();
 const defined = { BUILD: hashOfAll() };
-const entries = { "static/app": "src/app.js", "engine/engine": "src/engine.js", "engine/worker": "src/worker.js" };
+const entries = {
+  "static/app": "src/app.js", "engine/engine": "src/engine.js", "engine/worker": "src/worker.js",
+  "engine/gpu/classifier": "src/gpu_classifier.js",
+};
 await bundle(entries, defined);
-const names = ["./", ...filesOf(site).map((path) => path.slice(site.length + 1))];
-await bundle({ service_worker: "src/service_worker.js" }, { ...defined, SITE_FILES: JSON.stringify(names) });
-const bytes = filesOf(site).reduce((sum, path) => sum + readFileSync(path).length, 0);
-console.log(`${site}: ${names.length} files, ${(bytes / 1e6).toFixed(1)} MB`);
+const names = filesOf(site).map((path) => path.slice(site.length + 1));
+const first = ["./", ...names.filter((name) => !name.startsWith(ON_DEMAND))];
+await bundle({ service_worker: "src/service_worker.js" }, { ...defined, SITE_FILES: JSON.stringify(first) });
+const megabytes = (files) => (files.reduce((sum, path) => sum + readFileSync(path).length, 0) / 1e6).toFixed(1);
+const onDemand = filesOf(join(site, ON_DEMAND));
+console.log(`${site}: ${filesOf(site).length} files, ${megabytes(filesOf(site))} MB, ${megabytes(onDemand)} MB of these only for a GPU`);

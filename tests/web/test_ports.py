@@ -114,3 +114,8 @@ def test_bytes_are_shuffled_and_unshuffled(facts: dict[str, Any], tmp_path: Path
 def test_task_that_is_given_up_keeps_no_other_waiting(facts: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "cases.json").write_text(json.dumps({"facts": facts, "cases": []}))
     run_node("tasks", tmp_path / "cases.json", tests=4)
+
+
+def test_graphics_processor_is_used_where_it_agrees_and_is_faster(facts: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "cases.json").write_text(json.dumps({"facts": facts, "cases": []}))
+    run_node("trial", tmp_path / "cases.json", tests=7)

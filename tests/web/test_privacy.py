@@ -60,6 +60,7 @@ def test_browser_logs_no_request_to_another_host(address: str, tmp_path: Path) -
     requested = list(requests_of_pages(log))
     assert {url for url in requested if not url.startswith(address)} == set()
     assert {url.removeprefix(address) for url in requested} >= EXPECTED
+    assert not [url for url in requested if "/gpu/" in url], "there is no graphics processor that could use it"
     large = [url for url in requested if url.endswith(".bin")]
     assert len(large) == len(set(large)), "the networks were fetched twice"
 

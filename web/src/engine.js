@@ -8,7 +8,8 @@ const EDGE = 640; // longest edge of a camera frame, in pixels, as the server ge
 export function browserEngine(base, site = null) {
   let facts = null;
   let worker = null;
-  let tell = () => {};
+  let sayProgress = () => {};
+  let sayProcessor = () => {};
 
   const describe = () => (facts ??= readFacts(base, site).catch((error) => {
     facts = null; // the next try fetches again
@@ -17,9 +18,11 @@ export function browserEngine(base, site = null) {
 
   // Loads the networks, once; `say(text)` hears how far it is.
   function prepare(say = () => {}) {
-    tell = ({ loaded, size }) => say(`Loading the networks: ${megabytes(loaded)} of ${megabytes(size)} MB ...`);
+    sayProgress = ({ loaded, size }) => say(`Loading the networks: ${megabytes(loaded)} of ${megabytes(size)} MB ...`);
     const forget = () => { worker = null; };
-    const load = async () => start({ base, site, facts: await describe() }, (far) => tell(far), forget);
+    const gpu = new URLSearchParams(location.search).get("gpu");
+    const hear = (told) => ("processor" in told ? sayProcessor(told.processor) : sayProgress(told));
+    const load = async () => start({ base, site, facts: await describe(), gpu }, hear, forget);
     return (worker ??= load().catch((error) => {
       forget();
       throw error;
@@ -30,6 +33,7 @@ export function browserEngine(base, site = null) {
     kind: "browser",
     describe,
     prepare,
+    onProcessor(listener) { sayProcessor = listener; },
     predict: async (file, signal) => (await prepare())("predict", { file }, { signal }),
     async live({ smoothing, answered }) {
       const call = await prepare();
@@ -76,7 +80,7 @@ async function frameOf(video) {
 async function start(options, tell, ended) {
   const worker = new Worker(underThePolicyOfThePage(`${options.base}worker.js`), { type: "module" });
   const call = tasksOf(worker, ended);
-  worker.addEventListener("message", ({ data }) => { if ("loaded" in data) tell(data); });
+  worker.addEventListener("message", ({ data }) => { if (data.told) tell(data.told); });
   await call("load", options).catch((error) => {
     worker.terminate();
     throw notLoaded("The networks", error);

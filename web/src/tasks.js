@@ -40,7 +40,7 @@ export function tasksOf(worker, ended) {
     for (const { reject } of waiting.splice(0)) reject(reason);
   }
 
-  worker.addEventListener("message", ({ data }) => { if (!("loaded" in data)) settle(data); });
+  worker.addEventListener("message", ({ data }) => { if (!data.told) settle(data); });
   worker.addEventListener("error", () => end(new Error("The engine has failed. Try again, or reload this page.")));
   return call;
 }

@@ -1,5 +1,7 @@
-// The engine's own thread: answers { task, ... } with { result } or { error }, and tells { loaded, size }.
+// The engine's own thread: answers { task, ... } with { result } or { error }, and tells { told: { loaded, size } } and
+// { told: { processor } }.
 import { fetchOnce, unpack } from "./files.js";
+import { useGpu } from "./gpu.js";
 import { loadNetworks } from "./networks.js";
 import { pixelsOf, readPicture } from "./pictures.js";
 import { Predictor } from "./predictor.js";
@@ -10,16 +12,20 @@ const FILES = ["runtime.bin", "emotion.bin", "yunet.bin"];
 let predictor = null;
 let video = null;
 
+const tell = (told) => postMessage({ told });
+
 const tasks = {
-  async load({ base, site, facts }) {
+  async load({ base, site, facts, gpu }) {
     const size = Object.values(facts.sizes).reduce((sum, bytes) => sum + bytes, 0);
     let loaded = 0;
-    const tell = (bytes) => postMessage({ loaded: loaded += bytes, size });
-    const fetchFile = async (name) => unpack(await fetchOnce(base + name, site, tell));
-    const [wasm, emotion, yunet] = await Promise.all(FILES.map(fetchFile));
-    const weights = unshuffle(new Uint8Array(emotion));
-    const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion: weights, yunet }, facts);
+    const count = (bytes) => tell({ loaded: loaded += bytes, size });
+    const fetchFile = async (name) => unpack(await fetchOnce(base + name, site, count));
+    const [wasm, shuffled, yunet] = await Promise.all(FILES.map(fetchFile));
+    const emotion = unshuffle(new Uint8Array(shuffled));
+    const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion, yunet }, facts);
     predictor = new Predictor(networks, facts);
+    // Nobody waits for it: the page works meanwhile.
+    useGpu(networks, { base, site, emotion }, facts, gpu, (processor) => tell({ processor }));
   },
   async predict({ file }) {
     return predictor.predict(await readPicture(file, predictor.facts.limits), file.name);

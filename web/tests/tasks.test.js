@@ -21,7 +21,7 @@ test("tasks are sent one after the other", async () => {
   const { worker, call } = started();
   const [first, second] = [call("one"), call("two")];
   assert.deepEqual(worker.sent, ["one"]);
-  worker.answer({ loaded: 1, size: 2 });
+  worker.answer({ told: { loaded: 1, size: 2 } });
   worker.answer({ error: "no" });
   await assert.rejects(first, { message: "no" });
   assert.deepEqual(worker.sent, ["one", "two"]);

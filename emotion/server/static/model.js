@@ -1,4 +1,4 @@
-// The tab Model: the network's metrics, its confusion matrix and its model card.
+// The tab Model: the network's metrics, its confusion matrix, its model card, and where it runs.
 import { cardOf } from "./card.js";
 import { element } from "./elements.js";
 
@@ -17,6 +17,10 @@ export async function showModel(facts) {
     at("model-confusion").replaceChildren(heading("Which expressions it confuses"), matrixOf(model.confusion));
   }
   at("model-card").replaceChildren(...cardOf(model.card));
+}
+
+export function showProcessor(engine) {
+  engine?.onProcessor?.((text) => { at("model-processor").textContent = text; });
 }
 
 const heading = (text) => element("h2", {}, text);

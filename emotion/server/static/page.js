@@ -2,7 +2,7 @@
 // it with their own engines; the interface is that of server_engine.js.
 import { choiceOf } from "./choice.js";
 import { startLive } from "./live.js";
-import { showModel } from "./model.js";
+import { showModel, showProcessor } from "./model.js";
 import { startPhoto } from "./photo.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -46,6 +46,8 @@ export function startPage(engine, other = Promise.resolve(null)) {
   onLeave.live = startLive(choice);
   choice.onChange(onLeave.live);
   showModel(engine.describe());
+  showProcessor(engine);
+  other.then(showProcessor);
   addEventListener("hashchange", followAddress);
   followAddress();
 }

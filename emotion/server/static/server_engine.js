@@ -2,6 +2,7 @@
 //   kind                           "server" or "browser"
 //   describe()                     the network: classes, colours, limits, metrics and card
 //   prepare(say)                   makes it ready; `say(text)` hears how far it is
+//   onProcessor(listener)          the listener hears in words where the network runs; only in a browser
 //   predict(file, signal)          the faces in an image
 //   live({ smoothing, answered, closed })  a camera: { send(video), smooth(seconds), close() }; `answered(faces)` hears of
 //                                  each frame, `closed(reason)` of an end that the page did not ask for
