@@ -24,6 +24,13 @@ SOFTWARE = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 
 ON_GPU = "The network runs on the graphics processor, by WebGPU."
 
+KEEP_DEVICE = """const ask = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (...wanted) {
+    return (self.device = await ask.apply(this, wanted));
+};
+"""
+"""Code for the worker, so that a test can reach the device."""
+
 ADAPTER = "async () => Boolean(await navigator.gpu?.requestAdapter())"
 
 START = """async () => {
@@ -94,6 +101,34 @@ def test_page_that_cannot_load_the_files_for_webgpu_says_so_and_goes_on(
     with plainly_served(folder) as address, asked_for_gpu(browser, address) as page:
         assert "in WebAssembly: WebGPU failed here (" in said_of_processor(page)
         expect_label(page)
+
+
+def put_into_worker(site: Path, folder: Path, code: str) -> Path:
+    """Copy the page; let its worker run some code first."""
+    shutil.copytree(site, folder)
+    worker = folder / "engine/worker.js"
+    worker.write_text(code + worker.read_text())
+    return folder
+
+
+def test_photo_is_labelled_by_the_processor_once_the_device_is_lost(
+    browser: Browser, site: Path, tmp_path: Path
+) -> None:
+    folder = put_into_worker(site, tmp_path / "site", KEEP_DEVICE)
+    with plainly_served(folder) as address, asked_for_gpu(browser, address) as page:
+        assert said_of_processor(page) == ON_GPU
+        page.workers[0].evaluate("() => self.device.destroy()")
+        expect_label(page)
+        assert "in WebAssembly: WebGPU failed here (the device was lost: " in said_of_processor(page)
+
+
+def test_graphics_processor_made_of_software_is_known_by_what_older_browsers_say(
+    browser: Browser, site: Path, tmp_path: Path
+) -> None:
+    older = "delete GPUAdapter.prototype.info; GPUAdapter.prototype.isFallbackAdapter = true;"
+    folder = put_into_worker(site, tmp_path / "site", older)
+    with plainly_served(folder) as address, opened(browser, address) as page:
+        assert "offers no graphics processor" in said_of_processor(page)
 
 
 def test_graphics_processor_made_of_software_is_left_alone(browser: Browser, address: str) -> None:

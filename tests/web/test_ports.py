@@ -118,4 +118,4 @@ def test_task_that_is_given_up_keeps_no_other_waiting(facts: dict[str, Any], tmp
 
 def test_graphics_processor_is_used_where_it_agrees_and_is_faster(facts: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "cases.json").write_text(json.dumps({"facts": facts, "cases": []}))
-    run_node("trial", tmp_path / "cases.json", tests=7)
+    run_node("trial", tmp_path / "cases.json", tests=16)

@@ -1,6 +1,7 @@
 // The network on the graphics processor, in the build of ONNX Runtime for WebGPU: a file of its own, fetched where it is of use.
 import * as runtime from "onnxruntime-web/webgpu";
 import { openClassifier, startRuntime } from "./sessions.js";
+import { watched } from "./trial.js";
 
 const MOST = 64; // faces at a time: more need buffers larger than WebGPU promises
 
@@ -9,7 +10,7 @@ export async function loadClassifier({ wasm, loader, emotion }, facts) {
   const classes = facts.classes.length;
   startRuntime(runtime, wasm, loader);
   const classify = await openClassifier(runtime, emotion, "webgpu", edge);
-  return async (faces, count) => {
+  const inParts = async (faces, count) => {
     const shares = new Float32Array(count * classes);
     for (let first = 0; first < count; first += MOST) {
       const last = Math.min(first + MOST, count);
@@ -17,4 +18,5 @@ export async function loadClassifier({ wasm, loader, emotion }, facts) {
     }
     return shares;
   };
+  return watched(inParts, (await runtime.env.webgpu.device).lost);
 }

@@ -1,4 +1,5 @@
 // The two networks in ONNX Runtime's WebAssembly. Their files and the runtime are handed in; nothing is fetched here.
+// They share their memory, so only one of them may be at work.
 import * as runtime from "onnxruntime-web/wasm";
 import { compute, openClassifier, openSession, startRuntime } from "./sessions.js";
 
@@ -7,15 +8,5 @@ export async function loadNetworks({ wasm, loader, emotion, yunet }, facts) {
   const classify = await openClassifier(runtime, emotion, "wasm", facts.face.face_size);
   const detector = await openSession(runtime, yunet, "wasm");
   const detect = (pixels, width, height) => compute(detector, new runtime.Tensor("float32", pixels, [1, 3, height, width]));
-  const wait = inTurn();
-  return {
-    classify: (...faces) => wait(() => classify(...faces)),
-    detect: (...picture) => wait(() => detect(...picture)),
-  };
-}
-
-// Runs one job after the other, because the networks share their memory and a trial (gpu.js) may use one of them meanwhile.
-function inTurn() {
-  let last = Promise.resolve();
-  return (job) => (last = last.then(job, job));
+  return { classify, detect };
 }

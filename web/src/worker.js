@@ -6,8 +6,11 @@ import { loadNetworks } from "./networks.js";
 import { pixelsOf, readPicture } from "./pictures.js";
 import { Predictor } from "./predictor.js";
 import { unshuffle } from "./shuffle.js";
+import { turns } from "./turns.js";
 
 const FILES = ["runtime.bin", "emotion.bin", "yunet.bin"];
+
+const inTurn = turns();
 
 let predictor = null;
 let video = null;
@@ -25,7 +28,7 @@ const tasks = {
     const networks = await loadNetworks({ wasm, loader: `${base}runtime.js`, emotion, yunet }, facts);
     predictor = new Predictor(networks, facts);
     // Nobody waits for it: the page works meanwhile.
-    useGpu(networks, { base, site, emotion }, facts, gpu, (processor) => tell({ processor }));
+    useGpu(networks, { base, site, emotion }, facts, gpu, inTurn, (processor) => tell({ processor }));
   },
   async predict({ file }) {
     return predictor.predict(await readPicture(file, predictor.facts.limits), file.name);
@@ -43,7 +46,7 @@ const tasks = {
 
 addEventListener("message", async ({ data: { task, ...options } }) => {
   try {
-    postMessage({ result: await tasks[task](options) });
+    postMessage({ result: await inTurn(() => tasks[task](options)) });
   } catch (error) {
     postMessage({ error: error.message });
   }
