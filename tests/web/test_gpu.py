@@ -61,7 +61,7 @@ def asked_for_gpu(browser: Browser, address: str, wanted: str = "always", name: 
 def said_of_processor(page: Page) -> str:
     """Wait until the tab Model says where the network runs; return its line."""
     page.get_by_role("tab", name="Model").click()
-    expect(page.locator("#model-processor")).not_to_be_empty(timeout=60_000)
+    expect(page.locator("#model-processor")).not_to_be_empty(timeout=150_000)
     line = page.locator("#model-processor").inner_text()
     page.get_by_role("tab", name="Photo").click()
     return line
@@ -69,7 +69,7 @@ def said_of_processor(page: Page) -> str:
 
 def expect_label(page: Page) -> None:
     choose(page, "astronaut.png", encoded(astronaut(), "png"))
-    expect(page.locator("#photo-faces .label")).to_contain_text("happy", timeout=60_000)
+    expect(page.locator("#photo-faces .label")).to_contain_text("happy", timeout=150_000)
 
 
 @pytest.mark.timeout(300)  # a graphics processor made of software is slow on a busy machine
