@@ -32,9 +32,9 @@ const isProgram = (adapter) => adapter.info?.isFallbackAdapter ?? adapter.isFall
 
 async function loadGpu({ base, site, emotion }, facts) {
   const names = ["classifier.js", "runtime.js", "runtime.bin"].map((name) => `${base}gpu/${name}`);
-  const [script, loader, packed] = names;
+  const [script, loader] = names;
   // The scripts too, so that they are kept for use without a network.
   const contents = await Promise.all(names.map((name) => fetchOnce(name, site)));
   const { loadClassifier } = await import(script);
-  return loadClassifier({ wasm: await unpack(contents[names.indexOf(packed)]), loader, emotion }, facts);
+  return loadClassifier({ wasm: await unpack(contents.at(-1)), loader, emotion }, facts);
 }
