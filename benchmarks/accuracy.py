@@ -16,7 +16,6 @@ import yaml
 from benchmarks.processes import ROOT, environment, show_progress, write_settings
 from benchmarks.results import Result
 from emotion.errors import DataError, EmotionError
-from emotion.params import Augmentation
 
 GOALS: Final = (0.65, 0.70)
 
@@ -25,21 +24,11 @@ FOLDER: Final = ROOT / "build/benchmarks/accuracy"
 
 RECIPES: Final[dict[str, dict[str, object]]] = {
     "default recipe": {},
-    "three_block_cnn": {
-        "train.architecture": "three_block_cnn",
-        "train.epochs": 30,
-        "train.batch_size": 64,
-        "train.optimizer": "adam",
-        "train.learning_rate": 0.001,
-        "train.schedule": "constant",
-        "train.warmup_epochs": 0,
-        "train.weight_decay": 0,
+    "labels": {
+        "train.epochs": 40,
         "train.votes": 0,
-        "train.label_smoothing": 0,
-        "train.loss": "sparse_categorical_crossentropy",
-        "train.augmentation": dict.fromkeys(Augmentation.model_fields, 0),
-        "train.ema": 0,
-        "train.keep": "best",
+        "train.label_smoothing": 0.1,
+        "train.augmentation.camera": 0,
     },
 }
 

@@ -73,7 +73,9 @@ PARTS: Final = {
         """\
 - Each line is one run of the stage `train` on FER-2013 from its first step, validation after each epoch included: the
   end of the first epoch after which the network was right on so many of the faces of PublicTest.
-- The default recipe is `params.yaml`; `three_block_cnn` is the first recipe in `docs/recipes.md`.
+- The default recipe is `params.yaml`, `labels` the recipe of that name in `docs/recipes.md`.
+- With `train.votes: 0`, as in `labels`, right means the label of FER-2013. With `train.votes: 1`, as in the default
+  recipe, it means the choice that most raters made, which is easier to learn.
 - A learning rate that falls to 0 at the end of a run reaches a goal late on purpose: a shorter run reaches it sooner,
   and ends lower.
 """,

@@ -20,11 +20,11 @@ import onnx
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from tensorflow.lite.python import schema_py_generated as tflite_schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from emotion import dataset, metadata
+from emotion.calibrators import fit_adjustment, fit_temperature, fit_threshold
 from emotion.dataset import Dataset
 from emotion.dvc_lock import flatten
 from emotion.errors import ModelError
@@ -71,13 +71,18 @@ def export_formats(
     _check_classes(facts, faces)
     network = trained.get_layer(facts.parameters["train"]["architecture"])
     uncalibrated = architectures.wrap_for_serving(network, facts.face_size, 1.0, settings.views)
+    values = logits(uncalibrated, faces.pixels)
+    adjustment = fit_adjustment(values, settings.logit_adjustment)
+    bias = network.get_layer("logits").bias
+    bias.assign(bias + adjustment)
     # The last digits depend on the number of threads and mean nothing, so they are rounded away.
-    temperature = round(fit_temperature(logits(uncalibrated, faces.pixels), faces.labels), 6)
+    temperature = round(fit_temperature(values + adjustment, faces.labels), 6)
     calibrated = architectures.wrap_for_serving(network, facts.face_size, temperature, settings.views)
     _convert_constants(calibrated)
     expected = _predict(calibrated, faces.pixels)
     threshold = round(fit_threshold(expected, settings.certain), 6)
-    parameters = facts.parameters | {"export": {"views": settings.views}}
+    chosen = {"views": settings.views, "logit_adjustment": settings.logit_adjustment}
+    parameters = facts.parameters | {"export": chosen}
     facts = replace(facts, temperature=temperature, threshold=threshold, parameters=parameters)
     numbers: dict[str, float | int] = {"parameters": network.count_params(), "temperature": temperature}
     for suffix, (write, read) in FORMATS.items():
@@ -91,37 +96,6 @@ def logits(served: keras.Model, faces: NDArray[np.uint8]) -> NDArray[np.float64]
     """Return the input of the softmax, at temperature 1: shape (n, classes)."""
     scaled = keras.Model(served.input, served.get_layer("temperature").output)
     return np.asarray(_predict(scaled, faces), dtype=np.float64)
-
-
-def fit_temperature(values: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
-    """Return the temperature that maximises the likelihood of the labels (Guo et al. 2017, arXiv:1706.04599).
-
-    Args:
-        values: logits, shape (n, classes).
-        labels: shape (n,), class indices.
-
-    Returns:
-        The divisor of the logits, 0.05-20; above 1 if the network is overconfident.
-    """
-
-    def loss(log_temperature: float) -> float:
-        scaled = values / np.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        likelihood = scaled[np.arange(len(labels)), labels] - np.log(np.exp(scaled).sum(axis=1))
-        return -float(likelihood.mean())
-
-    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
-    return float(np.exp(found.x))
-
-
-def fit_threshold(probabilities: Probabilities, certain: float) -> float:
-    """Return the confidence that the given share of these faces reaches; the other faces count as uncertain.
-
-    Args:
-        probabilities: calibrated, shape (n, classes), 0-1.
-        certain: share of the faces, 0-1.
-    """
-    return float(np.quantile(probabilities.max(axis=1), 1 - certain))
 
 
 def _convert_constants(model: keras.Model) -> None:

@@ -193,9 +193,10 @@ class Train(_Section):
 
 
 class Export(_Section):
-    """How many views of a face are averaged, how much a file may differ from Keras, and what is certain."""
+    """Views that are averaged, the adjustment of logits, the largest difference from Keras, and what is certain."""
 
     views: Literal[1, 2, 10]
+    logit_adjustment: Share
     tolerance: Positive
     certain: Share
 

@@ -26,10 +26,11 @@ def write_settings(root: Path, section: str, key: str, value: object) -> None:
 
 
 def write_section(root: Path, section: str, values: dict[str, Any]) -> None:
-    """Write the project's settings below `root` with the values of one section changed."""
-    content = yaml.safe_load(PARAMS.read_text())
+    """Change values of one section of the settings below `root`, which are the project's where there are none yet."""
+    path = root / "params.yaml"
+    content = yaml.safe_load((path if path.exists() else PARAMS).read_text())
     content[section] |= values
-    (root / "params.yaml").write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content))
 
 
 def faces_of(classes: tuple[str, ...], number: int, seed: int, *, voted: bool = False) -> Dataset:

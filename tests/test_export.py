@@ -18,7 +18,6 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from emotion import dataset, export, metadata
 from emotion.errors import ModelError
-from emotion.export import fit_temperature
 from emotion.inference.network import Network
 from emotion.inference.onnx_runtime import onnxruntime
 from emotion.learning import batch_norm, training
@@ -29,7 +28,7 @@ from emotion.quantization import quantize
 
 FACES = drawn(seed=4)
 VALIDATION = "data/faces/validation.npz"
-SETTINGS = Export(views=1, tolerance=1e-4, certain=0.8)
+SETTINGS = Export(views=1, logit_adjustment=0, tolerance=1e-4, certain=0.8)
 COARSE = SETTINGS.model_copy(update={"tolerance": 0.001})
 TRAINED_WITH = settings(architecture="gap_cnn", augmentation={"crop": 40})
 SUFFIXES = ("onnx", "h5", "tflite")
@@ -107,7 +106,7 @@ def test_file_carries_classes_parameters_and_the_fitted_temperature(exported: Ex
     assert facts.temperature == pytest.approx(exported.numbers["temperature"], abs=1e-6)
     trained_as = facts_of(settings(architecture="gap_cnn", augmentation={"crop": 40}))
     assert replace(facts, temperature=1.0, threshold=None, parameters=trained_as.parameters) == trained_as
-    assert facts.parameters == trained_as.parameters | {"export": {"views": 1}}
+    assert facts.parameters == trained_as.parameters | {"export": {"views": 1, "logit_adjustment": 0}}
 
 
 def test_threshold_in_the_file_makes_the_chosen_share_of_validation_certain(exported: Exported) -> None:
@@ -134,6 +133,7 @@ def test_stage_writes_the_same_bytes_in_another_process(
     trained: tuple[keras.Model, Path, Path], exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_section(tmp_path, "train", TRAINED_WITH.model_dump())
+    write_section(tmp_path, "export", SETTINGS.model_dump())
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # as people set it, to see errors and nothing else
     inputs = {"models/emotion.keras": trained[1], "data/faces/train.npz": trained[2], VALIDATION: trained[2]}
     for name, source in inputs.items():
@@ -182,6 +182,20 @@ def normalising_base(include_top: bool, weights: None, input_shape: tuple[int, .
     return keras.Model(pixels, keras.layers.Conv2D(4, 3, strides=2)(maps), name=name)
 
 
+def test_adjusted_logits_are_exported_to_all_formats(trained: tuple[keras.Model, Path, Path], tmp_path: Path) -> None:
+    report = tmp_path / "export.json"
+    settings = SETTINGS.model_copy(update={"logit_adjustment": 0.5})
+    export.export_formats(*trained[1:], tmp_path, report, settings, TRAINED_WITH)
+    logits = np.asarray(trained[0](FACES.pixels[:, 4:44, 4:44, None] / np.float32(255)), np.float64)
+    adjusted = logits - 0.5 * np.log(softmax(logits).mean(axis=0))
+    for suffix in SUFFIXES:
+        facts = metadata_in(tmp_path / f"emotion.{suffix}")
+        assert facts.parameters["export"] == {"views": 1, "logit_adjustment": 0.5}
+        found = export.FORMATS[suffix][1](tmp_path / f"emotion.{suffix}", FACES.pixels)
+        np.testing.assert_allclose(found, softmax(adjusted / facts.temperature), atol=2e-5)
+    assert np.abs(softmax(adjusted) - softmax(logits)).max() > 0.01
+
+
 @pytest.mark.parametrize("views", [2, 10])
 def test_averaged_views_are_exported_to_all_formats(
     trained: tuple[keras.Model, Path, Path], tmp_path: Path, views: int
@@ -189,7 +203,7 @@ def test_averaged_views_are_exported_to_all_formats(
     report = tmp_path / "export.json"
     export.export_formats(*trained[1:], tmp_path, report, SETTINGS.model_copy(update={"views": views}), TRAINED_WITH)
     network = Network(tmp_path / "emotion.onnx")
-    assert network.metadata.parameters["export"] == {"views": views}
+    assert network.metadata.parameters["export"]["views"] == views
     one_by_one = [network.probabilities(face[None], batch_size=1)[0] for face in FACES.pixels[:3]]
     np.testing.assert_allclose(network.probabilities(FACES.pixels, batch_size=24)[:3], one_by_one, atol=1e-6)
     mirrored = network.probabilities(FACES.pixels[:, :, ::-1].copy(), batch_size=24)
@@ -254,21 +268,6 @@ def test_several_calls_give_the_probabilities_of_one_call(
     monkeypatch.setattr(export, "BATCH", 7)
     parts = export.FORMATS[suffix][1](exported.file(suffix), FACES.pixels)
     np.testing.assert_allclose(parts, whole, atol=1e-6)
-
-
-@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_temperature_of_scaled_logits_is_found(temperature: float) -> None:
-    generator = np.random.default_rng(0)
-    truth = generator.normal(scale=2, size=(20_000, 7))
-    labels = (truth + generator.gumbel(size=truth.shape)).argmax(axis=1).astype(np.int8)
-    assert fit_temperature(truth * temperature, labels) == pytest.approx(temperature, rel=0.03)
-
-
-def test_temperature_stays_in_its_bounds() -> None:
-    labels = np.arange(10, dtype=np.int8) % 2
-    right = np.eye(2)[labels]
-    assert fit_temperature(right, labels) == pytest.approx(0.05, rel=0.01)
-    assert fit_temperature(1000 * (1 - right), labels) == pytest.approx(20, rel=0.01)
 
 
 @pytest.fixture

@@ -40,6 +40,9 @@ tell people apart from photos of about 7,500 people, collected on the web. Its a
 public; that says nothing about the rights of the people in those photos. The network described here has no output \
 for identity. How well its inner features still tell people apart is in `benchmarks/identity.md`."""
 
+LOGIT_ADJUSTMENT: Final = """ From the logit of each class, {0} times the logarithm of its mean probability on \
+validation is subtracted, so that rare expressions are predicted more often."""
+
 USES: Final = """\
 - Intended: teaching, research on expression recognition, and applications that show an apparent expression to the \
 person concerned, with that person's knowledge and consent.
@@ -127,14 +130,16 @@ def _describe_network(facts: Facts) -> str:
     # Networks without a pretrained base leave the setting unread.
     has_face_start = train["architecture"].startswith("face_resnet") and train["transfer"]["weights"] == "faces"
     start = FACE_START if has_face_start else ""
-    views = model["parameters"].get("export", {}).get("views", 1)
+    exported = model["parameters"].get("export", {})
+    views, strength = exported.get("views", 1), exported.get("logit_adjustment", 0)
     averaged = f", from the mean logits of {views} views of each face" if views > 1 else ""
+    adjusted = LOGIT_ADJUSTMENT.format(strength) if strength else ""
     return (
         f"`{train['architecture']}` with {facts.export['parameters']:,} parameters, trained on "
         f"{facts.source['dataset']} with Keras ({model['backend']}, {model['device']}).\n"
         f"Input: grey faces of {size}x{size} pixels, `uint8`, 0-255. "
         f"Output: the probabilities of {', '.join(model['classes'])}, calibrated on validation (temperature "
-        f"{model['temperature']:.3f}){averaged}.{start}"
+        f"{model['temperature']:.3f}){averaged}.{adjusted}{start}"
     )
 
 

@@ -41,6 +41,13 @@ def test_averaged_views_are_named(facts: Facts) -> None:
     assert "views of each face" not in model_card.write(facts)
 
 
+def test_adjusted_logits_are_named(facts: Facts) -> None:
+    parameters = {**facts.model["parameters"], "export": {"views": 1, "logit_adjustment": 0.25}}
+    card = model_card.write(replace(facts, model={**facts.model, "parameters": parameters}))
+    assert "From the logit of each class, 0.25 times the logarithm of its mean probability on validation is" in card
+    assert "From the logit" not in model_card.write(facts)
+
+
 def test_every_class_and_file_has_its_row(facts: Facts) -> None:
     card = model_card.write(facts)
     for name in facts.model["classes"]:
