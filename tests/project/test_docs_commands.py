@@ -134,7 +134,7 @@ def test_settings_in_the_text_are_valid(page: str, tmp_path: Path) -> None:
 
 def test_recipes_run_apart_from_the_workspace() -> None:
     runs = [call for call in commands("docs/recipes.md") if call[:3] == ["dvc", "exp", "run"]]
-    assert len(runs) == 11
+    assert len(runs) == 10
     assert all(call[3:6] == ["evaluate", "--temp", "--name"] for call in runs)
 
 
