@@ -48,9 +48,9 @@ def output_of(page: str, command: str) -> str:
 
 def command_of(page: str, start: str) -> str:
     """Return the command that begins so, with the lines on which it continues."""
-    found = re.search(rf"^{re.escape(start)}(.*[\\|]\n)*.*$", read(page), re.MULTILINE)
-    assert found, f"{page} has no command that starts with {start}"
-    return found.group()
+    found = list(re.finditer(rf"^{re.escape(start)}(.*[\\|]\n)*.*$", read(page), re.MULTILINE))
+    assert len(found) == 1, f"{page} has {len(found)} commands that start with {start}"
+    return found[0].group()
 
 
 def rows(page: str, heading: str) -> list[list[str]]:

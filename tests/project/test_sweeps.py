@@ -38,7 +38,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str
     copy_tree(folder)
     dvc(folder, "exp", "run", *choose(*SETTINGS), "preprocess")
     commit(folder)
-    follow_page(folder, "dvc exp run --queue")
+    follow_page(folder, "dvc exp run --queue --name rate")
     started = follow_page(folder, "dvc queue start")
     return folder, started, wait_for_the_workers(folder)
 
