@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 
 def fit_adjustment(values: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
@@ -29,22 +29,20 @@ def fit_adjustment(values: NDArray[np.float64], strength: float) -> NDArray[np.f
     return np.asarray(np.round(-strength * np.log(frequencies), 6), np.float64)
 
 
-def fit_temperature(values: NDArray[np.float64], labels: NDArray[np.int8]) -> float:
-    """Return the temperature that maximises the likelihood of the labels (Guo et al. 2017, arXiv:1706.04599).
+def fit_temperature(values: NDArray[np.float64], targets: NDArray[np.float32]) -> float:
+    """Return the temperature that minimises the log loss (Guo et al. 2017, arXiv:1706.04599).
 
     Args:
         values: logits, shape (n, classes).
-        labels: shape (n,), class indices.
+        targets: shape (n, classes), rows sum to 1: what the network was taught to predict. One-hot labels make a
+            probability mean how often the label is right, and votes what share of the raters choose the class.
 
     Returns:
         The divisor of the logits, 0.05-20; above 1 if the network is overconfident.
     """
 
     def loss(log_temperature: float) -> float:
-        scaled = values / np.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        likelihood = scaled[np.arange(len(labels)), labels] - np.log(np.exp(scaled).sum(axis=1))
-        return -float(likelihood.mean())
+        return -float(np.sum(targets * log_softmax(values / np.exp(log_temperature), axis=1)))
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return float(np.exp(found.x))

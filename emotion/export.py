@@ -33,6 +33,7 @@ from emotion.inference.onnx_runtime import onnxruntime
 from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file, keras_setup
 from emotion.params import Export, Train
+from emotion.votes import targets
 
 Probabilities = NDArray[np.float32]
 
@@ -76,7 +77,8 @@ def export_formats(
     bias = network.get_layer("logits").bias
     bias.assign(bias + adjustment)
     # The last digits depend on the number of threads and mean nothing, so they are rounded away.
-    temperature = round(fit_temperature(values + adjustment, faces.labels), 6)
+    taught = targets(faces.labels, faces.votes, faces.classes, trained_with.votes)
+    temperature = round(fit_temperature(values + adjustment, taught), 6)
     calibrated = architectures.wrap_for_serving(network, facts.face_size, temperature, settings.views)
     _convert_constants(calibrated)
     expected = _predict(calibrated, faces.pixels)

@@ -59,5 +59,27 @@ def distribution(votes: NDArray[np.uint8], classes: Sequence[str]) -> NDArray[np
     return np.asarray(shares, np.float32)
 
 
+def targets(
+    labels: NDArray[np.int8], votes: NDArray[np.uint8], classes: Sequence[str], share: float
+) -> NDArray[np.float32]:
+    """Return what a network is taught for each face: its label, mixed with the distribution of its votes.
+
+    Args:
+        labels: int8, shape (n,), index into `classes`.
+        votes: uint8, shape (n, 10), columns as `CHOICES`.
+        classes: class names.
+        share: of the votes, 0-1; a face without a vote for one of the classes keeps its label.
+
+    Returns:
+        float32, shape (n, classes), rows sum to 1.
+    """
+    one_hot = np.eye(len(classes), dtype=np.float32)[labels]
+    if not share:
+        return one_hot
+    distributions = distribution(votes, classes)
+    mixed = (1 - share) * one_hot + share * distributions
+    return np.where(distributions.any(axis=1, keepdims=True), mixed, one_hot)
+
+
 def _drop_outliers(votes: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.where(votes > 1, votes, 0).astype(np.int64)

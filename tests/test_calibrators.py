@@ -2,8 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.special import softmax
 
 from emotion.calibrators import fit_adjustment, fit_temperature
+
+
+def one_hot(labels: NDArray[np.integer], classes: int) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = np.eye(classes, dtype=np.float32)[labels]
+    return rows
 
 
 def test_adjustment_is_a_share_of_the_logarithm_of_the_mean_probability() -> None:
@@ -40,12 +47,19 @@ def test_class_that_is_never_expected_gets_a_finite_adjustment_and_no_prediction
 def test_temperature_of_scaled_logits_is_found(temperature: float) -> None:
     generator = np.random.default_rng(0)
     truth = generator.normal(scale=2, size=(20_000, 7))
-    labels = (truth + generator.gumbel(size=truth.shape)).argmax(axis=1).astype(np.int8)
-    assert fit_temperature(truth * temperature, labels) == pytest.approx(temperature, rel=0.03)
+    labels = (truth + generator.gumbel(size=truth.shape)).argmax(axis=1)
+    assert fit_temperature(truth * temperature, one_hot(labels, 7)) == pytest.approx(temperature, rel=0.03)
+
+
+def test_temperature_fitted_to_votes_gives_back_the_share_of_the_raters() -> None:
+    values = np.random.default_rng(0).normal(scale=2, size=(500, 7))
+    shares = softmax(values, axis=1).astype(np.float32)
+    labels = one_hot(np.random.default_rng(1).permutation(shares.argmax(axis=1)), 7)
+    assert fit_temperature(3 * values, shares) == pytest.approx(3, rel=1e-3)
+    assert fit_temperature(3 * values, labels) > 10
 
 
 def test_temperature_stays_in_its_bounds() -> None:
-    labels = np.arange(10, dtype=np.int8) % 2
-    right = np.eye(2)[labels]
-    assert fit_temperature(right, labels) == pytest.approx(0.05, rel=0.01)
-    assert fit_temperature(1000 * (1 - right), labels) == pytest.approx(20, rel=0.01)
+    right = one_hot(np.arange(10) % 2, 2)
+    assert fit_temperature(right.astype(np.float64), right) == pytest.approx(0.05, rel=0.01)
+    assert fit_temperature(1000 * (1 - right.astype(np.float64)), right) == pytest.approx(20, rel=0.01)

@@ -25,6 +25,7 @@ from emotion.metadata import Metadata
 from emotion.networks import architectures, keras_file
 from emotion.params import Export
 from emotion.quantization import quantize
+from emotion.votes import EXPRESSIONS
 
 FACES = drawn(seed=4)
 VALIDATION = "data/faces/validation.npz"
@@ -172,6 +173,21 @@ def test_second_export_of_a_process_writes_the_same_bytes(
 
 def test_temperature_lowers_the_confidence_of_an_overconfident_network(exported: Exported) -> None:
     assert exported.numbers["temperature"] > 1.5
+
+
+def test_temperature_is_fitted_to_what_the_network_was_taught(
+    trained: tuple[keras.Model, Path, Path], exported: Exported, tmp_path: Path
+) -> None:
+    by_votes = settings(architecture="gap_cnn", augmentation={"crop": 40}, votes=1.0)
+    served = architectures.wrap_for_serving(trained[0], 48, temperature=1.0)
+    keras_file.save(served, facts_of(by_votes), tmp_path / "emotion.keras")
+    columns = np.array([EXPRESSIONS.index(name) for name in FACES.classes])
+    votes = dataset.no_votes(len(FACES))
+    votes[np.arange(len(FACES)), columns[served.predict(FACES.pixels, verbose=0).argmax(axis=1)]] = 10
+    dataset.save(replace(FACES, votes=votes), tmp_path / "validation.npz")
+    paths = tmp_path / "emotion.keras", tmp_path / "validation.npz", tmp_path, tmp_path / "export.json"
+    export.export_formats(*paths, COARSE, by_votes)
+    assert json.loads(paths[-1].read_text())["temperature"] < 1 < exported.numbers["temperature"]
 
 
 def normalising_base(include_top: bool, weights: None, input_shape: tuple[int, ...], name: str) -> keras.Model:

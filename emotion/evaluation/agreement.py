@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotion.evaluation.intervals import bootstrap, ratio
-from emotion.evaluation.metrics import Predictions
+from emotion.evaluation.metrics import Predictions, fill_bins, mean_gap
 from emotion.files import rounded
 from emotion.votes import EXPRESSIONS, distribution, majority
 
@@ -70,22 +70,23 @@ def tabulate_intervals(predictions: Predictions, votes: NDArray[np.uint8]) -> pd
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
 
 
-def describe(predictions: Predictions, votes: NDArray[np.uint8]) -> dict[str, int | float | None]:
-    """Describe votes, majorities and labels of one split, and the log loss against the votes.
+def describe(predictions: Predictions, votes: NDArray[np.uint8], bins: int) -> dict[str, int | float | None]:
+    """Describe votes, majorities and labels of one split, and how well the probabilities match the votes.
+
+    Args:
+        predictions: of one split.
+        votes: uint8, shape (n, 10), columns as `votes.CHOICES`.
+        bins: number of bins of the expected calibration error.
 
     Returns:
         `faces`, those with votes (`voted`) and with a majority for an expression (`majorities`); the share of these
         majorities that the labels agree with (`labels_agree`), and the accuracy of the network on the majorities with
-        which they agree (`accuracy_agreed`) and on the others (`accuracy_disputed`); `log_loss`, the cross-entropy in
-        nats of the distribution of the votes for the network's classes, and the number of faces that have one
-        (`distributions`). Shares are None without a face.
+        which they agree (`accuracy_agreed`) and on the others (`accuracy_disputed`); the number of faces with votes for
+        the network's classes (`distributions`), and for these the figures of `compare_with_votes`. Shares are None
+        without a face.
     """
     found = _find_majorities(predictions, votes)
     agreed, correct = found.labels == found.actual, found.predicted == found.actual
-    shares = distribution(votes, predictions.classes)
-    counted = shares.any(axis=1)
-    floor = np.finfo(np.float32).tiny
-    losses = -np.sum(shares * np.log(np.maximum(predictions.probabilities, floor)), axis=1)[counted]
     return {
         "faces": len(votes),
         "voted": int(votes.any(axis=1).sum()),
@@ -93,9 +94,38 @@ def describe(predictions: Predictions, votes: NDArray[np.uint8]) -> dict[str, in
         "labels_agree": _mean(agreed),
         "accuracy_agreed": _mean(correct[agreed]),
         "accuracy_disputed": _mean(correct[~agreed]),
-        "distributions": int(counted.sum()),
-        "log_loss": _mean(losses),
+        "distributions": int(distribution(votes, predictions.classes).any(axis=1).sum()),
+        **compare_with_votes(predictions, votes, bins),
     }
+
+
+def compare_with_votes(predictions: Predictions, votes: NDArray[np.uint8], bins: int) -> dict[str, float | None]:
+    """Compare the probabilities with the distribution of the votes for the network's classes.
+
+    Returns:
+        `log_loss`, the cross-entropy in nats, and `calibration_error`, the expected calibration error of the confidence
+        as the share of the raters that chose the predicted class. Both are None where no face has such votes.
+    """
+    shares = distribution(votes, predictions.classes)
+    floor = np.finfo(np.float32).tiny
+    losses = -np.sum(shares * np.log(np.maximum(predictions.probabilities, floor)), axis=1)
+    found = losses[shares.any(axis=1)]
+    if not len(found):
+        return {"log_loss": None, "calibration_error": None}
+    gap = mean_gap(*fill_bins(*share_of_raters(predictions, votes), bins))
+    return {"log_loss": _mean(found), "calibration_error": rounded(gap)}
+
+
+def share_of_raters(
+    predictions: Predictions, votes: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return confidence and share of the raters that chose the predicted class, for the faces with such votes.
+
+    The votes are those for the network's classes, without choices of a single rater.
+    """
+    shares = distribution(votes, predictions.classes)
+    counted = shares.any(axis=1)
+    return predictions.confidence[counted], shares[np.arange(len(shares)), predictions.predicted][counted]
 
 
 def confusion(predictions: Predictions, votes: NDArray[np.uint8]) -> NDArray[np.int64]:

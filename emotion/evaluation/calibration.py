@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emotion.evaluation.agreement import compare_with_votes
 from emotion.evaluation.intervals import bootstrap, ratio
 from emotion.evaluation.metrics import Predictions, brier_score, headline
 
@@ -31,14 +32,26 @@ def uncalibrate(predictions: Predictions, temperature: float) -> Predictions:
     return replace(predictions, probabilities=(powers / powers.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def tabulate_calibration(predictions: Predictions, temperature: float, bins: int) -> pd.DataFrame:
-    """Compare calibrated and uncalibrated probabilities: calibration error, Brier score and log loss (nats)."""
+def tabulate_calibration(
+    predictions: Predictions, votes: NDArray[np.uint8], temperature: float, bins: int
+) -> pd.DataFrame:
+    """Compare calibrated and uncalibrated probabilities.
+
+    Returns:
+        Two rows: calibration error, Brier score and log loss (nats) on the labels; then log loss and calibration error
+        on the votes (`log_loss_votes`, `calibration_error_votes`) of `agreement.compare_with_votes`, None without any.
+    """
     variants = {"uncalibrated": uncalibrate(predictions, temperature), "calibrated": predictions}
     rows = []
     for name, variant in variants.items():
         figures = headline(variant, bins)
-        rows.append((name, figures["calibration_error"], brier_score(variant), figures["log_loss"]))
-    return pd.DataFrame(rows, columns=["probabilities", "calibration_error", "brier_score", "log_loss"])
+        on_labels = {"calibration_error": figures["calibration_error"], "brier_score": brier_score(variant)}
+        on_votes = compare_with_votes(variant, votes, bins)
+        rows.append(
+            {"probabilities": name, **on_labels, "log_loss": figures["log_loss"]}
+            | {f"{figure}_votes": value for figure, value in on_votes.items()}
+        )
+    return pd.DataFrame(rows)
 
 
 def choose_thresholds(validation: Predictions, own: float | None) -> dict[str, float]:

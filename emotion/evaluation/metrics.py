@@ -127,28 +127,35 @@ def calibration_error(predictions: Predictions, bins: int) -> float:
     Returns:
         0 to 1.
     """
-    faces, confidence, accuracy = fill_bins(predictions, bins)
-    filled = faces > 0
-    return float(faces[filled] @ np.abs(accuracy - confidence)[filled] / faces.sum())
+    return mean_gap(*fill_bins(predictions.confidence, predictions.correct, bins))
+
+
+def mean_gap(faces: NDArray[np.int64], confidence: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    """Average the gaps between confidence and truth in the bins of `fill_bins` over the faces; NaN without a face."""
+    return float(faces @ np.abs(truth - confidence) / faces.sum()) if faces.any() else float("nan")
 
 
 def fill_bins(
-    predictions: Predictions, bins: int
+    confidence: NDArray[np.floating], truth: NDArray[np.generic], bins: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Divide the confidence from 0 to 1 into bins of equal width, as `bin_of` does.
 
+    Args:
+        confidence: shape (n,), 0-1.
+        truth: bool or float, shape (n,), 0-1: what the confidence of each face stands for, such as whether it is right.
+        bins: number of bins.
+
     Returns:
-        Faces, mean confidence and accuracy of each bin, shape (bins,); the last two are 0 for an empty bin.
+        Faces, mean confidence and mean truth of each bin, shape (bins,); the last two are 0 for an empty bin.
     """
-    confidence = predictions.confidence.astype(np.float64)
-    places = bin_of(confidence, bins)
+    exact = confidence.astype(np.float64)
+    places = bin_of(exact, bins)
     faces = np.bincount(places, minlength=bins)
     share = 1 / np.maximum(faces, 1)
-    correct = predictions.correct.astype(np.float64)
     return (
         faces,
-        np.bincount(places, confidence, bins) * share,
-        np.bincount(places, correct, bins) * share,
+        np.bincount(places, exact, bins) * share,
+        np.bincount(places, truth.astype(np.float64), bins) * share,
     )
 
 

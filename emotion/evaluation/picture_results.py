@@ -165,7 +165,7 @@ def _judge_labels(single: Sequence[PictureResult], classes: tuple[str, ...], ref
     right = sum(each.right for each in found)
     accepted = sum(each.right_or_accepted for each in found)
     counts = metrics.confusion(predictions)
-    faces, confidence, accuracy = metrics.fill_bins(predictions, BINS)
+    faces, confidence, accuracy = metrics.fill_bins(predictions.confidence, predictions.correct, BINS)
     figures = metrics.headline(predictions, BINS)
     return {
         "accuracy_found": share(right, len(found)),

@@ -51,7 +51,7 @@ def write(
         write_json(root / f"metrics/{split}.json", metrics.headline(predictions, bins) | on_votes)
         _write_details(predictions, bins, details, split)
     if voted:
-        _write_agreement(details, splits, votes)
+        _write_agreement(details, splits, votes, bins)
     for name, table in _compare_splits(splits, flipped, votes, network, bins).items():
         write_table(details / f"{name}.csv", table)
     write_json(details / "model.json", asdict(network))
@@ -85,15 +85,23 @@ def tabulate_intervals(predictions: Predictions) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
 
 
-def tabulate_reliability(predictions: Predictions, bins: int) -> pd.DataFrame:
-    """Tabulate accuracy over confidence, for the reliability diagram.
+def tabulate_reliability(
+    confidence: NDArray[np.floating], truth: NDArray[np.generic], bins: int, name: str = "accuracy"
+) -> pd.DataFrame:
+    """Tabulate truth over confidence, for the reliability diagram.
+
+    Args:
+        confidence: shape (n,), 0-1, of each face.
+        truth: bool or float, shape (n,), 0-1: what the confidence stands for.
+        bins: number of bins.
+        name: of the column of the truth.
 
     Returns:
-        One row per bin of equal width, from low to high: its number (`bin`, from 1), the mean confidence and the
-        accuracy of its faces (NaN without any), and the number of its faces.
+        One row per bin of equal width, from low to high: its number (`bin`, from 1), the mean confidence and the mean
+        truth of its faces (NaN without any), and the number of its faces.
     """
-    faces, confidence, accuracy = metrics.fill_bins(predictions, bins)
-    means = {"confidence": confidence, "accuracy": accuracy}
+    faces, *both = metrics.fill_bins(confidence, truth, bins)
+    means = dict(zip(("confidence", name), both, strict=True))
     table = pd.DataFrame({"bin": np.arange(1, bins + 1), **means, "faces": faces})
     table.loc[faces == 0, list(means)] = np.nan
     return table
@@ -134,15 +142,19 @@ def _write_details(predictions: Predictions, bins: int, folder: Path, split: str
     counts.insert(0, "actual", predictions.classes)
     write_table(folder / f"{split}_confusion.csv", counts)
     write_table(folder / f"{split}_classes.csv", tabulate_classes(predictions))
-    write_table(folder / f"{split}_reliability.csv", tabulate_reliability(predictions, bins))
+    reliability = tabulate_reliability(predictions.confidence, predictions.correct, bins)
+    write_table(folder / f"{split}_reliability.csv", reliability)
     write_text(folder / f"{split}_report.txt", report(predictions))
 
 
-def _write_agreement(folder: Path, splits: Mapping[str, Predictions], votes: Votes) -> None:
+def _write_agreement(folder: Path, splits: Mapping[str, Predictions], votes: Votes, bins: int) -> None:
     for split, predictions in splits.items():
         table = agreement.tabulate_confusion(predictions, votes[split])
         write_table(folder / f"{split}_confusion_votes.csv", table)
-    described = {split: agreement.describe(predictions, votes[split]) for split, predictions in splits.items()}
+        confidence, shares = agreement.share_of_raters(predictions, votes[split])
+        reliability = tabulate_reliability(confidence, shares, bins, "raters")
+        write_table(folder / f"{split}_reliability_votes.csv", reliability)
+    described = {split: agreement.describe(predictions, votes[split], bins) for split, predictions in splits.items()}
     write_json(folder / "votes.json", described)
 
 
@@ -154,7 +166,7 @@ def _compare_splits(
     parts = {
         split: {
             "intervals": _tabulate_intervals(predictions, votes[split]),
-            "calibration": tabulate_calibration(predictions, network.temperature, bins),
+            "calibration": tabulate_calibration(predictions, votes[split], network.temperature, bins),
             "selective": tabulate_selective(predictions, thresholds),
             "flipped": _tabulate_gain(predictions, flipped[split]),
         }

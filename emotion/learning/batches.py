@@ -13,29 +13,23 @@ from emotion.dataset import Dataset
 from emotion.learning import parallel
 from emotion.learning.augmentation import Augmentation
 from emotion.params import Train
-from emotion.votes import distribution
+from emotion.votes import targets
 
 
 def encode(data: Dataset, settings: Train) -> NDArray[Any]:
     """Return what the loss takes as the truth: int8 labels (n,) for the sparse loss, else float32 (n, classes).
 
-    The rows sum to 1. They are the one-hot labels, mixed with the distribution of the raters' votes by the share
-    `train.votes`. A face without a vote for one of the classes keeps its label.
+    The rows sum to 1; `votes.targets` mixes labels and votes by the share `train.votes`.
     """
     if settings.loss == "sparse_categorical_crossentropy":
         return data.labels
-    labels = np.eye(len(data.classes), dtype=np.float32)[data.labels]
-    if not settings.votes:
-        return labels
-    votes = distribution(data.votes, data.classes)
-    mixed = (1 - settings.votes) * labels + settings.votes * votes
-    return np.where(votes.any(axis=1, keepdims=True), mixed, labels)
+    return targets(data.labels, data.votes, data.classes, settings.votes)
 
 
 def most_taught(data: Dataset, settings: Train) -> NDArray[np.integer]:
     """Return the class with the largest share of each face's target, by which Keras weights the face."""
-    targets = encode(data, settings)
-    return targets if targets.ndim == 1 else targets.argmax(axis=1)
+    taught = encode(data, settings)
+    return taught if taught.ndim == 1 else taught.argmax(axis=1)
 
 
 class Batches(keras.utils.PyDataset):

@@ -6,6 +6,7 @@ From the files of `evaluate`, `robustness` and `saliency` to Markdown.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,16 @@ from emotion.report.run_files import read_headlines, read_json, read_table, read
 INTERVALS_NOTE: Final = """\
 In parentheses: 95% bootstrap confidence intervals. They treat the faces as independent and cover the sampling of \
 faces, not the variation between training runs with different seeds."""
+
+
+CALIBRATION: Final = {
+    "calibration_error": "expected calibration error",
+    "brier_score": "Brier score",
+    "log_loss": "log loss",
+    "calibration_error_votes": "expected calibration error, raters",
+    "log_loss_votes": "log loss, raters",
+}
+"""Titles of the columns of `metrics/details/calibration.csv`; the last two are empty where nobody voted."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +139,12 @@ def tabulate_confidence(results: MeasuredResults) -> str:
         if row["split"] == "test"
     ]
     heading = [f"{split}: {column}" for split in REPORTED_SPLITS for column in ("share", "accuracy")]
+    measured = [name for name in CALIBRATION if results.votes or not name.endswith("_votes")]
     calibration = [
         (
             row["split"],
             row["probabilities"],
-            share(row["calibration_error"]),
-            f"{row['brier_score']:.4f}",
-            f"{row['log_loss']:.4f}",
+            *(share(row[name]) if "error" in name else _decimals(row[name]) for name in measured),
         )
         for row in results.calibration.to_dict("records")
     ]
@@ -142,8 +152,10 @@ def tabulate_confidence(results: MeasuredResults) -> str:
         [
             "Accuracy when the least confident predictions are withheld; the thresholds were chosen on validation:",
             table(("predictions kept", "smallest probability", *heading), kept),
-            "Effect of the temperature, which was fitted to the log loss on validation:",
-            table(("split", "probabilities", "expected calibration error", "Brier score", "log loss"), calibration),
+            *_describe_confidence(results),
+            "Effect of the temperature, which was fitted to the log loss on validation, against labels, votes or both "
+            "as in training (`train.votes`):",
+            table(("split", "probabilities", *(CALIBRATION[name] for name in measured)), calibration),
         ]
     )
 
@@ -193,7 +205,7 @@ def _describe_votes(results: MeasuredResults) -> list[str]:
     if not results.votes:
         return []
     test = results.votes["test"]
-    losses = " and ".join(f"{_nats(results.votes[split]['log_loss'])} on {split}" for split in REPORTED_SPLITS)
+    losses = " and ".join(f"{_decimals(results.votes[split]['log_loss'])} on {split}" for split in REPORTED_SPLITS)
     text = (
         "The raters' majority is the expression that more than half of the raters saw, without choices of a single "
         "rater. An expression that the network does not have counts as wrong in the accuracy, and not at all in the "
@@ -205,8 +217,20 @@ def _describe_votes(results: MeasuredResults) -> list[str]:
     return [text]
 
 
-def _nats(loss: float | None) -> str:
-    return "n/a" if loss is None else f"{loss:.4f}"
+def _describe_confidence(results: MeasuredResults) -> list[str]:
+    """Return a sentence on the confidence and the raters; none where nobody voted."""
+    if not results.votes:
+        return []
+    errors = " and ".join(f"{share(results.votes[split]['calibration_error'])} on {split}" for split in REPORTED_SPLITS)
+    text = (
+        "From the share of the raters who chose the predicted expression, without choices of a single rater, the "
+        f"confidence differs by {errors} (expected calibration error)."
+    )
+    return [text]
+
+
+def _decimals(value: float | None) -> str:
+    return "n/a" if value is None or isnan(value) else f"{value:.4f}"
 
 
 def _describe_flipping(results: MeasuredResults) -> str:

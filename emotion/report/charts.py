@@ -73,29 +73,31 @@ def confusion_matrix(
 def reliability(
     faces: NDArray[np.integer],
     confidence: NDArray[np.floating],
-    accuracy: NDArray[np.floating],
+    truth: NDArray[np.floating],
     title: str,
     caption: str,
+    name: str = "accuracy",
 ) -> Figure:
-    """Draw accuracy over confidence, and below it the number of faces in each bin.
+    """Draw what the confidence stands for over the confidence, and below it the number of faces in each bin.
 
     Args:
         faces: integer, shape (bins,), number of faces in bins of equal width, which divide the confidence from 0 to 1.
         confidence: shape (bins,), 0-1, the mean confidence of each bin; not read where a bin is empty.
-        accuracy: likewise, the share of right predictions.
+        truth: likewise, the share of right predictions, or of raters who agree.
         title: of the figure.
         caption: one or several lines below the title.
+        name: of the truth.
     """
     filled = np.flatnonzero(faces)
     centres, width = (filled + 0.5) / len(faces), 0.94 / len(faces)
-    accuracy, confidence = accuracy[filled], confidence[filled]
+    truth, confidence = truth[filled], confidence[filled]
     figure = Figure(figsize=(MIN_WIDTH, 7.8))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.bar(centres, accuracy, width, color=PALE_BLUE, label="accuracy")
+    upper.bar(centres, truth, width, color=PALE_BLUE, label=name)
     gap = {"facecolor": "none", "edgecolor": RED, "hatch": "///", "linewidth": 1}
-    upper.bar(centres, confidence - accuracy, width, bottom=accuracy, label="gap to the mean confidence", **gap)
+    upper.bar(centres, confidence - truth, width, bottom=truth, label="gap to the mean confidence", **gap)
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfect calibration")
-    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel=name)
     figure.legend(loc="outside lower center", ncols=3, fontsize=10)
     lower.bar(centres, faces[filled], width, color=GREY)
     lower.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))

@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from emotion.labels import COLOURS, REPORTED_SPLITS, SPLITS
+from emotion.markdown import share
 from emotion.params import Plot
 from emotion.report import charts
 from emotion.report.charts import BLUE, GREEN, GREY, MIN_WIDTH, ORANGE, STYLE, add_title, save
-from emotion.report.run_files import Run, read_confusions, read_run, read_table
+from emotion.report.run_files import Run, read_confusions, read_reliabilities, read_run, read_table
 
 
 def draw_pictures(root: Path, settings: Plot) -> None:
@@ -30,13 +31,12 @@ def draw_pictures(root: Path, settings: Plot) -> None:
             "training": training_curves(read_table(root, "plots/training/history.csv"), run),
         }
         for split in REPORTED_SPLITS:
-            tables = {
-                name: read_table(root, f"metrics/details/{split}_{name}.csv") for name in ("classes", "reliability")
-            }
             for name, table in read_confusions(root, split).items():
                 drawn[name] = confusion_matrix(table, split, run, settings.colormap)
-            drawn[f"classes_{split}"] = class_scores(tables["classes"], split, run)
-            drawn[f"reliability_{split}"] = reliability(tables["reliability"], split, run)
+            scores = read_table(root, f"metrics/details/{split}_classes.csv")
+            drawn[f"classes_{split}"] = class_scores(scores, split, run)
+            for name, table in read_reliabilities(root, split).items():
+                drawn[name] = reliability(table, split, run)
         for name, figure in drawn.items():
             save(figure, root / f"plots/pictures/{name}.png", settings.dpi)
 
@@ -113,9 +113,17 @@ def class_distribution(table: pd.DataFrame, run: Run) -> Figure:
 
 
 def reliability(table: pd.DataFrame, split: str, run: Run) -> Figure:
-    """Draw accuracy over confidence, and below it the number of faces in each bin."""
-    faces, confidence, accuracy = (table[name].to_numpy() for name in ("faces", "confidence", "accuracy"))
-    error = f"expected calibration error {run.headlines[split]['calibration_error']:.2%}"
-    return charts.reliability(
-        faces, confidence, accuracy, f"Reliability, {split} split", f"{run.caption(split)}\n{error}"
-    )
+    """Draw accuracy over confidence, and below it the number of faces in each bin.
+
+    Args:
+        table: the columns `faces`, `confidence`, and `accuracy` on the labels or the share of the `raters` who agree.
+        split: the split that was evaluated.
+        run: the run, for the caption.
+    """
+    if "raters" in table:
+        column, name, source, error = "raters", "raters who agree", "votes", run.votes[split]["calibration_error"]
+    else:
+        column, name, source, error = "accuracy", "accuracy", "labels", run.headlines[split]["calibration_error"]
+    faces, confidence, truth = (table[each].to_numpy() for each in ("faces", "confidence", column))
+    caption = f"{run.caption(split)}\nexpected calibration error on the {source} {share(error)}"
+    return charts.reliability(faces, confidence, truth, f"Reliability, {split} split", caption, name)

@@ -5,7 +5,7 @@ A file that is damaged or comes from another program is refused here, in one lin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,11 +60,13 @@ COLUMNS: Final[dict[str, dict[str, type]]] = {
         for name, columns in {
             "classes": _columns(text="class", integers="support", floats="precision recall f1"),
             "reliability": _columns(integers="bin faces", floats="confidence accuracy"),
+            "reliability_votes": _columns(integers="bin faces", floats="confidence raters"),
         }.items()
     },
     "metrics/details/intervals.csv": _columns(text="split metric", floats="value low high"),
     "metrics/details/calibration.csv": _columns(
-        text="split probabilities", floats="calibration_error brier_score log_loss"
+        text="split probabilities",
+        floats="calibration_error brier_score log_loss calibration_error_votes log_loss_votes",
     ),
     "metrics/details/selective.csv": _columns(text="split rule", floats="threshold coverage accuracy low high"),
     "metrics/details/flipped.csv": _columns(text="split", floats="gain low high"),
@@ -89,12 +91,14 @@ class Run:
         architecture: name of the network.
         keep: which epoch was kept, `best` or `last`.
         headlines: the headline figures of each split in `REPORTED_SPLITS`.
+        votes: as `read_votes` returns it.
     """
 
     dataset: str
     architecture: str
     keep: str
     headlines: dict[str, dict[str, Any]]
+    votes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def caption(self, split: str) -> str:
         """Return the lines below a title: dataset and network, then the accuracy on a split."""
@@ -113,6 +117,7 @@ def read_run(root: Path) -> Run:
         architecture=training["architecture"],
         keep=training["keep"],
         headlines=read_headlines(root),
+        votes=read_votes(root),
     )
 
 
@@ -129,7 +134,8 @@ def read_json(root: Path, name: str) -> dict[str, Any]:
 def read_votes(root: Path) -> dict[str, dict[str, Any]]:
     """Read how the network agrees with the raters' votes, by split; nothing where nobody voted."""
     path = root / "metrics/details/votes.json"
-    return files.read_json(path, [f"{split}.log_loss" for split in REPORTED_SPLITS]) if path.is_file() else {}
+    keys = [f"{split}.{figure}" for split in REPORTED_SPLITS for figure in ("log_loss", "calibration_error")]
+    return files.read_json(path, keys) if path.is_file() else {}
 
 
 def read_table(root: Path, name: str) -> pd.DataFrame:
@@ -147,6 +153,15 @@ def read_confusions(root: Path, split: str) -> dict[str, pd.DataFrame]:
     tables = {f"confusion_{split}": dataframes.read_table(path.with_suffix(".csv"), {"actual": str, **columns})}
     if (votes := path.with_name(f"{path.name}_votes.csv")).is_file():
         tables[f"confusion_{split}_votes"] = dataframes.read_table(votes, {"majority": str, **columns})
+    return tables
+
+
+def read_reliabilities(root: Path, split: str) -> dict[str, pd.DataFrame]:
+    """Read the reliability of a split by the name of its figure; that on the votes only where there are any."""
+    name = f"metrics/details/{split}_reliability"
+    tables = {f"reliability_{split}": read_table(root, f"{name}.csv")}
+    if (root / f"{name}_votes.csv").is_file():
+        tables[f"reliability_{split}_votes"] = read_table(root, f"{name}_votes.csv")
     return tables
 
 

@@ -68,7 +68,7 @@ def test_network_with_contempt_can_be_right_on_it() -> None:
 def test_split_without_a_majority_has_figures_that_are_not_available(votes: NDArray[np.uint8]) -> None:
     assert agreement.headline(PREDICTIONS, votes) == {"accuracy_votes": None, "balanced_accuracy_votes": None}
     assert agreement.tabulate_intervals(PREDICTIONS, votes).empty
-    assert agreement.describe(PREDICTIONS, votes)["labels_agree"] is None
+    assert agreement.describe(PREDICTIONS, votes, 15)["labels_agree"] is None
 
 
 def test_confusion_has_the_network_s_classes_first_and_what_it_cannot_see_below() -> None:
@@ -83,7 +83,7 @@ def test_confusion_has_the_network_s_classes_first_and_what_it_cannot_see_below(
 
 
 def test_description_compares_labels_majorities_and_votes() -> None:
-    found = agreement.describe(PREDICTIONS, VOTES)
+    found = agreement.describe(PREDICTIONS, VOTES, 15)
     assert (found["faces"], found["voted"], found["majorities"]) == (9, 8, 5)
     # Labels a, h, a, a, n against angry, happy, happy, neutral, contempt.
     assert found["labels_agree"] == 0.4
@@ -94,8 +94,24 @@ def test_description_compares_labels_majorities_and_votes() -> None:
 
 def test_log_loss_is_the_cross_entropy_of_the_votes_for_the_network_s_classes() -> None:
     votes = votes_of({"happy": 6, "neutral": 2, "sad": 2}, {"no face": 10})
-    found = agreement.describe(predictions_of("hh", "hh"), votes)
+    found = agreement.describe(predictions_of("hh", "hh"), votes, 15)
     assert found["log_loss"] == pytest.approx(-0.75 * np.log(0.8) - 0.25 * np.log(0.1), abs=1e-6)
+
+
+def test_calibration_error_compares_the_confidence_with_the_share_of_the_raters() -> None:
+    votes = votes_of({"happy": 6, "neutral": 4}, {"happy": 9, "neutral": 1}, {"angry": 5, "contempt": 5}, {})
+    predictions = predictions_of("nnnn", "hhhh")
+    confidence, shares = agreement.share_of_raters(predictions, votes)
+    np.testing.assert_allclose(confidence, 0.8)
+    np.testing.assert_allclose(shares, [0.6, 1, 0])
+    found = agreement.compare_with_votes(predictions, votes, 15)
+    assert found["calibration_error"] == pytest.approx(0.8 - 1.6 / 3, abs=1e-6)
+
+
+def test_votes_for_no_class_of_the_network_can_be_compared_with_nothing() -> None:
+    votes = votes_of({"contempt": 10}, {"no face": 10}, {})
+    found = agreement.compare_with_votes(predictions_of("aaa", "hhh"), votes, 15)
+    assert found == {"log_loss": None, "calibration_error": None}
 
 
 @pytest.mark.fer2013
@@ -112,7 +128,7 @@ def test_labels_of_privatetest_agree_with_two_majorities_in_three() -> None:
     certain = np.eye(len(NAMES), dtype=np.float32)[labels]
     names = np.array([record.name for record in records])
     predictions = Predictions(NAMES, labels, certain, np.zeros(len(labels), bool), names)
-    found = agreement.describe(predictions, voted)
+    found = agreement.describe(predictions, voted, 15)
     assert (len(records), found["majorities"], found["labels_agree"]) == (3589, 3152, 0.670685)
     assert agreement.headline(predictions, voted)["accuracy_votes"] == 0.670685
 

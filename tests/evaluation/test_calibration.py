@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from small_runs import faces_of, predictions_for
 
-from emotion.evaluation import calibration, metrics
+from emotion.evaluation import agreement, calibration, metrics
 from emotion.evaluation.metrics import Predictions
 from emotion.labels import NAMES
 
@@ -49,14 +49,17 @@ def test_temperature_of_one_and_certain_predictions_change_nothing() -> None:
 
 
 def test_table_compares_both_probabilities_by_the_figures_of_the_headline() -> None:
-    table = calibration.tabulate_calibration(PREDICTIONS, 1.5, bins=10)
+    votes = faces_of(NAMES, 200, 0, voted=True).votes
+    table = calibration.tabulate_calibration(PREDICTIONS, votes, 1.5, bins=10)
     assert table["probabilities"].tolist() == ["uncalibrated", "calibrated"]
     before, after = table.drop(columns="probabilities").to_dict("records")
     expected = metrics.headline(PREDICTIONS, 10)
     assert after["calibration_error"] == expected["calibration_error"]
     assert after["log_loss"] == expected["log_loss"]
     assert after["brier_score"] == pytest.approx(metrics.brier_score(PREDICTIONS), abs=1e-6)
-    assert before != after
+    on_votes = agreement.compare_with_votes(PREDICTIONS, votes, 10)
+    assert {name: after[f"{name}_votes"] for name in on_votes} == on_votes
+    assert all(before[name] != after[name] for name in before)
 
 
 def test_thresholds_keep_their_share_of_validation() -> None:

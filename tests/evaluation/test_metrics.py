@@ -125,7 +125,7 @@ def test_calibration_error_is_0_where_accuracy_equals_confidence() -> None:
 @settings(max_examples=25, deadline=None)
 def test_reliability_table_holds_every_face_once_and_explains_the_calibration_error(seed: int, bins: int) -> None:
     predictions = random_predictions(seed, 60)
-    table = tables.tabulate_reliability(predictions, bins)
+    table = tables.tabulate_reliability(predictions.confidence, predictions.correct, bins)
     assert table["bin"].tolist() == list(range(1, bins + 1))
     assert table["faces"].sum() == 60
     error = (table["faces"] * (table["accuracy"] - table["confidence"]).abs()).sum() / 60
@@ -134,7 +134,7 @@ def test_reliability_table_holds_every_face_once_and_explains_the_calibration_er
 
 def test_bin_includes_its_upper_bound_and_the_last_bin_certainty() -> None:
     halves = predictions_of([0, 0, 0], [[0.5, 0.25, 0.25], [0.75, 0.25, 0], [1, 0, 0]])
-    table = tables.tabulate_reliability(halves, bins=4)
+    table = tables.tabulate_reliability(halves.confidence, halves.correct, bins=4)
     assert table["faces"].tolist() == [0, 1, 1, 1]
     assert table[["confidence", "accuracy"]].iloc[0].isna().all()
 

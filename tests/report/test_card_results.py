@@ -98,6 +98,17 @@ def test_confidence_table_has_every_rule_and_no_second_interval_of_all_faces(res
     assert all(" to " in line for line in rows[3:7])
 
 
+def test_confidence_is_compared_with_labels_and_with_raters_where_somebody_voted(
+    results: MeasuredResults, voted: MeasuredResults
+) -> None:
+    text = card_results.tabulate_confidence(voted)
+    assert f"and {voted.votes['test']['calibration_error']:.2%} on test (expected calibration error)" in text
+    row = voted.calibration[voted.calibration["split"] == "test"].iloc[-1]
+    cells = f"| {row['log_loss']:.4f} | {row['calibration_error_votes']:.2%} | {row['log_loss_votes']:.4f} |"
+    assert f"| test | calibrated | {row['calibration_error']:.2%} | {row['brier_score']:.4f} {cells}" in text
+    assert "raters" not in card_results.tabulate_confidence(results)
+
+
 def test_network_that_is_always_uncertain_has_no_accuracy_to_show(results: MeasuredResults) -> None:
     selective = results.selective.copy()
     selective.loc[selective["rule"] == "uncertain", ["coverage", "accuracy", "low", "high"]] = [0, *[np.nan] * 3]

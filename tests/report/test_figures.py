@@ -16,11 +16,10 @@ from small_runs import write_run
 from emotion.dataframes import stack_splits
 from emotion.labels import COLOURS, NAMES
 from emotion.report import charts, figures
-from emotion.report.run_files import Run, read_confusions, read_run, read_table
+from emotion.report.run_files import Run, read_confusions, read_reliabilities, read_run, read_table
 
-DETAILS = ("classes", "reliability")
 PICTURES = {"distribution", "training"} | {
-    f"{name}_{split}" for name in ("confusion", *DETAILS) for split in ("validation", "test")
+    f"{name}_{split}" for name in ("confusion", "classes", "reliability") for split in ("validation", "test")
 }
 
 
@@ -68,13 +67,13 @@ def test_resolution_is_that_of_the_settings(drawn: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("classes", [NAMES, tuple(name for name in NAMES if name != "disgust"), ("happy", "sad")])
 def test_no_label_is_cut_off_for_any_number_of_classes(tmp_path: Path, classes: tuple[str, ...]) -> None:
     root = write_run(tmp_path, classes, voted=True)
-    run, tables = read_run(root), {name: read_table(root, f"metrics/details/test_{name}.csv") for name in DETAILS}
+    run = read_run(root)
     for picture in (
         figures.class_distribution(read_table(root, "plots/data/classes.csv"), run),
         figures.training_curves(read_table(root, "plots/training/history.csv"), run),
         *(figures.confusion_matrix(table, "test", run, "Blues") for table in read_confusions(root, "test").values()),
-        figures.class_scores(tables["classes"], "test", run),
-        figures.reliability(tables["reliability"], "test", run),
+        figures.class_scores(read_table(root, "metrics/details/test_classes.csv"), "test", run),
+        *(figures.reliability(table, "test", run) for table in read_reliabilities(root, "test").values()),
     ):
         assert cut_off(picture) <= 0
         assert room_below_caption(picture) >= 0
@@ -94,6 +93,17 @@ def test_confusion_matrix_shows_counts_and_shares_and_leaves_a_class_without_fac
     texts = texts_of(figures.confusion_matrix(table, "test", run, "Blues"))
     assert {"1,200", "400", "75%", "25%"} <= set(texts)
     assert texts.count("0%") == 0
+
+
+def test_reliability_on_votes_shows_the_share_of_the_raters(tmp_path: Path) -> None:
+    root = write_run(tmp_path, ("happy", "sad"), voted=True)
+    run, found = read_run(root), read_reliabilities(root, "test")
+    assert list(found) == ["reliability_test", "reliability_test_votes"]
+    labels, votes = (" ".join(texts_of(figures.reliability(table, "test", run))) for table in found.values())
+    assert "raters who agree" in votes
+    assert "raters who agree" not in labels
+    assert f"expected calibration error on the votes {run.votes['test']['calibration_error']:.2%}" in votes
+    assert f"expected calibration error on the labels {run.headlines['test']['calibration_error']:.2%}" in labels
 
 
 def test_majority_for_an_expression_that_the_network_lacks_has_a_row(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from emotion.report.run_files import COLUMNS, KEYS
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("run"), ("happy", "sad"))
+    return write_run(tmp_path_factory.mktemp("run"), ("happy", "sad"), voted=True)
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -44,7 +44,7 @@ def test_every_json_file_of_a_run_is_read_and_one_without_a_key_refused(
 
 
 def test_caption_says_which_accuracy_counts_labels_and_which_votes(root: Path, tmp_path: Path) -> None:
-    plain, voted = run_files.read_run(root), run_files.read_run(write_run(tmp_path, voted=True))
+    plain, voted = run_files.read_run(write_run(tmp_path)), run_files.read_run(root)
     assert plain.caption("test").endswith(f"\ntest accuracy {plain.headlines['test']['accuracy']:.2%}")
     figures = voted.headlines["test"]
     expected = f"{figures['accuracy']:.2%} of the labels, {figures['accuracy_votes']:.2%} of the raters' majorities"
@@ -64,7 +64,8 @@ def test_only_the_list_of_doubtful_labels_may_be_empty(tmp_path: Path) -> None:
 def test_confusion_and_predictions_have_the_classes_of_the_network(root: Path) -> None:
     tables = run_files.read_confusions(root, "test")
     assert {name: list(table.columns) for name, table in tables.items()} == {
-        "confusion_test": ["actual", "happy", "sad"]
+        "confusion_test": ["actual", "happy", "sad"],
+        "confusion_test_votes": ["majority", "happy", "sad"],
     }
     columns = ["split", "name", "actual", "predicted", "happy", "sad"]
     assert list(run_files.read_predictions(root).columns) == columns

@@ -104,9 +104,11 @@ def test_votes_add_two_figures_and_tables_and_change_no_other_figure(
         dataset.save(replace(faces, votes=votes), path)
     evaluate()
     after = outputs(workspace)
-    tables = {"test_confusion_votes.csv", "validation_confusion_votes.csv", "votes.json"}
+    tables = {f"{split}_{name}_votes.csv" for split in ("validation", "test") for name in ("confusion", "reliability")}
+    tables |= {"votes.json"}
     assert set(after) - set(before) == {f"metrics/details/{name}" for name in tables}
-    changed = {"metrics/test.json", "metrics/validation.json", "metrics/details/intervals.csv"}
+    changed = {"metrics/test.json", "metrics/validation.json"}
+    changed |= {f"metrics/details/{name}.csv" for name in ("intervals", "calibration")}
     assert {name for name in before if after[name] != before[name]} == changed
     old, new = (json.loads(files["metrics/test.json"]) for files in (before, after))
     assert {name: new[name] for name in old} == old
