@@ -14,7 +14,7 @@ import pandas as pd
 
 from emotion.labels import REPORTED_SPLITS
 from emotion.markdown import interval, points, share, table
-from emotion.report.run_files import read_headlines, read_json, read_table, read_votes
+from emotion.report.run_files import read_confusions, read_headlines, read_json, read_table, read_votes
 
 INTERVALS_NOTE: Final = """\
 In parentheses: 95% bootstrap confidence intervals. They treat the faces as independent and cover the sampling of \
@@ -47,6 +47,7 @@ class MeasuredResults:
         robustness_means: `metrics/robustness.json`.
         regions: `metrics/saliency/regions.csv`.
         votes: `metrics/details/votes.json`; empty where nobody voted.
+        majorities: `metrics/details/test_confusion_votes.csv`; None where nobody voted.
     """
 
     headlines: dict[str, dict[str, Any]]
@@ -60,6 +61,7 @@ class MeasuredResults:
     robustness_means: dict[str, float]
     regions: pd.DataFrame
     votes: dict[str, dict[str, Any]]
+    majorities: pd.DataFrame | None
 
 
 def read_results(root: Path) -> MeasuredResults:
@@ -73,6 +75,7 @@ def read_results(root: Path) -> MeasuredResults:
         robustness_means=read_json(root, "metrics/robustness.json"),
         regions=read_table(root, "metrics/saliency/regions.csv"),
         votes=read_votes(root),
+        majorities=read_confusions(root, "test").get("confusion_test_votes"),
         **{name: read_table(root, f"metrics/details/{name}.csv") for name in details},
     )
 
@@ -80,8 +83,7 @@ def read_results(root: Path) -> MeasuredResults:
 def summarize(results: MeasuredResults) -> str:
     """Say in three list items how often the network is right, when to trust it and where it is weak."""
     certain = _find(results.selective, split="test", rule="uncertain")
-    recalls = results.classes[results.classes["support"] > 0].set_index("class")["recall"].sort_values(kind="stable")
-    worst, best = recalls.index[0], recalls.index[-1]
+    recalls = results.classes[results.classes["support"] > 0].set_index("class")["recall"]
     means = results.robustness_means
     kinds = ", ".join(name for name in means if name not in {"clean", "mean"})
     return "\n".join(
@@ -90,10 +92,11 @@ def summarize(results: MeasuredResults) -> str:
             f"test faces, and of {_describe_headline(results, 'accuracy_unseen')} of those without an exact copy in "
             f"train.{_summarize_votes(results)}",
             f"- **When to trust it**: it calls {1 - certain['coverage']:.0%} of the test faces uncertain; of its other "
-            f"predictions, {share(certain['accuracy'])}{interval(certain['low'], certain['high'])} are right.",
-            f"- **Where it is weak**: it is right on {recalls[worst]:.0%} of the test faces labelled {worst} "
-            f"({recalls[best]:.0%} for {best}). Corruption of the picture ({kinds}) lowers its accuracy on validation "
-            f"from {means['clean']:.1%} to {means['mean']:.1%} on average.",
+            f"predictions, {share(certain['accuracy'])}{interval(certain['low'], certain['high'])} agree with the "
+            "label.",
+            f"- **Where it is weak**: it is right on {_compare_classes(recalls, 'labelled')}"
+            f"{_summarize_recalls(results)}. Corruption of the picture ({kinds}) lowers its accuracy on the labels of "
+            f"validation from {means['clean']:.1%} to {means['mean']:.1%} on average.",
         ]
     )
 
@@ -189,6 +192,23 @@ def describe_label_issues(results: MeasuredResults) -> str:
         "where the copy is in train, because the network was trained on its label. Of the "
         f"{untaught['faces']:,} faces without a copy in train, {untaught['doubtful']:,} are on the list."
     )
+
+
+def _compare_classes(recalls: pd.Series[Any], named: str) -> str:
+    """Compare the class with the lowest recall with that of the highest."""
+    ordered = recalls.sort_values(kind="stable")
+    worst, best = ordered.index[0], ordered.index[-1]
+    return f"{ordered[worst]:.0%} of the test faces {named} {worst} ({ordered[best]:.0%} for {best})"
+
+
+def _summarize_recalls(results: MeasuredResults) -> str:
+    """Return the part of a sentence on the majorities of the network's own classes; nothing without any."""
+    if results.majorities is None:
+        return ""
+    counts = results.majorities.set_index("majority")
+    own = counts.loc[list(counts.columns)]
+    recalls = pd.Series({name: own.at[name, name] / faces for name, faces in own.sum(axis=1).items() if faces})
+    return f", and on {_compare_classes(recalls, 'that most raters call')}" if len(recalls) else ""
 
 
 def _summarize_votes(results: MeasuredResults) -> str:

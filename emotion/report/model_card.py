@@ -20,8 +20,15 @@ from emotion.report.run_files import FORMATS, MODEL, read_json
 MEANING: Final = """\
 The network predicts the expression that a face in a picture *appears* to show, as people labelled such pictures. It \
 does not measure what a person feels: the same feeling shows in different ways on different faces, and the same \
-expression goes with different feelings (Barrett et al. 2019, doi 10.1177/1529100619832930). A probability states how \
-often such a prediction agrees with the label."""
+expression goes with different feelings (Barrett et al. 2019, doi 10.1177/1529100619832930)."""
+
+PROBABILITY: Final = {
+    "labels": "A probability states how often such a prediction agrees with the label.",
+    "votes": "A probability states which share of the raters would choose the expression.",
+    "both": "A probability lies between how often such a prediction agrees with the label and the share of the raters "
+    "who would choose the expression, because the network learned from both.",
+}
+"""What a probability means, by what the network learned from."""
 
 FER2013: Final = """\
 The pictures were collected by web image search for emotion words (Carrier and Courville, in Goodfellow et al. 2013, \
@@ -106,7 +113,7 @@ def write(facts: Facts) -> str:
     """Write the card in Markdown; equal facts give equal text."""
     results = facts.results
     sections = {
-        "What a label means": MEANING,
+        "What a label means": f"{MEANING} {_explain_probability(facts)}",
         "Use": USES,
         "Data": _describe_data(facts),
         "Protocol": _describe_protocol(facts),
@@ -141,6 +148,11 @@ def _describe_network(facts: Facts) -> str:
         f"Output: the probabilities of {', '.join(model['classes'])}, calibrated on validation (temperature "
         f"{model['temperature']:.3f}){averaged}.{adjusted}{start}"
     )
+
+
+def _explain_probability(facts: Facts) -> str:
+    votes = facts.model["parameters"]["train"].get("votes", 0) if facts.results.votes else 0
+    return PROBABILITY["labels" if votes == 0 else "votes" if votes == 1 else "both"]
 
 
 def _describe_data(facts: Facts) -> str:

@@ -80,6 +80,15 @@ def test_summary_names_the_best_and_the_worst_class_with_faces(results: Measured
     assert "is right on 40% of the test faces labelled sad (90% for happy)" in summary
 
 
+def test_summary_names_the_best_and_the_worst_majority_where_somebody_voted(voted: MeasuredResults) -> None:
+    counts = [("happy", 9, 1, 0), ("sad", 2, 3, 0), ("fear", 0, 0, 0), ("contempt", 7, 0, 0)]
+    majorities = pd.DataFrame(counts, columns=["majority", "happy", "sad", "fear"])
+    summary = card_results.summarize(replace(voted, majorities=majorities))
+    assert ", and on 60% of the test faces that most raters call sad (90% for happy)." in summary
+    majorities.loc[:2, ["happy", "sad", "fear"]] = 0
+    assert "that most raters call" not in card_results.summarize(replace(voted, majorities=majorities))
+
+
 def test_gain_of_the_mirror_image_has_points_interval_and_cost(results: MeasuredResults) -> None:
     flipped = pd.DataFrame([{"split": "test", "gain": 0.00474, "low": -0.0031, "high": 0.0125}])
     text = card_results.tabulate_figures(replace(results, flipped=flipped), FIGURES)
@@ -113,7 +122,7 @@ def test_network_that_is_always_uncertain_has_no_accuracy_to_show(results: Measu
     selective = results.selective.copy()
     selective.loc[selective["rule"] == "uncertain", ["coverage", "accuracy", "low", "high"]] = [0, *[np.nan] * 3]
     summary = card_results.summarize(replace(results, selective=selective))
-    assert "100% of the test faces uncertain; of its other predictions, n/a are right" in summary
+    assert "100% of the test faces uncertain; of its other predictions, n/a agree with the label" in summary
 
 
 def test_every_corruption_has_its_row(results: MeasuredResults) -> None:

@@ -48,6 +48,18 @@ def test_adjusted_logits_are_named(facts: Facts) -> None:
     assert "From the logit" not in model_card.write(facts)
 
 
+@pytest.mark.parametrize(
+    ("share", "meaning"), [(0, "states how often"), (1, "states which share of the raters"), (0.5, "lies between")]
+)
+def test_meaning_of_a_probability_is_what_the_network_learned_from(
+    facts: Facts, tmp_path: Path, share: float, meaning: str
+) -> None:
+    model = facts.model | {"parameters": {"train": facts.model["parameters"]["train"] | {"votes": share}}}
+    voted = model_card.read_facts(write_run(tmp_path, voted=True), "official")
+    assert f"A probability {meaning}" in model_card.write(replace(voted, model=model))
+    assert "A probability states how often" in model_card.write(replace(facts, model=model))
+
+
 def test_every_class_and_file_has_its_row(facts: Facts) -> None:
     card = model_card.write(facts)
     for name in facts.model["classes"]:
