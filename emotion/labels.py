@@ -40,7 +40,7 @@ FIGURES: Final = {
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
     "top2_accuracy": "top-2 accuracy",
-    "calibration_error": "expected calibration error",
+    "calibration_error": "expected calibration error on the labels",
 }
 """Titles of the headline figures from 0 to 1, by their names in the metrics files. All count the labels."""
 

@@ -70,8 +70,8 @@ def _reason(comparison: Comparison, names: Names) -> str:
         return "Both networks predict the same class for every face."
     pairs = comparison.unseen[DECIDING_SPLIT]
     return (
-        f"On {pairs.faces:,} unseen {DECIDING_SPLIT} faces, the accuracy is {pairs.before:.2%} for {names[0]} and "
-        f"{pairs.after:.2%} for {names[1]}: {points(pairs.difference)} points, 95% confidence interval "
+        f"On {pairs.faces:,} unseen {DECIDING_SPLIT} faces, the accuracy on the labels is {pairs.before:.2%} for "
+        f"{names[0]} and {pairs.after:.2%} for {names[1]}: {points(pairs.difference)} points, 95% confidence interval "
         f"{_interval(pairs)}, p {_probability(pairs.p_value, sign='= ')} (McNemar's exact test)."
     )
 
@@ -98,7 +98,8 @@ def _accuracies(comparison: Comparison, names: Names) -> str:
     return (
         f"{_aligned(('accuracy', 'faces', *names, 'points', '95% interval', *only, 'p'), rows)}\n\n"
         f"{basis}P-values are given for {DECIDING_SPLIT} only. Unseen faces have no exact copy in train. "
-        "Intervals: paired bootstrap. p: McNemar's exact test."
+        "Intervals: paired bootstrap. p: McNemar's exact test. Right is what the label says; where raters voted, "
+        "the metrics below also count their majorities."
     )
 
 

@@ -173,6 +173,7 @@ def _judge_labels(single: Sequence[PictureResult], classes: tuple[str, ...], ref
         "accepted_found": share(accepted, len(found)) if _accept_more(single) else None,
         **{name: figures[name] for name in ("balanced_accuracy", "macro_f1", "top2_accuracy", "log_loss")},
         "test_accuracy": reference.figures["accuracy"],
+        "test_accuracy_votes": reference.figures.get("accuracy_votes"),
         "test_accuracy_with_these_classes": _reweigh(counts, classes, reference),
         "most_frequent_class": share(int(counts.sum(axis=1).max()), len(found)),
         "mean_confidence": rounded(predictions.confidence.mean()),

@@ -189,7 +189,7 @@ def describe_label_issues(results: MeasuredResults) -> str:
         f"{text}\n\nA check of the list: {known['faces']:,} faces have an exact copy with another label, so at least "
         f"one of the two labels is wrong. {known['doubtful']:,} of these faces are on the list. Their mean rank is "
         f"{known['mean_rank']:.0%}, where 0% is the most doubtful label and 50% is chance. The check is optimistic "
-        "where the copy is in train, because the network was trained on its label. Of the "
+        "where the copy is in train and the network learned its label (`train.votes` below 1). Of the "
         f"{untaught['faces']:,} faces without a copy in train, {untaught['doubtful']:,} are on the list."
     )
 

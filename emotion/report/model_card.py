@@ -40,6 +40,10 @@ SAMPLE: Final = """\
 > **Sample faces.** This network was trained on faces drawn by a program, to show that the pipeline works. Its figures \
 say nothing about photographs of people: do not use it on them."""
 
+OWN_START: Final = """
+
+It was trained further from the network in `{}`, whose own model card says what that one started from."""
+
 FACE_START: Final = """
 
 It started from the weights of dlib's network for face recognition (`face_recognition_models` 0.3.0), which learned to \
@@ -136,14 +140,14 @@ def _describe_network(facts: Facts) -> str:
     train = model["parameters"]["train"]
     # Networks without a pretrained base leave the setting unread.
     has_face_start = train["architecture"].startswith("face_resnet") and train["transfer"]["weights"] == "faces"
-    start = FACE_START if has_face_start else ""
+    start = OWN_START.format(own) if (own := train.get("start_from")) else FACE_START if has_face_start else ""
     exported = model["parameters"].get("export", {})
     views, strength = exported.get("views", 1), exported.get("logit_adjustment", 0)
     averaged = f", from the mean logits of {views} views of each face" if views > 1 else ""
     adjusted = LOGIT_ADJUSTMENT.format(strength) if strength else ""
     return (
         f"`{train['architecture']}` with {facts.export['parameters']:,} parameters, trained on "
-        f"{facts.source['dataset']} with Keras ({model['backend']}, {model['device']}).\n"
+        f"{_describe_targets(facts)} of {facts.source['dataset']} with Keras ({model['backend']}, {model['device']}).\n"
         f"Input: grey faces of {size}x{size} pixels, `uint8`, 0-255. "
         f"Output: the probabilities of {', '.join(model['classes'])}, calibrated on validation (temperature "
         f"{model['temperature']:.3f}){averaged}.{adjusted}{start}"
@@ -151,8 +155,20 @@ def _describe_network(facts: Facts) -> str:
 
 
 def _explain_probability(facts: Facts) -> str:
-    votes = facts.model["parameters"]["train"].get("votes", 0) if facts.results.votes else 0
+    votes = _share_of_votes(facts)
     return PROBABILITY["labels" if votes == 0 else "votes" if votes == 1 else "both"]
+
+
+def _describe_targets(facts: Facts) -> str:
+    votes = _share_of_votes(facts)
+    if 0 < votes < 1:
+        return f"the labels ({1 - votes:.0%}) and the raters' votes ({votes:.0%})"
+    return "the raters' votes" if votes else "the labels"
+
+
+def _share_of_votes(facts: Facts) -> float:
+    """Return the share of the votes in what the network learned; older networks have no such setting."""
+    return facts.model["parameters"]["train"].get("votes", 0) if facts.results.votes else 0
 
 
 def _describe_data(facts: Facts) -> str:
@@ -182,9 +198,10 @@ def _describe_votes(facts: Facts) -> list[str]:
 
 def _describe_protocol(facts: Facts) -> str:
     official = _is_fer2013(facts) and facts.split == "official"
+    chosen = "epoch and temperature" if facts.model["parameters"]["train"]["keep"] == "best" else "the temperature"
     validation, test = (" (the competition's PublicTest)", " (PrivateTest)") if official else ("", "")
     return (
-        f"Every choice, including epoch and temperature, was made on the validation split{validation}. "
+        f"Every choice, including {chosen}, was made on the validation split{validation}. "
         f"The test split{test} is only reported."
     )
 

@@ -88,7 +88,9 @@ def _say_found(detection: Summary) -> Iterator[str]:
 def _say_right(summary: Summary) -> Iterator[str]:
     labels, groups = summary["labels"], summary["groups"]
     if labels:
-        test = f"{labels['test_accuracy']:.1%} on the test split"
+        test = f"{labels['test_accuracy']:.1%} of the labels of the test split"
+        if (votes := labels["test_accuracy_votes"]) is not None:
+            test += f", {votes:.1%} of its raters' majorities"
         yield f"Right labels in pictures of one person: {_share(labels['accuracy_found'])}; {test}."
     if labels and labels["accepted_found"]:
         yield f"Right or accepted labels there: {_share(labels['accepted_found'])}."
@@ -166,9 +168,9 @@ def _describe_classes(labels: Summary) -> Iterator[str]:
     weighted = labels["test_accuracy_with_these_classes"]
     same = "" if weighted is None else f", and {weighted:.1%} of them if its classes were as frequent as yours"
     yield (
-        f"On the test split, the network gets {labels['test_accuracy']:.1%} right{same}. The mean recall of your "
-        f"classes is {labels['balanced_accuracy']:.1%}; the expected label is among the two most probable ones for "
-        f"{labels['top2_accuracy']:.1%} of the found faces."
+        f"On the test split, the network predicts {labels['test_accuracy']:.1%} of the labels{same}. The mean recall "
+        f"of your classes is {labels['balanced_accuracy']:.1%}; the expected label is among the two most probable ones "
+        f"for {labels['top2_accuracy']:.1%} of the found faces."
     )
     yield "![Confusion matrix, as counts and as shares of each expected class](confusion.png)"
     rows = [

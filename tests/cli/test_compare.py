@@ -91,8 +91,8 @@ def test_a_clear_gain_is_better_and_the_reverse_is_worse(
     assert compare("main", "branch", "--fail-if-worse") == 0
     report = capsys.readouterr().out
     assert (
-        "**Verdict: better.** On 300 unseen validation faces, the accuracy is 80.00% for `main` and 86.67% for "
-        "`branch`: +6.67 points, 95% confidence interval +" in report
+        "**Verdict: better.** On 300 unseen validation faces, the accuracy on the labels is 80.00% for `main` "
+        "and 86.67% for `branch`: +6.67 points, 95% confidence interval +" in report
     )
     assert cells(report, "`validation` unseen")[1:5] == ["300", "80.00%", "86.67%", "+6.67"]
     assert cells(report, "`validation` unseen")[6:] == ["0", "20", "< 0.001"]

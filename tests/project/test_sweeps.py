@@ -66,7 +66,7 @@ def test_a_sweep_leaves_the_workspace_as_it_was(swept: Path) -> None:
 def test_the_table_shows_the_swept_setting_and_the_figures_of_validation(swept: Path) -> None:
     header, *lines = follow_page(swept, "dvc exp show --csv").splitlines()
     assert len(header) <= 120
-    figures = ["accuracy", "accuracy_unseen", "macro_f1", "accuracy_votes"]
+    figures = ["accuracy", "accuracy_unseen", "macro_f1", "accuracy_votes", "balanced_accuracy_votes"]
     assert header.split() == ["Experiment", "rev", *figures, "train.learning_rate"]
     rows = {line.split()[0]: line.split() for line in lines}
     assert {name: row[-1] for name, row in rows.items()} == {"-": "0.003", **RATES}

@@ -148,7 +148,7 @@ def test_report_compares_with_where_the_pull_request_branched_off(clone: Path) -
     report = (clone / "report.md").read_text()
     before = git(clone, "rev-parse", "branched")
     assert report.startswith(f"## `{head[:7]}` against `{before[:7]}`\n\n**Verdict: better.**")
-    assert "the accuracy is 80.00% for" in report
+    assert "the accuracy on the labels is 80.00% for" in report
     assert (clone / "summary.md").read_text() == report
     assert git(clone, "rev-parse", "HEAD") != head  # nothing of theirs was checked out
 

@@ -56,8 +56,12 @@ def test_meaning_of_a_probability_is_what_the_network_learned_from(
 ) -> None:
     model = facts.model | {"parameters": {"train": facts.model["parameters"]["train"] | {"votes": share}}}
     voted = model_card.read_facts(write_run(tmp_path, voted=True), "official")
-    assert f"A probability {meaning}" in model_card.write(replace(voted, model=model))
-    assert "A probability states how often" in model_card.write(replace(facts, model=model))
+    card, card_without_votes = (model_card.write(replace(each, model=model)) for each in (voted, facts))
+    assert f"A probability {meaning}" in card
+    assert "A probability states how often" in card_without_votes
+    taught = {0: "the labels", 1: "the raters' votes", 0.5: "the labels (50%) and the raters' votes (50%)"}
+    assert f" parameters, trained on {taught[share]} of FER-2013" in card
+    assert " parameters, trained on the labels of FER-2013" in card_without_votes
 
 
 def test_every_class_and_file_has_its_row(facts: Facts) -> None:
@@ -78,6 +82,13 @@ def test_int8_file_is_compared_with_float32(facts: Facts) -> None:
     assert "It may be used, because these two shares differ by at most 0.3 points and at least 97% of the " in card
     worse = model_card.write(replace(facts, export=facts.export | {"int8_agreement": 0.95}))
     assert "It cannot be used: its accuracy on validation is 69.57% instead of 69.70%, and 95.00% of its lab" in worse
+
+
+def test_validation_chose_the_epoch_only_where_the_best_was_kept(facts: Facts) -> None:
+    chosen = copy.deepcopy(facts)
+    for keep, what in {"best": "epoch and temperature", "last": "the temperature"}.items():
+        chosen.model["parameters"]["train"]["keep"] = keep
+        assert f"Every choice, including {what}, was made on the validation split" in model_card.write(chosen)
 
 
 def test_official_split_of_fer2013_is_named_and_no_other(facts: Facts) -> None:
@@ -130,7 +141,10 @@ def test_start_from_faces_is_stated_and_no_other_start(facts: Facts) -> None:
     train = started.model["parameters"]["train"]
     train |= {"architecture": "face_resnet_small", "transfer": {"weights": "faces"}}
     assert "dlib's network for face recognition" in model_card.write(started)
-    train["transfer"] = {"weights": "none"}
+    train["start_from"] = "mine.keras"
+    assert "It was trained further from the network in `mine.keras`" in model_card.write(started)
+    assert "dlib" not in model_card.write(started)
+    train |= {"start_from": "", "transfer": {"weights": "none"}}
     assert "dlib" not in model_card.write(started)
     train |= {"architecture": "resnet", "transfer": {"weights": "faces"}}
     assert "dlib" not in model_card.write(started)

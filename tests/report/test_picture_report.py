@@ -49,12 +49,19 @@ def test_faces_missed_in_pictures_that_look_cropped_have_a_line(summary: dict[st
 def test_headlines_give_each_answer_in_a_line(summary: dict[str, Any]) -> None:
     assert picture_report.headlines(summary)[:6] == [
         "Faces found: 6 of 8 (75.0%, 40.9% to 92.9%); 2 missed, 2 false, in 7 pictures.",
-        "Right labels in pictures of one person: 3 of 4 (75.0%, 30.1% to 95.4%); 73.0% on the test split.",
+        "Right labels in pictures of one person: 3 of 4 (75.0%, 30.1% to 95.4%); "
+        "73.0% of the labels of the test split.",
         "Right or accepted labels there: 4 of 4 (100.0%, 51.0% to 100.0%).",
         "Right labels in pictures of several people: 1 of 2 found faces.",
         "Uncertain: 1 of 6 (16.7%, 3.0% to 56.4%) of the found faces.",
         "Calibration: mean confidence 67.5% at an accuracy of 75.0%.",
     ]
+
+
+def test_majorities_of_the_test_split_are_told_from_its_labels_where_there_are_any(summary: dict[str, Any]) -> None:
+    voted = {**summary, "labels": {**summary["labels"], "test_accuracy_votes": 0.86}}
+    ending = "; 73.0% of the labels of the test split, 86.0% of its raters' majorities."
+    assert picture_report.headlines(voted)[1].endswith(ending)
 
 
 def test_distance_from_the_test_split_is_put_into_words(summary: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ export async function showModel(facts) {
     at("model-status").textContent = "This model file has no model card. Evaluate the model before you rely on it.";
     return;
   }
-  at("model-figures").replaceChildren(heading("How often it agrees with people"), tilesOf(model.figures));
+  at("model-figures").replaceChildren(heading("How often it agrees with labels and raters"), tilesOf(model.figures));
   if (model.confusion) {
     at("model-confusion").replaceChildren(heading("Which expressions it confuses"), matrixOf(model.confusion));
   }
