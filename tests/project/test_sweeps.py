@@ -13,7 +13,7 @@ from small_pipeline import SETTINGS, STAGES, choose, commit, copy_tree, dvc, ran
 
 pytestmark = pytest.mark.slow
 
-RATES = {"rate-1": "0.001", "rate-2": "0.003"}
+SHARES = {"votes-1": "0.5", "votes-2": "1"}
 
 
 def follow_page(folder: Path, start: str) -> str:
@@ -38,7 +38,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str
     copy_tree(folder)
     dvc(folder, "exp", "run", *choose(*SETTINGS), "preprocess")
     commit(folder)
-    follow_page(folder, "dvc exp run --queue --name rate")
+    follow_page(folder, "dvc exp run --queue --name votes")
     started = follow_page(folder, "dvc queue start")
     return folder, started, wait_for_the_workers(folder)
 
@@ -51,10 +51,10 @@ def swept(sweep: tuple[Path, str, dict[str, str]]) -> Path:
 def test_two_workers_run_an_experiment_for_each_value(sweep: tuple[Path, str, dict[str, str]]) -> None:
     _, started, states = sweep
     assert started.startswith("Started '2'")
-    assert states == dict.fromkeys(RATES, "Success")
+    assert states == dict.fromkeys(SHARES, "Success")
 
 
-@pytest.mark.parametrize("name", RATES)
+@pytest.mark.parametrize("name", SHARES)
 def test_workers_take_the_faces_from_the_cache_and_log_what_they_ran(swept: Path, name: str) -> None:
     assert ran(dvc(swept, "queue", "logs", name)) == STAGES[2:]
 
@@ -67,10 +67,10 @@ def test_the_table_shows_the_swept_setting_and_the_figures_of_validation(swept: 
     header, *lines = follow_page(swept, "dvc exp show --csv").splitlines()
     assert len(header) <= 120
     figures = ["accuracy", "accuracy_unseen", "macro_f1", "accuracy_votes", "balanced_accuracy_votes"]
-    assert header.split() == ["Experiment", "rev", *figures, "train.learning_rate"]
+    assert header.split() == ["Experiment", "rev", *figures, "train.votes"]
     rows = {line.split()[0]: line.split() for line in lines}
-    assert {name: row[-1] for name, row in rows.items()} == {"-": "0.003", **RATES}
-    unseen = [float(row[3]) for name, row in rows.items() if name in RATES]
+    assert {name: row[-1] for name, row in rows.items()} == {"-": "1", **SHARES}
+    unseen = [float(row[3]) for name, row in rows.items() if name in SHARES]
     assert unseen == sorted(unseen, reverse=True)
 
 
@@ -83,13 +83,13 @@ def applied(swept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_experiment_of_the_sweep_can_be_taken_over(applied: Path) -> None:
-    assert "learning_rate: 0.001" in run(applied, "git", "diff", "params.yaml")
+    assert "votes: 0.5" in run(applied, "git", "diff", "params.yaml")
     assert json.loads(dvc(applied, "status", "--json")) == {}
 
 
 def test_an_experiment_of_the_sweep_can_become_a_branch(applied: Path) -> None:
     follow_page(applied, "dvc exp branch")
-    assert "learning_rate: 0.001" in run(applied, "git", "show", "slower:params.yaml")
+    assert "votes: 0.5" in run(applied, "git", "show", "half:params.yaml")
 
 
 def test_files_that_git_does_not_track_travel_to_the_worker_when_they_are_named(applied: Path) -> None:
