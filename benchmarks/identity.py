@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.processes import ROOT, show_progress
+from benchmarks.processes import ROOT
 from benchmarks.results import Result
-from emotion.errors import DataError
-from emotion.images import FACE_SIZE, read_image, to_grey
+from emotion.errors import DataError, ImageError
+from emotion.images import FACE_SIZE, to_grey
 
 if TYPE_CHECKING:
     import keras
 
 VARIABLE: Final = "EMOTION_PEOPLE"
+
+DLIB_EDGE: Final = 150
+"""Edge in pixels of the faces that dlib's network was trained on."""
 
 Features = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 """From faces, uint8 (n, 48, 48), to one row of features for each."""
@@ -31,13 +34,14 @@ def measure(quick: bool) -> Iterator[Result]:
     """Yield how often two photos of one person are more alike than photos of two people, by features.
 
     Raises:
-        DataError: the folder has no two people, or no two faces of one person.
+        DataError: the variable names no folder, the folder has no two people or no two faces of one person, a photo
+            cannot be read, or the photos do not differ.
         ModelError: the weights of YuNet are missing.
     """
-    folder = os.environ.get(VARIABLE)
-    if not folder:
-        show_progress(f"{VARIABLE} names no folder of people, so identity is left out")
-        return
+    folder = os.environ.get(VARIABLE, "")
+    if not folder or not Path(folder).is_dir():
+        expected = "expected a folder with one folder of photos for each person"
+        raise DataError(f"{VARIABLE}: {expected}, received {folder or 'nothing'}")
     faces, people = _read(Path(folder), photos=2 if quick else None)
     for name, compute in _features().items():
         what = f"one person or two, {len(faces)} photos of {len(set(people))} people: {name}"
@@ -52,11 +56,17 @@ def rank_pairs(features: NDArray[np.float64], people: list[str]) -> float:
     Args:
         features: float64, shape (n, features).
         people: the person on each photo.
+
+    Raises:
+        DataError: all features of a photo equal their mean, so that it is like no other.
     """
     from sklearn.metrics import roc_auc_score
 
     centred = features - features.mean(axis=0)
-    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    if not lengths.all():
+        raise DataError(f"expected photos that differ, received one like the mean of all; choose others for {VARIABLE}")
+    unit = centred / lengths
     first, second = np.triu_indices(len(people), 1)
     same = [people[one] == people[other] for one, other in zip(first, second, strict=True)]
     return float(roc_auc_score(same, np.sum(unit[first] * unit[second], axis=1)))
@@ -71,7 +81,7 @@ def _read(folder: Path, photos: int | None) -> tuple[NDArray[np.uint8], list[str
     faces, people = [], []
     for person in sorted(path for path in folder.iterdir() if path.is_dir()):
         for path in sorted(person.iterdir())[:photos]:
-            picture = np.asarray(read_image(path).convert("RGB"))
+            picture = _read_photo(path)
             if found := detector.find(picture):
                 largest = max(found, key=lambda face: face.box.width * face.box.height)
                 faces.append(detection.crop(to_grey(picture), largest))
@@ -81,16 +91,28 @@ def _read(folder: Path, photos: int | None) -> tuple[NDArray[np.uint8], list[str
     return np.array(faces), people
 
 
+def _read_photo(path: Path) -> NDArray[np.uint8]:
+    from emotion.inference.pictures import read_picture, to_rgb
+
+    try:
+        return to_rgb(read_picture(path))
+    except ImageError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
 def _features() -> dict[str, Features]:
     from emotion.networks.keras_setup import prepare
 
     # Before Keras is imported: it chooses its backend then.
     prepare("tensorflow", threads=0, seed=0)
-    from emotion.networks import architectures, keras_file
+    from emotion.networks import architectures, face_resnet, keras_file
 
     served, facts = keras_file.load(ROOT / "models/emotion.keras")
     trained = served.get_layer(facts.parameters["train"]["architecture"])
-    start = architectures.Transfer("faces", facts.parameters["train"]["transfer"]["image_size"])
+    # Other networks do not use this setting, or use it at sizes that are too small for dlib's network.
+    is_dlib = trained.name in face_resnet.STAGES
+    edge = facts.parameters["train"]["transfer"]["image_size"] if is_dlib else DLIB_EDGE
+    start = architectures.Transfer("faces", edge)
     untrained = architectures.build("face_resnet", trained.input_shape[1], len(facts.classes), start)
     return {
         "grey levels": lambda faces: faces.reshape(len(faces), -1).astype(np.float64),

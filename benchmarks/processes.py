@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Final
 
 import yaml
 
-from emotion.errors import EmotionError
+from emotion.errors import EmotionError, ParameterError
 from emotion.files import write_text
 
 ROOT: Final = Path(__file__).parents[1]
@@ -84,14 +86,17 @@ def write_settings(folder: Path, changes: dict[str, object]) -> None:
     Args:
         folder: the folder.
         changes: new values by dotted name, such as `train.epochs`.
+
+    Raises:
+        ParameterError: a name leads through a section that does not exist.
     """
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for name, value in changes.items():
         *sections, key = name.split(".")
-        section = content
-        for part in sections:
-            section = section[part]
-        section[key] = value
+        try:
+            reduce(getitem, sections, content)[key] = value
+        except (KeyError, TypeError) as error:
+            raise ParameterError(f"there is no setting {name}; params.yaml has all settings") from error
     write_text(folder / "params.yaml", yaml.safe_dump(content, sort_keys=False))
 
 

@@ -35,7 +35,8 @@ COLUMNS: Final = ("name", "revision", "faces", "settings", "train", "labels", "m
 """The last five are shares of 1.
 
 They are the accuracy on the augmented training faces in the last epoch, on the labels of PublicTest and on its
-majorities, the mean recall on majorities, and the mean accuracy on the labels of corrupted faces.
+majorities, the mean recall on majorities, and the mean accuracy on the labels of corrupted faces. Those on majorities
+are empty if no face has one.
 """
 
 SEED: Final = 1
@@ -54,22 +55,22 @@ def main() -> None:
     options = _options()
     try:
         settings = _change(options.settings)
-        row = [options.name, _revision(), options.faces, " ".join(options.settings), *measure(settings, options.faces)]
+        faces = _choose(dataset.load(ROOT / "data/faces/train.npz"), options.faces)
+        row = [options.name, _revision(), len(faces), " ".join(options.settings), *measure(settings, faces)]
         write_csv(TABLE, COLUMNS, [*_rows(), row])
     except (EmotionError, OSError) as error:
         sys.exit(f"proxy: {one_line(error)}")
-    show_progress(", ".join(f"{name} {value}" for name, value in zip(COLUMNS, row, strict=True)))
+    show_progress(", ".join(f"{name} {value}" for name, value in zip(COLUMNS, row, strict=True) if value is not None))
 
 
-def measure(settings: Train, number: int) -> list[float]:
-    """Train on some of the training faces and return the last five columns."""
+def measure(settings: Train, faces: Dataset) -> list[float | None]:
+    """Train on the given faces and return the last five columns."""
     prepare(settings.backend, settings.threads, settings.seed)
     # Imported after `prepare`, because Keras chooses its backend at import.
     from emotion.learning import batch_norm, batches, training
     from emotion.learning.checkpoints import Checkpoint
     from emotion.networks import architectures
 
-    faces = _choose(dataset.load(ROOT / "data/faces/train.npz"), number)
     validation = dataset.load(ROOT / "data/faces/validation.npz")
     checkpoint = Checkpoint("proxy")
     checkpoint.clear()
@@ -80,13 +81,16 @@ def measure(settings: Train, number: int) -> list[float]:
     return [history[-1]["accuracy"], *score(lambda pixels: served.predict(pixels, BATCH, verbose=0), validation)]
 
 
-def score(predict: Predict, faces: Dataset) -> list[float]:
-    """Return accuracy on labels and on majorities, mean recall on majorities, and accuracy on corrupted faces."""
+def score(predict: Predict, faces: Dataset) -> list[float | None]:
+    """Return accuracy on labels and on majorities, mean recall on majorities, and accuracy on corrupted faces.
+
+    Those on majorities are None if no face has one.
+    """
     found = Predictions(faces.classes, faces.labels, predict(faces.pixels), faces.duplicate, faces.names)
     votes = agreement.headline(found, faces.votes).values()
     some = np.random.default_rng(SEED).permutation(len(faces))[:CORRUPTED]
     corrupted = robustness.headline(robustness.measure(predict, faces.pixels[some], faces.labels[some]))["mean"]
-    return [rounded(found.correct.mean()), *(vote if vote is not None else float("nan") for vote in votes), corrupted]
+    return [rounded(found.correct.mean()), *votes, corrupted]
 
 
 def _choose(data: Dataset, number: int) -> Dataset:
@@ -101,7 +105,10 @@ def _change(settings: Sequence[str]) -> Train:
         name, separator, value = setting.partition("=")
         if not separator:
             raise ParameterError(f"expected SETTING=VALUE such as train.epochs=12, received {setting}")
-        changes[name] = yaml.safe_load(value)
+        try:
+            changes[name] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError) as error:
+            raise ParameterError(f"expected a value in YAML such as train.epochs=12, received {setting}") from error
     with scratch_folder(changes) as folder:
         return params.load(folder / params.PATH).train
 
@@ -122,8 +129,16 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proxy", description=__doc__)
     parser.add_argument("name", help="of the recipe")
     parser.add_argument("settings", nargs="*", help="changes to params.yaml, such as train.epochs=12 train.votes=0.5")
-    parser.add_argument("--faces", type=int, default=7168, help="number of training faces; default: 7,168, a quarter")
+    parser.add_argument(
+        "--faces", type=_number, default=7168, help="number of training faces; default: 7,168, a quarter"
+    )
     return parser.parse_intermixed_args()  # --faces may stand between the settings
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, received {text}")
+    return int(text)
 
 
 if __name__ == "__main__":
