@@ -59,7 +59,8 @@ class Cleaned:
 class _Collected:
     """The faces as lists of equal length, and counts of everything else.
 
-    `split` has one list for each value of the setting `split`, with empty text where a face has no split.
+    `split` has one list for each value of the setting `split`, with empty text where a face has no split. `by_raters`
+    is whether any face was labelled by its votes.
     """
 
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -70,6 +71,7 @@ class _Collected:
     converted: int = 0
     faults: list[Fault] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    by_raters: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def _collect(records: Iterable[Record | Fault], settings: Preprocess) -> _Collec
         if isinstance(record, Fault):
             collected.faults.append(record)
             continue
+        collected.by_raters |= "contempt" in settings.classes and record.votes is not None
         emotion = _name_expression(record, settings)
         if emotion in settings.classes:
             _add(collected, record, emotion)
@@ -189,7 +192,7 @@ def _check_collected(collected: _Collected, settings: Preprocess) -> None:
     present = set(collected.emotions)
     missing = [name for name in settings.classes if name not in present]
     if missing:
-        raise DataError(describe_missing(missing, collected.left_out))
+        raise DataError(describe_missing(missing, collected.left_out, collected.by_raters))
     check_splits(collected.names, collected.split, settings.split)
 
 

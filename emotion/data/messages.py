@@ -82,18 +82,25 @@ def describe_cleaning(faults: Sequence[Fault], left_out: Mapping[str, int]) -> I
         yield f"left out {_list_counts(left_out)}"
 
 
-def describe_missing(classes: Sequence[str], left_out: Mapping[str, int]) -> str:
+def describe_missing(classes: Sequence[str], left_out: Mapping[str, int], by_raters: bool) -> str:
     """Return an error message for classes without a face, with the other names found and the names that are known.
 
     Args:
         classes: those without a face.
         left_out: number of faces by folder or class that is not among the chosen classes.
+        by_raters: whether labels are the raters' majorities, as they are with contempt.
     """
     others = _list_counts(left_out)
+    facts = f"no faces of {', '.join(classes)}{'; found instead: ' if others else ''}{others}; "
+    if by_raters:
+        return (
+            f"{facts}with contempt among the classes, labels are the raters' majorities, and no face has the majority "
+            f"{' or '.join(classes)}; leave contempt out with -S preprocess.classes, and the labels are those of the "
+            "archive"
+        )
     unknown = sorted(name for name in left_out if name and name not in SPELLINGS)
     return (
-        f"no faces of {', '.join(classes)}{'; found instead: ' if others else ''}{others}; "
-        f"name the folders after the classes ({', '.join(sorted(SPELLINGS))}), "
+        f"{facts}name the folders after the classes ({', '.join(sorted(SPELLINGS))}), "
         f"{_advise_mapping(unknown, classes)}or choose classes with -S preprocess.classes"
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.data.records import Fault, Record
-from emotion.errors import DataError
+from emotion.errors import DataError, one_line
 from emotion.labels import NAMES, OFFICIAL_SPLITS
 from emotion.params import WITHOUT_VOTES
 from emotion.votes import CHOICES, HEADER
@@ -45,16 +45,26 @@ def read(path: Path) -> VoteTable:
     """Read a csv of votes; it may consist of the header.
 
     Raises:
-        DataError: the header is another one, or a row holds anything but a Usage, a name and ten numbers from 0 to 255.
+        DataError: the file is no csv in UTF-8, the header is another one, or a row holds anything but a Usage, a name
+            and ten numbers from 0 to 255.
     """
-    header, *rows = [*csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))] or [[]]
+    header, *rows = _read_rows(path) or [[]]
     if tuple(header) != HEADER:
         raise DataError(f"{path}, line 1: expected {','.join(HEADER)}, received {','.join(header)}; run: dvc repro")
     try:
         votes = np.array([[int(vote) for vote in votes] for _, _, *votes in rows], np.uint8)
         return VoteTable([row[0] for row in rows], [row[1] for row in rows], votes.reshape(len(rows), len(CHOICES)))
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{path}: expected {len(CHOICES)} votes from 0 to 255 in every row ({error})") from error
+        raise DataError(
+            f"{path}: expected {len(CHOICES)} votes from 0 to 255 in every row ({error}); run: dvc repro"
+        ) from error
+
+
+def _read_rows(path: Path) -> list[list[str]]:
+    try:
+        return [*csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no csv in UTF-8 ({one_line(error)}); run: dvc repro") from error
 
 
 def join(records: Iterable[Record | Fault], table: VoteTable) -> Iterator[Record | Fault]:

@@ -97,9 +97,16 @@ class Recorder(keras.callbacks.Callback):
     def _check_finite(self, loss: float, where: str) -> None:
         if not math.isfinite(loss):
             raise ModelError(
-                f"training diverged: the loss is {loss} in epoch {len(self.history) + 1}, {where}; "
-                "lower train.learning_rate or set train.precision to float32"
+                f"training diverged: the loss is {loss} in epoch {len(self.history) + 1}, {where}; {self._advise()}"
             )
+
+    def _advise(self) -> str:
+        """Name the settings that count in this phase and can be lowered."""
+        lower, transfer = "train.learning_rate", self._settings.transfer
+        if schedules.is_pretrained(self._settings) and self._phase.trainable != "head":
+            lower = "train.transfer.learning_rate" + (" or train.transfer.anchor" if transfer.anchor else "")
+        precision = "" if self._settings.precision == "float32" else " or set train.precision to float32"
+        return f"lower {lower}{precision}"
 
     def _column(self, name: str) -> list[float]:
         return [row[name] for row in self.history]

@@ -275,9 +275,13 @@ def class_weights(settings: Train, data: Dataset) -> dict[int, float] | None:
     taught = batches.most_taught(data, settings)
     indices = np.arange(len(data.classes))
     if missing := [data.classes[index] for index in np.setdiff1d(indices, taught)]:
+        advice = (
+            f"with train.votes {settings.votes:g}, each face counts for the class with the largest share of its "
+            "target: set train.class_weights to none or lower train.votes"
+        )
         raise DataError(
             "train.class_weights: balanced weights need training faces of every class, and there are none of "
-            f"{', '.join(missing)}; add faces or set it to none"
+            f"{', '.join(missing)}; {advice if settings.votes else 'add faces or set it to none'}"
         )
     weights = compute_class_weight("balanced", classes=indices, y=taught)
     return {int(index): float(weight) for index, weight in zip(indices, weights, strict=True)}

@@ -5,6 +5,7 @@ Knows nothing of training, data files and exports; uses no function of a single 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,7 @@ from keras import layers
 from emotion.errors import ModelError
 from emotion.networks import face_resnet
 from emotion.networks.face_resnet import MOMENTUM
+from emotion.networks.keras_file import shorten
 
 Tensor = Any
 """A symbolic Keras tensor; Keras publishes no type for it."""
@@ -144,13 +146,30 @@ def _pretrained(name: str, transfer: Transfer) -> keras.Model:
         elif transfer.weights == "imagenet":
             set_weights(base, _build_base(name, shape, weights="imagenet").get_weights())
         elif transfer.weights != "none":
-            base.load_weights(transfer.weights)
+            _load_file(base, transfer.weights)
     except Exception as error:  # Keras raises nothing narrower when a download fails
+        why = str(error) if isinstance(error, ModelError) else shorten(error)
         raise ModelError(
-            f"train.transfer.weights: cannot load {transfer.weights} into {name} ({error}); "
-            "put a file with its weights into data/weights/ and name it here, or set it to none"
+            f"train.transfer.weights: cannot load {transfer.weights} into {name} ({why}); "
+            f"{_advise_weights(name, transfer.weights)} or set it to none"
         ) from error
     return base
+
+
+def _load_file(base: keras.Model, path: str) -> None:
+    with warnings.catch_warnings():
+        # Keras warns of each layer that a file of another network lacks, before it raises an error.
+        warnings.filterwarnings("ignore", "Skipping nested container", UserWarning)
+        base.load_weights(path)
+
+
+def _advise_weights(name: str, weights: str) -> str:
+    if weights == "faces":
+        return "install the package"
+    return (
+        f"put a file of Keras (.weights.h5 or .h5) with the weights of {name} without its top into data/weights/ "
+        "and name it here,"
+    )
 
 
 def _build_base(architecture: str, shape: tuple[int, int, int], **options: Any) -> keras.Model:

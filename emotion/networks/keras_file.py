@@ -88,11 +88,16 @@ def drop_newer_settings(node: Any) -> None:
 
 
 def _explain(path: Path, error: Exception) -> str:
-    """Return why a file cannot be read; Keras' own text may have thousands of characters."""
-    text = one_line(error)
+    """Return why a file cannot be read."""
     # Keras raises this type for an unknown setting of a layer, which an intact file of another version may have.
     if isinstance(error, TypeError) and (written := _read_version(path)) != keras.__version__:
         return f"Keras {written} wrote it, and this is Keras {keras.__version__}: install keras=={written}"
+    return shorten(error)
+
+
+def shorten(error: Exception) -> str:
+    """Return the beginning of an error's message as a single line; those of Keras may have thousands of characters."""
+    text = one_line(error)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 

@@ -496,6 +496,26 @@ def test_with_contempt_the_label_is_the_raters_majority() -> None:
     assert result.left_out == {"no majority": 1, "unknown": 1}
 
 
+def test_class_that_no_majority_of_the_raters_names_gets_the_advice_to_leave_contempt_out() -> None:
+    classes = [*NAMES, "contempt"]
+    faces = [voted(f"train/sad/Training_{number}.png", **{name: 10}) for number, name in enumerate(NAMES)]
+    faces += [voted("train/sad/Training_20.png", sad=5, fear=5)]
+    with pytest.raises(DataError) as caught:
+        clean(faces, settings(classes=classes))
+    assert str(caught.value) == (
+        "no faces of contempt; found instead: no majority (1); with contempt among the classes, labels are the raters' "
+        "majorities, and no face has the majority contempt; leave contempt out with -S preprocess.classes, and the "
+        "labels are those of the archive"
+    )
+    with pytest.raises(DataError, match=r"no faces of contempt; with contempt among the classes, labels are"):
+        clean(faces[:-1], settings(classes=classes))
+
+
+def test_missing_contempt_of_faces_without_votes_gets_the_advice_to_name_the_folder() -> None:
+    text = fails(pictures(1), classes=[*NAMES, "contempt"])
+    assert text.startswith("no faces of contempt; name the folders after the classes (afraid, ")
+
+
 @pytest.fixture(scope="module")
 def fer2013() -> Path:
     if "FER2013_ARCHIVE" not in os.environ:

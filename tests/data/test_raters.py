@@ -116,6 +116,14 @@ def test_other_csv_is_refused_in_one_line(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff\xe0", b"a" * 200_000], ids=["bytes", "field"])
+def test_file_that_is_no_csv_in_utf_8_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "votes.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"votes\.csv is no csv in UTF-8 \(.*\); run: dvc repro$") as error:
+        raters.read(tmp_path / "votes.csv")
+    assert "\n" not in str(error.value)
+
+
 def test_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "votes.csv").touch()
     with pytest.raises(DataError, match="line 1: expected Usage"):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from small_networks import settings
 
+from emotion.errors import ModelError
 from emotion.learning import callbacks
 from emotion.learning.callbacks import Recorder
 from emotion.learning.checkpoints import Checkpoint
@@ -78,3 +80,30 @@ def test_early_stopping_ignores_epochs_with_a_frozen_base() -> None:
         assert not recorder.stopped
         record(recorder, epoch, accuracy, loss=1.0)
     assert recorder.stopped
+
+
+ANCHORED: dict[str, Any] = {"architecture": "vgg16", "transfer": {"weights": "imagenet", "anchor": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "trainable", "advice"),
+    [
+        ({}, "all", "lower train.learning_rate"),
+        ({"precision": "mixed_float16"}, "all", "lower train.learning_rate or set train.precision to float32"),
+        ({"transfer": {"anchor": 0.1}}, "all", "lower train.learning_rate"),
+        (ANCHORED, "head", "lower train.learning_rate"),
+        (ANCHORED, "all", "lower train.transfer.learning_rate or train.transfer.anchor"),
+        (
+            {"architecture": "vgg16", "transfer": {"weights": "imagenet"}, "precision": "mixed_bfloat16"},
+            "top",
+            "lower train.transfer.learning_rate or set train.precision to float32",
+        ),
+    ],
+)
+def test_advice_after_divergence_names_only_settings_that_count(
+    changes: dict[str, Any], trainable: Literal["all", "head", "top"], advice: str
+) -> None:
+    recorder = start_recorder(**changes)
+    recorder.begin(recorder.model, Phase(0, 9, 0.001, trainable))
+    with pytest.raises(ModelError, match=f"the loss is nan in epoch 1, step 3; {advice}$"):
+        recorder.on_train_batch_end(2, {"loss": math.nan})

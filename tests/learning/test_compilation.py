@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from emotion.labels import NAMES
 from emotion.learning import training
 from emotion.learning.callbacks import Recorder
 from emotion.networks import architectures
+from emotion.votes import CHOICES
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -122,6 +124,21 @@ def test_balanced_class_weights_of_a_class_without_faces_are_refused() -> None:
         training.class_weights(settings(class_weights="balanced"), data)
     assert one_line(caught.value).startswith("train.class_weights: ")
     assert training.class_weights(settings(class_weights="none"), data) is None
+
+
+def test_balanced_class_weights_of_a_class_that_votes_overrule_are_refused() -> None:
+    data = labelled([1] * 7)
+    votes = np.zeros((7, len(CHOICES)), np.uint8)
+    votes[0, CHOICES.index("sad")] = 10
+    overruled = replace(data, votes=votes)
+    with pytest.raises(DataError) as caught:
+        training.class_weights(settings(class_weights="balanced", votes=1.0), overruled)
+    assert str(caught.value) == (
+        "train.class_weights: balanced weights need training faces of every class, and there are none of angry; "
+        "with train.votes 1, each face counts for the class with the largest share of its target: "
+        "set train.class_weights to none or lower train.votes"
+    )
+    assert training.class_weights(settings(class_weights="balanced", votes=0.4), overruled) is not None
 
 
 def test_validation_faces_are_neither_augmented_nor_shuffled(compiled: Callable[..., Compiled]) -> None:

@@ -179,17 +179,42 @@ def test_failed_download_of_imagenet_names_the_folder_for_weights(
 
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", unreachable)
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
-    with pytest.raises(ModelError, match="data/weights/") as caught:
+    with pytest.raises(ModelError, match=r"cannot load imagenet into VGG16 \(URL fetch failure") as caught:
         build("vgg16", 48, 7, Transfer("imagenet", 96))
-    assert "cannot load imagenet into VGG16 (URL fetch failure" in one_line(caught.value)
+    assert one_line(caught.value).endswith(
+        "; put a file of Keras (.weights.h5 or .h5) with the weights of VGG16 without its top into data/weights/ "
+        "and name it here, or set it to none"
+    )
 
 
 def test_weights_file_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.weights.h5"
     network("three_block_cnn").save_weights(path)
-    with pytest.raises(ModelError, match=r"cannot load .*other\.weights\.h5 into VGG16 \(") as caught:
+    with pytest.raises(ModelError, match=r"cannot load .*other\.weights\.h5 into VGG16 \(A total of") as caught:
         build("vgg16", 40, 7, Transfer(str(path), 32))
-    one_line(caught.value)
+    assert len(one_line(caught.value)) < 700
+
+
+def test_whole_network_in_place_of_its_base_is_refused_without_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "whole.keras"
+    network("face_resnet_small").save(path)
+    with pytest.raises(ModelError, match=r"cannot load .*whole\.keras into face_resnet_small \(A total of 46 objects"):
+        build("face_resnet_small", 40, 7, Transfer(str(path), 64))
+
+
+def test_file_of_another_format_is_refused_with_those_that_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "base.dat"
+    path.write_bytes(b"dlib")
+    with pytest.raises(ModelError, match=r"File format not supported.*put a file of Keras \(\.weights\.h5 or \.h5\)"):
+        build("face_resnet_small", 40, 7, Transfer(str(path), 64))
+
+
+def test_base_saved_by_keras_as_h5_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "base.h5"
+    base = network("face_resnet_small").get_layer(BASE)
+    base.save(path)
+    found = build("face_resnet_small", 40, 7, Transfer(str(path), 64)).get_layer(BASE)
+    np.testing.assert_array_equal(found.get_weights()[0], base.get_weights()[0])
 
 
 @pytest.fixture(scope="module")
