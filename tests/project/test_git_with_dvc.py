@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from small_pipeline import ROOT, attempt, commit, dvc, identify, run
 PIPELINE = """
 stages:
   train:
-    cmd: mkdir -p models && cp params.yaml models/network
+    cmd: "! grep -q 'rate: 9' params.yaml && mkdir -p models && cp params.yaml models/network"
     params: [rate, seed]
     outs: [models/network]
   evaluate:
@@ -38,6 +39,14 @@ def project(tmp_path: Path) -> Path:
     dvc(folder, "repro", "--quiet")
     commit(folder)
     return folder
+
+
+@pytest.mark.slow
+def test_settings_of_a_failed_experiment_are_undone_as_the_page_says(project: Path) -> None:
+    assert attempt(project, sys.executable, "-m", "dvc", "exp", "run", "--set-param", "rate=9").returncode != 0
+    assert "rate: 9" in (project / "params.yaml").read_text()
+    run(project, "bash", "-c", command_of("docs/troubleshooting.md", "touch params.yaml"))
+    assert (project / "params.yaml").read_text() == SETTINGS
 
 
 def train_on_a_branch(project: Path, name: str, setting: str, value: int) -> None:

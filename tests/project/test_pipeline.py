@@ -69,7 +69,7 @@ def edit(folder: Path, *modules: str) -> None:
 
 def bring_back(folder: Path) -> None:
     """Go back to the last commit as the page on troubleshooting says."""
-    run(folder, "bash", "-c", command_of("docs/troubleshooting.md", "git checkout HEAD"))
+    run(folder, "bash", "-c", command_of("docs/troubleshooting.md", "touch params.yaml"))
 
 
 def add_environment(folder: Path) -> None:
