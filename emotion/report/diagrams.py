@@ -94,7 +94,7 @@ def selective(table: pd.DataFrame, run: Run) -> Figure:
         axes.fill_between(coverage, curve["low"], curve["high"], color=SPLIT_COLOURS[split], alpha=0.15, linewidth=0)
         for point in zip(coverage, accuracy, strict=True):
             _write_beside(axes, f"{point[1]:.0%}", point, (0, 9 if split == upper else -16))
-    axes.set(xlabel="share of predictions kept", ylabel="accuracy of these predictions")
+    axes.set(xlabel="share of predictions kept", ylabel="accuracy on their labels")
     axes.margins(x=0.09, y=0.13)
     axes.set(xlim=(1.03, axes.get_xlim()[0]), ylim=(None, min(axes.get_ylim()[1], FULL)))
     for axis in (axes.xaxis, axes.yaxis):
